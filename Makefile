@@ -1,0 +1,29 @@
+# Everything a newcomer needs: `make demo` and `make test` do all the set-up themselves.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test quick lint setup setup-dev clean
+
+demo: setup            ## run configs/quickstart.toml on real runtimes and a real model
+	@$(BIN)/python vendor-scripts/demo.py
+
+test: setup-dev lint   ## every check and every test, also the slow ones; what CI calls
+	$(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=90
+
+quick: setup-dev       ## the tests that take under a minute in all
+	$(BIN)/python -m pytest -m "not slow"
+
+lint: setup-dev        ## lint, format, types, direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+setup:
+	@$(PYTHON) vendor-scripts/bootstrap.py
+
+setup-dev:
+	@$(PYTHON) vendor-scripts/bootstrap.py --dev
+
+clean:                 ## removes the environment and what tools left; keeps compiled wheels and runs
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage*

@@ -1,0 +1,1 @@
+"""The adapters that ship with parity, one module or package per runtime."""

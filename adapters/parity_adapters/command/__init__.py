@@ -1,0 +1,261 @@
+"""Any program, described in the config alone: an argv template, markers, and regular expressions for its figures.
+
+A program that speaks the event protocol (`events = true`) is measured like any worker. Of any other, what its markers
+show is observed, and what its regular expressions find is the program's own report.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import ClassVar, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from parity.adapter import (
+    PROTOCOL_MARKERS,
+    Adapter,
+    AdapterSettings,
+    Availability,
+    Build,
+    Command,
+    InputPath,
+    Job,
+    Launch,
+    Marker,
+    Markers,
+    Program,
+    Record,
+    Transcript,
+    read_protocol,
+)
+from parity.errors import ReadError
+from parity.events import Event, Phase, Prompt, RuntimeFigure, Settings, Text
+
+PLACEHOLDERS = (
+    "model",
+    "model_name",
+    "prompt",
+    "max_tokens",
+    "temperature",
+    "seed",
+    "top_k",
+    "top_p",
+    "scratch",
+    "round",
+)
+
+PHASE_OF_MARKER: dict[str, tuple[Literal["weights", "ready", "prefill"], Literal["begin", "end"]]] = {
+    "weights": ("weights", "end"),
+    "ready": ("ready", "end"),
+    "prefill": ("prefill", "begin"),
+    "first_token": ("prefill", "end"),
+}
+
+
+class MarkerTable(Record):
+    """Regular expressions for the instants of a run, each searched in every line of a stream."""
+
+    weights: Marker | None = Field(default=None, description="weights are resident")
+    ready: Marker | None = Field(default=None, description="weights resident and tokenizer loaded: ends `load_s`")
+    prefill: Marker | None = Field(default=None, description="the request is accepted: t0")
+    first_token: Marker | None = Field(default=None, description="the first token is there: t1")
+    stop: Marker | None = Field(default=None, description="everything wanted was seen: the program is ended")
+
+
+class Figure(Record):
+    """A regular expression whose named groups are metrics, such as `(?P<gen_tps>[0-9.]+) token/s`.
+
+    The last line that matches counts: a model's own text may imitate the program's figures, and comes before them."""
+
+    pattern: str
+    stream: Literal["out", "err"] = "out"
+    definition: str | None = Field(
+        default=None,
+        description="what the figure means; two runtimes' figures are compared only where both name the same",
+    )
+    scale: float = Field(default=1.0, gt=0, description="factor to parity's unit, such as 0.001 for ms")
+
+    @field_validator("pattern")
+    @classmethod
+    def _compiles(cls, pattern: str) -> str:
+        return _compiled(pattern, named_groups=True)
+
+
+class CommandSettings(AdapterSettings):
+    """Settings of `adapter = "command"`."""
+
+    program: Program = Field(min_length=1, description="the executable: a name on PATH, or a path")
+    args: tuple[str, ...] = Field(
+        default=(),
+        description=f"its arguments; {{{'}, {'.join(PLACEHOLDERS)}}} are filled in, {{{{ is a literal {{",
+    )
+    cwd: InputPath | None = Field(default=None, description="working folder; parity's own unless set")
+    events: bool = Field(default=False, description="the program speaks the event protocol on standard output")
+    markers: MarkerTable = MarkerTable()
+    figures: tuple[Figure, ...] = Field(default=(), description="regular expressions for what the program reports")
+    text: str | None = Field(
+        default=None,
+        description="regular expression whose group `text` is the generated text, searched in all output",
+    )
+    version_args: tuple[str, ...] = Field(
+        default=("--version",), description="arguments that make it print its version"
+    )
+    device: str | None = Field(default=None, description="where it computes, for gates with `when.device`")
+    install: str | None = Field(
+        default=None, description="the command that `parity doctor` recommends where it is missing"
+    )
+
+    @field_validator("args")
+    @classmethod
+    def _known_placeholders(cls, args: tuple[str, ...]) -> tuple[str, ...]:
+        for arg in args:
+            try:
+                _fill(arg, dict.fromkeys(PLACEHOLDERS, ""))
+            except (KeyError, ValueError, IndexError, AttributeError) as error:
+                raise ValueError(
+                    f"{arg!r}: placeholders are {{{'}, {'.join(PLACEHOLDERS)}}}; {{{{ is a literal {{"
+                ) from error
+        return args
+
+    @field_validator("text")
+    @classmethod
+    def _has_text(cls, pattern: str | None) -> str | None:
+        if pattern is not None and "text" not in re.compile(_compiled(pattern)).groupindex:
+            raise ValueError("needs a named group: (?P<text>…)")
+        return pattern
+
+    @model_validator(mode="after")
+    def _says_something(self) -> "CommandSettings":
+        if self.events and (self.figures or self.text):
+            raise ValueError("with `events = true` the program reports for itself: leave out `figures` and `text`")
+        if not self.events and not self.figures and self.text is None:
+            raise ValueError("nothing would be read: give `figures`, `text`, or `events = true`")
+        return self
+
+
+class CommandLine(Adapter):
+    """Drives a program by its settings alone."""
+
+    name: ClassVar[str] = "command"
+    Settings: ClassVar[type[AdapterSettings]] = CommandSettings
+
+    def __init__(self, settings: AdapterSettings) -> None:
+        assert isinstance(settings, CommandSettings)
+        self.settings = settings
+
+    def probe(self) -> Command:
+        return Command(argv=(self.settings.program, *self.settings.version_args), cwd=self.settings.cwd, deadline_s=30)
+
+    def read_probe(self, transcript: Transcript) -> Availability:
+        """A program that starts is ready, whatever it makes of the version arguments: nobody promised to know them."""
+        if transcript.no_spawn is not None:
+            return Availability(
+                ready=False,
+                reason=f"{self.settings.program}: {transcript.no_spawn.message}",
+                remedy=self.settings.install or "install it, or correct `program` in the config",
+            )
+        good = transcript.end is not None and transcript.end.exit_code == 0
+        printed = next((line.text.strip() for line in transcript.lines("out") if line.text.strip()), None)
+        return Availability(ready=True, version=printed[:80] if good and printed else None, device=self.settings.device)
+
+    def build(self) -> Command | None:
+        return None
+
+    def read_build(self, transcript: Transcript) -> Build:
+        raise NotImplementedError("nothing is built")
+
+    def launch(self, job: Job, build: Build | None) -> Launch:
+        markers = self.settings.markers
+        return Launch(
+            argv=(self.settings.program, *(_fill(arg, _values(job)) for arg in self.settings.args)),
+            cwd=self.settings.cwd,
+            files={"job.json": job.model_dump_json()},
+            markers=PROTOCOL_MARKERS
+            if self.settings.events
+            else Markers(ready=markers.ready, first_token=markers.first_token, stop=markers.stop),
+        )
+
+    def read(self, transcript: Transcript, job: Job) -> Iterator[Event]:
+        if self.settings.events:
+            yield from read_protocol(transcript)
+            return
+        found = [*self._phases(transcript), *self._figures(transcript, job), *self._text(transcript)]
+        if self.settings.device is not None and transcript.spawn is not None:
+            found.append(Settings(t_ns=transcript.spawn.t_ns, values={"device": self.settings.device}))
+        yield from sorted(found, key=lambda event: event.t_ns)
+
+    def _phases(self, transcript: Transcript) -> Iterator[Event]:
+        for key, (phase, edge) in PHASE_OF_MARKER.items():
+            marker: Marker | None = getattr(self.settings.markers, key)
+            if marker is None:
+                continue
+            seen = transcript.find(marker.pattern, marker.stream)
+            if seen is None:
+                raise ReadError(f"the marker {key!r} ({marker.pattern}) is nowhere in its output")
+            yield Phase(t_ns=seen[0].t_first_ns if marker.partial else seen[0].t_ns, name=phase, edge=edge)
+
+    def _figures(self, transcript: Transcript, job: Job) -> Iterator[Event]:
+        for figure in self.settings.figures:
+            seen = transcript.find(figure.pattern, figure.stream, last=True)
+            if seen is None:
+                raise ReadError(f"no line of its output matches {figure.pattern}")
+            line, match = seen
+            for metric, raw in match.groupdict().items():
+                definition = figure.definition or f"{job.runtime}'s own"
+                if metric == "prompt_tokens" and raw is not None and raw.isdigit():
+                    yield Prompt(t_ns=line.t_ns, count=int(raw))
+                    continue
+                value = _number(raw)
+                yield RuntimeFigure(
+                    t_ns=line.t_ns,
+                    metric=metric,
+                    definition=definition,
+                    value=None if value is None else value * figure.scale,
+                    raw=raw if value is None else None,
+                )
+
+    def _text(self, transcript: Transcript) -> Iterator[Event]:
+        if self.settings.text is None:
+            return
+        match = re.search(self.settings.text, transcript.text("out"), re.DOTALL | re.MULTILINE)
+        if match is None or transcript.end is None:
+            raise ReadError(f"its output does not match text = {self.settings.text}")
+        yield Text(t_ns=transcript.end.t_ns, text=match["text"])
+
+
+def _values(job: Job) -> dict[str, str]:
+    sampling = job.test.sampling
+    return {
+        "model": job.model.path,
+        "model_name": job.model.name,
+        "prompt": job.test.prompt,
+        "max_tokens": str(job.test.max_tokens),
+        "temperature": str(sampling.temperature),
+        "seed": str(sampling.seed),
+        "top_k": str(sampling.top_k or 0),
+        "top_p": str(sampling.top_p or 1.0),
+        "scratch": job.scratch,
+        "round": str(job.round),
+    }
+
+
+def _fill(template: str, values: dict[str, str]) -> str:
+    return template.format_map(values)
+
+
+def _compiled(pattern: str, *, named_groups: bool = False) -> str:
+    try:
+        groups = re.compile(pattern).groupindex
+    except re.error as error:
+        raise ValueError(f"is no regular expression: {error}") from error
+    if named_groups and not groups:
+        raise ValueError("needs a named group for each metric, such as (?P<gen_tps>[0-9.]+)")
+    return pattern
+
+
+def _number(raw: str | None) -> float | None:
+    """A finite number, or None: `inf` and `nan` are what a division by zero prints, not measurements."""
+    try:
+        value = float(raw) if raw is not None else None
+    except ValueError:
+        return None
+    return value if value is not None and value - value == 0 else None

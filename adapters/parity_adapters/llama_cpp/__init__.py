@@ -1,0 +1,95 @@
+"""llama-cpp-python, driven through a worker that runs in an environment which has it."""
+
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from parity.adapter import (
+    PROTOCOL_MARKERS,
+    AdapterSettings,
+    Availability,
+    Build,
+    Command,
+    Job,
+    Launch,
+    Transcript,
+    read_protocol,
+    read_protocol_probe,
+)
+from parity.errors import RefusedError
+from parity.events import Event
+
+WORKER = Path(__file__).with_name("worker.py")
+
+
+class LlamaCppSettings(AdapterSettings):
+    """Settings of `adapter = "llama_cpp"`."""
+
+    python: str | None = Field(
+        default=None, description="interpreter that has llama-cpp-python; parity's own unless named"
+    )
+    threads: int | None = Field(
+        default=None, gt=0, description="threads for prompt and generation alike; all usable CPUs unless set"
+    )
+    context: int | None = Field(
+        default=None, gt=0, description="context in tokens; what prompt and budget need, in steps of 256, unless set"
+    )
+    batch: int = Field(default=512, gt=0, description="prompt tokens handed to one decode call (n_batch)")
+    ubatch: int = Field(default=512, gt=0, description="prompt tokens computed at once (n_ubatch)")
+    gpu_layers: int | None = Field(
+        default=None, ge=-1, description="layers on the GPU, -1 for all; all where the build has a GPU, unless set"
+    )
+    flash_attention: bool = Field(default=False, description="fused attention kernels; off as in llama-cpp-python")
+    kv_type: Literal["f32", "f16", "q8_0"] = Field(
+        default="f16", description="type of the key-value cache; q8_0 needs flash_attention"
+    )
+
+    @model_validator(mode="after")
+    def _quantised_cache_needs_flash_attention(self) -> Self:
+        if self.kv_type == "q8_0" and not self.flash_attention:
+            raise ValueError('kv_type = "q8_0" needs flash_attention = true')
+        return self
+
+
+class LlamaCpp:
+    """Probes, launches and reads llama-cpp-python."""
+
+    name: ClassVar[str] = "llama_cpp"
+    Settings: ClassVar[type[AdapterSettings]] = LlamaCppSettings
+
+    def __init__(self, settings: AdapterSettings) -> None:
+        assert isinstance(settings, LlamaCppSettings)
+        self.settings = settings
+        self.python = settings.python or sys.executable
+
+    def probe(self) -> Command:
+        return Command(argv=(self.python, str(WORKER), "--probe"))
+
+    def read_probe(self, transcript: Transcript) -> Availability:
+        if transcript.no_spawn is not None:
+            remedy = "set `python` to an interpreter that exists, or leave it out"
+        else:
+            remedy = f"{shlex.quote(self.python)} -m pip install llama-cpp-python"
+        return read_protocol_probe(transcript, install=remedy)
+
+    def build(self) -> Command | None:
+        return None
+
+    def read_build(self, transcript: Transcript) -> Build:
+        raise NotImplementedError("llama-cpp-python is never built by parity")
+
+    def launch(self, job: Job, build: Build | None) -> Launch:
+        if job.model.format != "gguf":
+            raise RefusedError(f"llama.cpp reads GGUF files only, and {job.model.path} is a folder")
+        return Launch(
+            argv=(self.python, str(WORKER), "--job", str(Path(job.scratch) / "job.json")),
+            files={"job.json": job.model_dump_json()},
+            markers=PROTOCOL_MARKERS,
+        )
+
+    def read(self, transcript: Transcript, job: Job) -> Iterator[Event]:
+        return read_protocol(transcript)

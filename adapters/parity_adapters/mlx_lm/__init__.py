@@ -1,0 +1,107 @@
+"""mlx-lm on Apple's MLX, driven through a worker that runs in an environment which has both."""
+
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from parity.adapter import (
+    PROTOCOL_MARKERS,
+    AdapterSettings,
+    Availability,
+    Build,
+    Command,
+    Job,
+    Launch,
+    Transcript,
+    read_protocol,
+    read_protocol_probe,
+)
+from parity.errors import RefusedError
+from parity.events import Event
+from parity_adapters.mlx_lm.worker import ARCHITECTURES, PRE_TOKENIZERS, READ_TYPES
+
+WORKER = Path(__file__).with_name("worker.py")
+OFFLINE = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+
+
+class MlxLmSettings(AdapterSettings):
+    """Settings of `adapter = "mlx_lm"`. MLX has no setting for threads, and its context grows as needed."""
+
+    python: str | None = Field(
+        default=None, description="interpreter that has mlx and mlx-lm; parity's own unless named"
+    )
+    device: Literal["cpu", "gpu"] | None = Field(
+        default=None, description="where to compute; MLX's own default, the GPU where there is one, unless set"
+    )
+    dtype: Literal["float32", "float16", "bfloat16"] | None = Field(
+        default=None,
+        description="type of activations, scales and unpacked weights. Unless set: an MLX folder keeps its own; a GGUF "
+        "gets float32 on the CPU (lossless, and much the fastest there) and float16 on a GPU",
+    )
+    prefill_step: int = Field(default=2048, gt=0, description="prompt tokens computed at once (prefill_step_size)")
+    kv_bits: Literal[4, 8] | None = Field(
+        default=None, description="bits of a quantised key-value cache; not quantised unless set"
+    )
+
+
+class MlxLm:
+    """Probes, launches and reads mlx-lm."""
+
+    name: ClassVar[str] = "mlx_lm"
+    Settings: ClassVar[type[AdapterSettings]] = MlxLmSettings
+
+    def __init__(self, settings: AdapterSettings) -> None:
+        assert isinstance(settings, MlxLmSettings)
+        self.settings = settings
+        self.python = settings.python or sys.executable
+
+    def probe(self) -> Command:
+        return Command(argv=(self.python, str(WORKER), "--probe"), env=OFFLINE)
+
+    def read_probe(self, transcript: Transcript) -> Availability:
+        if transcript.no_spawn is not None:
+            remedy = "set `python` to an interpreter that exists, or leave it out"
+        else:
+            remedy = f"{shlex.quote(self.python)} -m pip install mlx-lm 'mlx[cpu]'"
+        return read_protocol_probe(transcript, install=remedy)
+
+    def build(self) -> Command | None:
+        return None
+
+    def read_build(self, transcript: Transcript) -> Build:
+        raise NotImplementedError("mlx-lm is never built by parity")
+
+    def launch(self, job: Job, build: Build | None) -> Launch:
+        if job.model.format == "gguf":
+            _refuse_foreign_gguf(job)
+        return Launch(
+            argv=(self.python, str(WORKER), "--job", str(Path(job.scratch) / "job.json")),
+            env=OFFLINE,
+            files={"job.json": job.model_dump_json()},
+            markers=PROTOCOL_MARKERS,
+        )
+
+    def read(self, transcript: Transcript, job: Job) -> Iterator[Event]:
+        return read_protocol(transcript)
+
+
+def _refuse_foreign_gguf(job: Job) -> None:
+    """Raises RefusedError for a GGUF whose facts already say that the worker would refuse it."""
+    instead = "Give this runtime an MLX model folder."
+    architecture = job.model.architecture
+    if architecture is not None and architecture not in ARCHITECTURES:
+        read = " and ".join(ARCHITECTURES)
+        raise RefusedError(f"MLX reads GGUF files of architecture {read}, and this one is {architecture}. {instead}")
+    unread = sorted(set(job.model.quantisation) - READ_TYPES)
+    if unread:
+        raise RefusedError(f"MLX doesn't read tensors of type {', '.join(unread)} from a GGUF file. {instead}")
+    if job.model.tokenizer is not None:
+        family, _, pre = job.model.tokenizer.partition("/")
+        if family != "gpt2":
+            raise RefusedError(f"a tokenizer of family {family} can't be rebuilt from a GGUF file. {instead}")
+        if pre and pre not in PRE_TOKENIZERS:
+            raise RefusedError(f"the pre-tokenizer {pre} can't be rebuilt from a GGUF file. {instead}")

@@ -1,0 +1,44 @@
+"""Where caches live, and small JSON files in them.
+
+A cache only saves time: one that is corrupt, foreign or unwritable is a slower run and never an error.
+"""
+
+import contextlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+
+def cache_folder() -> Path:
+    """`$PARITY_CACHE`, else `$XDG_CACHE_HOME/parity`, else `~/.cache/parity`. It need not exist."""
+    if own := os.environ.get("PARITY_CACHE"):
+        return Path(own).absolute()
+    shared = os.environ.get("XDG_CACHE_HOME", "")
+    # The XDG specification has relative paths ignored.
+    base = Path(shared) if Path(shared).is_absolute() else Path(os.path.expanduser("~")) / ".cache"  # noqa: PTH111
+    return base / "parity"
+
+
+def read_json(path: Path) -> Any:
+    """What `write_json` wrote to `path`, or None where there is nothing that can be read."""
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Replaces `path` in one step: a reader sees the old value or the new one. Says nothing if it can't."""
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+                json.dump(value, stream)
+            os.replace(temporary, path)  # noqa: PTH105
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)  # noqa: PTH108
+            raise

@@ -1,0 +1,188 @@
+"""The command line: assembles the other modules, and imports each only when its command is called.
+
+Results go to standard output, progress and complaints to standard error. Exit codes: see `parity run --help`.
+"""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from parity.errors import ParityError
+
+if TYPE_CHECKING:
+    from parity.config import LoadedConfig
+    from parity.records import Report
+
+USAGE = 2
+INTERRUPTED = 130
+
+app = typer.Typer(
+    help="Measure LLM runtimes the same way and judge them against a baseline.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+adapter_app = typer.Typer(help="Adapters that are installed here.", no_args_is_help=True)
+app.add_typer(adapter_app, name="adapter")
+
+ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="a TOML config, such as configs/quickstart.toml")]
+RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="a run folder, such as .parity/runs/…")]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON for a program to read")]
+
+
+def main() -> None:
+    """Entry point of the console script: a failure that the user can mend is a message, never a traceback."""
+    if sys.argv[1:] == ["--version"]:
+        from parity.version import version
+
+        print(f"parity {version()}")
+        return
+    try:
+        app()
+    except ParityError as error:
+        print(f"parity: {error}", file=sys.stderr)
+        sys.exit(USAGE)
+    except KeyboardInterrupt:
+        print("parity: interrupted", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read our output left; there is nobody to tell.
+        sys.stderr.close()
+        sys.exit(INTERRUPTED)
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="print the version and stop")] = False,
+) -> None:
+    if version:
+        from parity.version import version as own
+
+        print(f"parity {own()}")
+        raise typer.Exit
+
+
+@app.command()
+def run(
+    config: ConfigPath,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="a new run folder; under .parity/runs unless named"),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a config and judge it.
+
+    Exit codes: 0 every required gate passed, 1 a required gate failed, 2 usage or config error, 3 something required is
+    inconclusive or not comparable, 4 something required did not run, 5 nothing ran, 130 interrupted.
+    """
+    from parity.progress import showing
+    from parity.run import execute, resolve_models
+    from parity.store import RunFolder
+
+    loaded = _load(config)
+    from parity.plan import make_plan
+
+    with showing(len(make_plan(loaded.config, loaded.not_set))) as progress:
+        models = resolve_models(loaded, progress)
+        folder = RunFolder.create(out, loaded.config.name)
+        progress.note(f"run: {folder.path}")
+        report = execute(loaded, models, folder, progress)
+    _print_report(report, as_json=as_json)
+    print(f"run: {folder.path}", file=sys.stderr)
+    raise typer.Exit(report.exit.code)
+
+
+@app.command()
+def plan(config: ConfigPath, as_json: AsJson = False) -> None:
+    """Show what a run would do, in which order, and how long it may take. Runs and fetches nothing."""
+    from parity.outlook import outlook, render
+
+    found = outlook(_load(config))
+    print(found.model_dump_json(indent=2) if as_json else render(found))
+
+
+@app.command()
+def doctor(config: Annotated[Path | None, typer.Argument(metavar="[CONFIG]")] = None, as_json: AsJson = False) -> None:
+    """Say which runtimes can be used here, and how to get those that can't. Exits with 4 when one is not ready."""
+    from parity.doctor import examine, render
+
+    checkups = list(examine(_load(config) if config is not None else None))
+    if as_json:
+        print("[" + ",\n".join(c.model_dump_json() for c in checkups) + "]")
+    else:
+        print(render(checkups))
+    if any(c.status in ("not ready", "broken") for c in checkups):
+        raise typer.Exit(4)
+
+
+@app.command()
+def score(run: RunPath, as_json: AsJson = False) -> None:
+    """Compute a run's numbers and verdicts again from its transcripts, and rewrite its reports. Exits as `run` does."""
+    from parity.progress import PlainProgress
+    from parity.run import write_reports
+    from parity.score import score as rescore
+    from parity.store import RunFolder
+
+    folder = RunFolder.open(run)
+    report = rescore(folder)
+    write_reports(report, folder, PlainProgress())
+    _print_report(report, as_json=as_json)
+    raise typer.Exit(report.exit.code)
+
+
+@app.command()
+def report(
+    run: RunPath,
+    format: Annotated[str, typer.Option("--format", help="table, markdown, page or json")] = "table",
+) -> None:
+    """Print a run's report in a format; changes nothing."""
+    from parity.report import FORMATS
+    from parity.score import score as rescore
+    from parity.store import RunFolder
+
+    if format not in FORMATS:
+        raise typer.BadParameter(f"{format!r} is none of {', '.join(FORMATS)}", param_hint="--format")
+    sys.stdout.write(FORMATS[format](rescore(RunFolder.open(run))))
+
+
+@adapter_app.command("list")
+def list_adapters() -> None:
+    """List the adapters that are installed here, with the package that brings each."""
+    from tabulate import tabulate
+
+    from parity.registry import entries
+
+    rows = [(entry.name, entry.package, entry.broken or "ok") for entry in entries()]
+    print(tabulate(rows, headers=("Adapter", "Package", "State"), tablefmt="simple", disable_numparse=True))
+
+
+@app.command()
+def schema(
+    what: Annotated[str, typer.Argument(help="config, events, report, results or run")] = "config",
+) -> None:
+    """Print the JSON Schema of a config, of the event protocol, or of a run's files."""
+    from parity.schema import schema_of
+
+    print(schema_of(what))
+
+
+def _load(path: Path) -> "LoadedConfig":
+    from parity.config import load_config
+    from parity.registry import settings_of
+
+    return load_config(path, settings_of)
+
+
+def _print_report(report: "Report", *, as_json: bool) -> None:
+    from parity.report import render_table, report_json
+
+    if as_json:
+        sys.stdout.write(report_json(report))
+    else:
+        import shutil
+
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 80
+        sys.stdout.write(render_table(report, width=width, style="terminal"))

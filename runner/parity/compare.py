@@ -1,0 +1,182 @@
+"""From trials to summaries and comparisons: per-round ratios by the strictest definition that both sides have. Pure."""
+
+from collections.abc import Iterator, Sequence
+
+from parity import stats
+from parity.dictionary import METRICS, strictness
+from parity.ledger import conflict
+from parity.records import Comparison, Interval, Measurement, Summary, Trial
+
+Cell = tuple[str, str, str]
+"""Model, test and runtime."""
+
+
+class Measured:
+    """The good measured trials of a run, looked up by cell, metric, definition and round."""
+
+    def __init__(self, trials: Sequence[Trial]) -> None:
+        self._cells: dict[Cell, list[Trial]] = {}
+        for trial in trials:
+            if not trial.warmup:
+                self._cells.setdefault((trial.model, trial.test, trial.runtime), []).append(trial)
+
+    @property
+    def cells(self) -> Sequence[Cell]:
+        return list(self._cells)
+
+    def trials(self, cell: Cell) -> Sequence[Trial]:
+        """The good trials of a cell, by round."""
+        return [trial for trial in self._cells.get(cell, ()) if trial.failure is None]
+
+    def failed(self, cell: Cell) -> int:
+        """How many measured trials of a cell failed."""
+        return sum(trial.failure is not None for trial in self._cells.get(cell, ()))
+
+    def definitions(self, cell: Cell, metric: str) -> list[str]:
+        """Definitions by which any trial of the cell has or misses the metric, strictest first."""
+        seen = {m.definition: None for trial in self.trials(cell) for m in trial.measurements if m.metric == metric}
+        return sorted(seen, key=lambda definition: strictness(metric, definition))
+
+    def values(self, cell: Cell, metric: str, definition: str) -> dict[int, Measurement]:
+        """Round → the measurement with a value."""
+        return {
+            trial.round: m
+            for trial in self.trials(cell)
+            for m in trial.measurements
+            if m.metric == metric and m.definition == definition and m.value is not None
+        }
+
+    def reason(self, cell: Cell, metric: str) -> str:
+        """Why a cell lacks a metric."""
+        if not self.trials(cell):
+            failed = self.failed(cell)
+            return f"all {failed} trials failed" if failed else "no trial ran"
+        reasons = [
+            m.reason for t in self.trials(cell) for m in t.measurements if m.metric == metric and m.reason is not None
+        ]
+        return reasons[0] if reasons else "this runtime does not show it"
+
+
+def summarise(measured: Measured, cells: Sequence[Cell]) -> Iterator[Summary]:
+    """One summary for every metric and definition of every planned cell; one with a reason where there is none."""
+    for cell in cells:
+        for metric in METRICS:
+            found = False
+            for definition in measured.definitions(cell, metric):
+                values = measured.values(cell, metric, definition)
+                if values:
+                    found = True
+                    yield _summary(cell, metric, list(values.values()))
+            if not found:
+                yield _missing(cell, metric, measured.reason(cell, metric))
+
+
+def _summary(cell: Cell, metric: str, measurements: Sequence[Measurement]) -> Summary:
+    values = tuple(m.value for m in measurements if m.value is not None)
+    model, test, runtime = cell
+    first = measurements[0]
+    estimate = stats.geometric_mean(values) if min(values) > 0 else None
+    return Summary(
+        model=model,
+        test=test,
+        runtime=runtime,
+        metric=metric,
+        unit=first.unit,
+        definition=first.definition,
+        provenance=first.provenance,
+        values=values,
+        centre=estimate.centre if estimate else None,
+        interval=_interval(estimate) if estimate else None,
+        reason=None if estimate else "a value is zero",
+        note=first.note,
+    )
+
+
+def _missing(cell: Cell, metric: str, reason: str) -> Summary:
+    model, test, runtime = cell
+    spec = METRICS[metric]
+    return Summary(
+        model=model,
+        test=test,
+        runtime=runtime,
+        metric=metric,
+        unit=spec.unit,
+        definition=spec.definitions[0].id,
+        provenance="observed",
+        reason=reason,
+    )
+
+
+def _interval(estimate: stats.Estimate) -> Interval | None:
+    if estimate.low is None or estimate.high is None:
+        return None
+    return Interval(low=estimate.low, high=estimate.high, confidence=stats.CONFIDENCE)
+
+
+def compare(measured: Measured, cells: Sequence[Cell], baseline: str) -> Iterator[Comparison]:
+    """Every implementation's cell against the baseline's, in every metric."""
+    for cell in cells:
+        model, test, runtime = cell
+        if runtime != baseline:
+            for metric in METRICS:
+                yield _compare_metric(measured, cell, (model, test, baseline), metric)
+
+
+def _compare_metric(measured: Measured, cell: Cell, base: Cell, metric: str) -> Comparison:
+    model, test, runtime = cell
+    blank = Comparison(
+        model=model, test=test, runtime=runtime, baseline=base[2], metric=metric, unit=METRICS[metric].unit
+    )
+    for side in (base, cell):
+        if not any(measured.values(side, metric, d) for d in measured.definitions(side, metric)):
+            return blank.model_copy(update={"reason": f"{side[2]}: {measured.reason(side, metric)}"})
+    definition = next(
+        (
+            d
+            for d in measured.definitions(base, metric)
+            if d in measured.definitions(cell, metric)
+            and measured.values(base, metric, d).keys() & measured.values(cell, metric, d).keys()
+        ),
+        None,
+    )
+    if definition is None:
+        ours, theirs = (
+            ", ".join(d for d in measured.definitions(c, metric) if measured.values(c, metric, d)) for c in (cell, base)
+        )
+        reason = f"no definition in common ({base[2]}: {theirs}; {runtime}: {ours})"
+        return blank.model_copy(update={"reason": reason, "comparable": False})
+    theirs_by_round, ours_by_round = (measured.values(c, metric, definition) for c in (base, cell))
+    rounds = sorted(theirs_by_round.keys() & ours_by_round.keys())
+    clash = _clash(measured, metric, base, cell, rounds)
+    if clash is not None:
+        return blank.model_copy(
+            update={"definition": definition, "rounds": len(rounds), "reason": clash, "comparable": False}
+        )
+    ours_values = [v for r in rounds if (v := ours_by_round[r].value) is not None]
+    base_values = [v for r in rounds if (v := theirs_by_round[r].value) is not None]
+    if min(ours_values + base_values) <= 0:
+        return blank.model_copy(update={"definition": definition, "rounds": len(rounds), "reason": "a value is zero"})
+    ratio = stats.paired_ratio(ours_values, base_values)
+    centres = [stats.geometric_mean(values).centre for values in (ours_values, base_values)]
+    return blank.model_copy(
+        update={
+            "definition": definition,
+            "rounds": len(rounds),
+            "difference": centres[0] - centres[1],
+            "ratio": ratio.centre,
+            "interval": _interval(ratio),
+        }
+    )
+
+
+def _clash(measured: Measured, metric: str, base: Cell, cell: Cell, rounds: Sequence[int]) -> str | None:
+    """The first reason, in any round, why the two sides did not run the same."""
+    sides = [{trial.round: trial.ledger for trial in measured.trials(c)} for c in (base, cell)]
+    for number in rounds:
+        one, other = sides[0][number], sides[1][number]
+        if one is None or other is None:
+            return "nothing is known of what a side ran"
+        reason = conflict(metric, one, other)
+        if reason is not None:
+            return reason
+    return None

@@ -1,0 +1,166 @@
+"""From a TOML file to a `LoadedConfig`, or every problem at once."""
+
+import difflib
+import hashlib
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import tomli
+from pydantic import BaseModel, Field
+
+from parity.config.complaints import validate
+from parity.config.names import cross_check
+from parity.config.schema import Config, RuntimeConfig, TestConfig
+from parity.config.variables import interpolate
+from parity.errors import ConfigError, Problem
+from parity.records import Record, TestSpec
+
+
+class LoadedConfig(Record):
+    """A config with where it came from. `text` is the file as it stood; `sha256` is of that text."""
+
+    file: str
+    text: str
+    sha256: str
+    config: Config
+    settings: dict[str, dict[str, Any]] = Field(description="runtime → its adapter's validated table")
+    not_set: tuple[str, ...] = Field(default=(), description="optional runtimes with an empty setting")
+
+    @property
+    def folder(self) -> Path:
+        """What relative input paths are relative to."""
+        return Path(self.file).parent
+
+
+SettingsOf = Callable[[str], type[BaseModel]]
+"""Gives the settings table of an adapter; raises `LookupError` with a remedy for an unknown one."""
+
+
+def load_config(path: Path, settings_of: SettingsOf, environ: Mapping[str, str] = os.environ) -> LoadedConfig:
+    """Reads, interpolates and validates a config.
+
+    Raises:
+        ConfigError: with every problem found, each naming its key and what would be right.
+    """
+    text = _read_text(path)
+    tree = _parse(path, text)
+    problems: list[Problem] = []
+    tree = cast("dict[str, Any]", interpolate(tree, environ, problems))
+    tree.setdefault("name", path.stem)
+    tables = _split_runtimes(tree)
+    config = validate(Config, tree, (), problems)
+    if config is not None:
+        problems += cross_check(config)
+    settings: dict[str, dict[str, Any]] = {}
+    not_set: list[str] = []
+    for name, (common, own) in tables.items():
+        if common.get("optional") is True and any(value == "" for value in own.values()):
+            not_set.append(name)
+            settings[name] = own
+            continue
+        settings[name] = _adapter_settings(name, common, own, settings_of, path.parent, problems)
+    if config is not None and config.baseline in not_set:
+        problems.append(
+            Problem(
+                "baseline",
+                f"{config.baseline!r} is optional and not set",
+                "set it, or choose another baseline",
+            )
+        )
+    if problems:
+        raise ConfigError(str(path), problems)
+    assert config is not None
+    return LoadedConfig(
+        file=str(path.resolve()),
+        text=text,
+        sha256=hashlib.sha256(text.encode()).hexdigest(),
+        config=config,
+        settings=settings,
+        not_set=tuple(not_set),
+    )
+
+
+def test_spec(test: TestConfig) -> TestSpec:
+    """A test of the config as jobs and reports carry it."""
+    return TestSpec.model_validate(
+        {
+            "name": test.name,
+            "title": test.title or test.name.replace("-", " ").title(),
+            "prompt": test.prompt,
+            "max_tokens": test.max_tokens,
+            "raw": test.raw,
+            "ignore_end": test.ignore_end,
+            "sampling": {
+                "temperature": test.temperature,
+                "seed": test.seed,
+                "top_k": test.top_k,
+                "top_p": test.top_p,
+            },
+        }
+    )
+
+
+def _read_text(path: Path) -> str:
+    def refuse(wrong: str, remedy: str) -> ConfigError:
+        return ConfigError(str(path), [Problem("config", wrong, remedy)])
+
+    if path.is_dir():
+        raise refuse("is a directory", "name the TOML file itself, such as configs/quickstart.toml")
+    try:
+        return path.read_bytes().decode("utf-8")
+    except FileNotFoundError as error:
+        near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*.toml")], n=1)
+        hint = f"did you mean {path.parent / near[0]}?" if near else "name an existing TOML file"
+        raise refuse("there is no such file", hint) from error
+    except UnicodeDecodeError as error:
+        raise refuse(f"is not UTF-8 text ({error.reason} at byte {error.start})", "save it as UTF-8") from error
+    except OSError as error:
+        raise refuse(f"can't be read ({error.strerror})", "check its permissions") from error
+
+
+def _parse(path: Path, text: str) -> dict[str, Any]:
+    try:
+        return tomli.loads(text)
+    except tomli.TOMLDecodeError as error:
+        raise ConfigError(
+            str(path), [Problem("config", f"is not valid TOML: {error}", "mend the line that it names")]
+        ) from error
+
+
+def _split_runtimes(tree: dict[str, Any]) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
+    """Parts each runtime's table into parity's own keys (left in the tree) and the adapter's."""
+    runtimes = tree.get("runtimes")
+    if not isinstance(runtimes, dict):
+        return {}
+    own_keys = set(RuntimeConfig.model_fields)
+    parted = {}
+    for name, table in runtimes.items():
+        if isinstance(table, dict):
+            common = {key: value for key, value in table.items() if key in own_keys}
+            parted[name] = (common, {key: value for key, value in table.items() if key not in own_keys})
+            runtimes[name] = common
+    return parted
+
+
+def _adapter_settings(
+    runtime: str,
+    common: Mapping[str, Any],
+    own: dict[str, Any],
+    settings_of: SettingsOf,
+    folder: Path,
+    problems: list[Problem],
+) -> dict[str, Any]:
+    adapter = common.get("adapter")
+    if not isinstance(adapter, str):
+        return own
+    try:
+        table = settings_of(adapter)
+    except LookupError as error:
+        wrong, remedy = error.args
+        problems.append(Problem(f"runtimes.{runtime}.adapter", wrong, remedy))
+        return own
+    known = set(RuntimeConfig.model_fields)
+    settings = validate(table, own, ("runtimes", runtime), problems, also_known=known, folder=folder)
+    return settings.model_dump(mode="json") if settings is not None else own

@@ -1,0 +1,52 @@
+"""Environment variables in a config's strings."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from parity.config.complaints import key_path
+from parity.errors import Problem
+
+Complain = Callable[[Sequence[str | int], str, str], None]
+
+_VARIABLE = re.compile(r"\$\$\{|\$\{(?:(?P<name>[A-Za-z_]\w*)(?::-(?P<default>[^}]*))?\})?")
+
+
+def interpolate(tree: Any, environ: Mapping[str, str], problems: list[Problem]) -> Any:
+    """Replaces `${NAME}` and `${NAME:-default}` in every string; `$${` stands for a literal `${`.
+
+    An unset variable without a default is added to `problems`."""
+
+    def complain(key: Sequence[str | int], wrong: str, remedy: str) -> None:
+        problems.append(Problem(key_path(tree, key), wrong, remedy))
+
+    return _interpolate(tree, (), environ, complain)
+
+
+def _interpolate(value: Any, key: tuple[str | int, ...], environ: Mapping[str, str], complain: Complain) -> Any:
+    if isinstance(value, dict):
+        return {name: _interpolate(item, (*key, name), environ, complain) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_interpolate(item, (*key, k), environ, complain) for k, item in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+
+    def replace(match: re.Match[str]) -> str:
+        name, default = match["name"], match["default"]
+        if match[0] == "$${":
+            return "${"
+        if name is None:
+            complain(
+                key, "has a `${` that names no variable", "write ${NAME} or ${NAME:-default}; $${ for a literal ${"
+            )
+        elif environ.get(name) or (default is None and name in environ):
+            return environ[name]
+        elif default is not None:
+            return default
+        else:
+            complain(
+                key, f"the environment variable {name} is not set", f"set {name}, or give a default: ${{{name}:-…}}"
+            )
+        return match[0]
+
+    return _VARIABLE.sub(replace, value)

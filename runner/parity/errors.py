@@ -1,0 +1,50 @@
+"""What can go wrong in a way that the user can mend. Bugs are not here: they stay exceptions of their own kind."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong: where (a config key or a path), what is wrong, and what would be right."""
+
+    where: str
+    wrong: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.wrong}\n    {self.remedy}"
+
+
+class ParityError(Exception):
+    """A failure with a message for the user; the command line prints it without a traceback."""
+
+
+class ConfigError(ParityError):
+    """A config that can't be used; carries every problem found in `file`, not only the first."""
+
+    def __init__(self, file: str, problems: Sequence[Problem]) -> None:
+        self.file = file
+        self.problems = tuple(problems)
+        super().__init__("\n".join(f"{file}: {problem}" for problem in problems))
+
+
+class ModelError(ParityError):
+    """A model that can't be found, fetched or read; `remedy` says what would help."""
+
+    def __init__(self, wrong: str, remedy: str) -> None:
+        self.wrong = wrong
+        self.remedy = remedy
+        super().__init__(f"{wrong}\n    {remedy}")
+
+
+class ReadError(ParityError):
+    """A transcript that an adapter can't read; the engine records it as a `parse` failure of the trial."""
+
+
+class RefusedError(ParityError):
+    """A job that an adapter won't launch; the engine records it as a `refused` failure of the trial."""
+
+
+class RunFolderError(ParityError):
+    """A run folder that is missing, foreign, or written by another version."""

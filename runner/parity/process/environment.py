@@ -1,0 +1,48 @@
+"""What a child gets to see of our environment, and what of it may be written down."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+TREE_VARIABLE = "PARITY_TREE"
+"""Set in every child to a value of its own: descendants which left session and parents are still found by it."""
+
+REDACTED = "[redacted]"
+
+_NAMES = frozenset(
+    {
+        *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR"),
+        *("REQUESTS_CA_BUNDLE", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES"),
+        # macOS: text encoding of the login session, and where the Metal and C compilers are
+        *("__CF_USER_TEXT_ENCODING", "DEVELOPER_DIR", "SDKROOT"),
+        *("CARGO_HOME", "RUSTUP_HOME"),
+    }
+)
+_PREFIXES = ("LC_", "XDG_", "HF_", "SSL_CERT_", "DYLD_", "NVIDIA_")
+_SECRET = re.compile(r"TOKEN(?!IZER)|SECRET|PASSW|KEY|CREDENTIAL|AUTH", re.IGNORECASE)
+_SHORTEST_SECRET = 6
+
+
+def child_environment(parent: Mapping[str, str], pass_env: Sequence[str], own: Mapping[str, str]) -> dict[str, str]:
+    """The allow-listed part of `parent`, what `pass_env` names of it, and `own` on top.
+
+    Python children are always unbuffered: output that waits in a buffer has no arrival time."""
+    passed = {
+        name: value
+        for name, value in parent.items()
+        if name in _NAMES or name.startswith(_PREFIXES) or name in pass_env
+    }
+    return {**passed, **own, "PYTHONUNBUFFERED": "1"}
+
+
+def recordable(argv: Sequence[str], env: Mapping[str, str]) -> tuple[tuple[str, ...], dict[str, str]]:
+    """`argv` and `env` as they may be kept: values of variables with secret-looking names are replaced, also
+    where they occur inside another value, and bytes that are no UTF-8 become U+FFFD."""
+    secrets = {value for name, value in env.items() if _SECRET.search(name) and len(value) >= _SHORTEST_SECRET}
+
+    def clean(text: str) -> str:
+        for secret in sorted(secrets, key=len, reverse=True):
+            text = text.replace(secret, REDACTED)
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+    kept = {clean(name): REDACTED if _SECRET.search(name) else clean(value) for name, value in env.items()}
+    return tuple(clean(argument) for argument in argv), kept

@@ -1,0 +1,89 @@
+"""Finds adapters by their entry points, group `parity.adapters`. Each is loaded only when it is named."""
+
+import difflib
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+
+from parity.adapter import Adapter, AdapterSettings
+
+GROUP = "parity.adapters"
+
+
+class UnknownAdapterError(LookupError):
+    """`args` are what is wrong and what to do."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One registered adapter: which package brings it, and why it can't be loaded where it can't."""
+
+    name: str
+    package: str
+    target: str
+    broken: str | None = None
+
+
+@cache
+def _points() -> dict[str, tuple[EntryPoint, ...]]:
+    found: dict[str, tuple[EntryPoint, ...]] = {}
+    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+        # An editable install and a wheel of one package may both be seen: the same target is the same adapter.
+        same = found.get(point.name, ())
+        if point.value not in {other.value for other in same}:
+            found[point.name] = (*same, point)
+    return found
+
+
+def adapter_class(name: str) -> type[Adapter]:
+    """The adapter's class.
+
+    Raises:
+        UnknownAdapterError: none has this name, two packages claim it, or it can't be loaded.
+    """
+    points = _points().get(name, ())
+    if not points:
+        near = difflib.get_close_matches(name, _points(), n=1)
+        known = ", ".join(_points()) or "none are installed: run `pip install -e .` once"
+        hint = f"did you mean {near[0]!r}?" if near else f"adapters here: {known}"
+        raise UnknownAdapterError(f"there is no adapter {name!r}", hint)
+    if len(points) > 1:
+        packages = ", ".join(_package(point) for point in points)
+        raise UnknownAdapterError(f"two packages bring an adapter {name!r}: {packages}", "uninstall one of them")
+    try:
+        loaded = points[0].load()
+    except Exception as error:
+        # Whatever a third party's module raises on import is that package's fault, and must not be ours.
+        raise UnknownAdapterError(
+            f"the adapter {name!r} can't be loaded from {points[0].value} ({type(error).__name__}: {error})",
+            f"mend or reinstall {_package(points[0])}",
+        ) from error
+    missing = [part for part in ("name", "Settings", "probe", "launch", "read") if not hasattr(loaded, part)]
+    if missing:
+        raise UnknownAdapterError(
+            f"{points[0].value} is no adapter: it lacks {', '.join(missing)}",
+            f"mend or reinstall {_package(points[0])}",
+        )
+    return loaded  # type: ignore[no-any-return]
+
+
+def settings_of(name: str) -> type[AdapterSettings]:
+    """The settings table of an adapter; raises as `adapter_class` does."""
+    return adapter_class(name).Settings
+
+
+def entries() -> tuple[Entry, ...]:
+    """Every registered adapter; a broken one is an entry that says why, not an exception."""
+    listed = []
+    for name, points in _points().items():
+        broken = None
+        try:
+            adapter_class(name)
+        except UnknownAdapterError as error:
+            broken = f"{error.args[0]}; {error.args[1]}"
+        listed.append(Entry(name, ", ".join(_package(p) for p in points), points[0].value, broken))
+    return tuple(listed)
+
+
+def _package(point: EntryPoint) -> str:
+    return point.dist.name if point.dist else point.module

@@ -1,0 +1,52 @@
+"""Foreign text made fit for a line of a report: no control characters, and Markdown's own escaped."""
+
+import re
+import unicodedata
+
+_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
+_ACTIVE = re.compile(
+    r"\\(?=[!-/:-@\[-`{-~])"  # a backslash that would escape what follows
+    r"|`|~(?=~)|(?<!\w)_|_(?!\w)|\*(?=\S)|(?<=\S)\*"  # code, strike-through, emphasis
+    r"|<(?=[A-Za-z/!?])|&(?=#?\w+;)|(?<=\])\("  # HTML, entities, links
+)
+
+
+def printable(text: str) -> str:
+    """Text on one line without terminal escapes; other control and format characters become U+FFFD."""
+    plain = _ANSI.sub("", text).replace("\r\n", "\n").expandtabs(4)
+    return "".join(_visible(char) for char in plain)
+
+
+def _visible(char: str) -> str:
+    if char in "\n\u2028\u2029":
+        return " ⏎ "
+    return "\ufffd" if unicodedata.category(char) in ("Cc", "Cf", "Cs") else char
+
+
+def inline(text: str) -> str:
+    """Text as it shall be seen, escaped only where Markdown would take a character for its own."""
+    return _ACTIVE.sub(r"\\\g<0>", printable(text))
+
+
+def cell(text: str) -> str:
+    """The same for a cell of a table, whose columns a bare `|` would shift."""
+    return inline(text).replace("|", "\\|")
+
+
+def code_span(text: str) -> str:
+    """Text as code, whatever backticks it holds."""
+    plain = printable(text)
+    ticks = "`" * (_longest_run(plain) + 1)
+    pad = " " if "`" in plain else ""
+    return f"{ticks}{pad}{plain}{pad}{ticks}"
+
+
+def fenced(lines: tuple[str, ...]) -> str:
+    """Lines as a code block, whatever backticks they hold."""
+    plain = [printable(line) for line in lines]
+    fence = "`" * max(3, _longest_run("\n".join(plain)) + 1)
+    return "\n".join([f"{fence}text", *plain, fence])
+
+
+def _longest_run(text: str) -> int:
+    return max((len(run) for run in re.findall(r"`+", text)), default=0)

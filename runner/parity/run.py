@@ -1,0 +1,237 @@
+"""A run from config to report: one function a stage, each taking what the last one gave."""
+
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from parity import machine
+from parity.adapter import Adapter, Build
+from parity.config import LoadedConfig, test_spec
+from parity.errors import ConfigError, ModelError, Problem, RefusedError
+from parity.plan import PlannedTrial, make_plan
+from parity.process import Cancel, supervise
+from parity.progress import Progress
+from parity.records import SCHEMA_VERSION, Job, ModelFacts, Report
+from parity.report import render_page, render_table, report_json
+from parity.score import make_adapters, read_trial, score
+from parity.store import RunFolder, RunRecord, now
+from parity.transcript import Head, NoSpawn, Transcript, TranscriptWriter, read_transcript
+from parity.version import version
+from parity.weights import model_facts
+
+REFUSED = 0
+"""`errno` of a trial that its adapter refused: the operating system was never asked."""
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A runtime that answered its probe, with what its build gave."""
+
+    adapter: Adapter
+    build: Build | None
+
+
+def resolve_models(loaded: LoadedConfig, progress: Progress) -> tuple[ModelFacts, ...]:
+    """Fetches, hashes and inspects every model of the config.
+
+    Raises:
+        ConfigError: with one problem for each model that can't be had.
+    """
+    found: list[ModelFacts] = []
+    problems: list[Problem] = []
+    for model in loaded.config.models:
+        try:
+            found.append(
+                model_facts(
+                    model.name,
+                    model.title or model.name,
+                    model.source,
+                    base=loaded.folder,
+                    sha256=model.sha256,
+                    progress=progress.fetched,
+                )
+            )
+        except ModelError as error:
+            problems.append(Problem(f"models.{model.name}.source", error.wrong, error.remedy))
+    if problems:
+        raise ConfigError(loaded.file, problems)
+    return tuple(found)
+
+
+def execute(loaded: LoadedConfig, models: tuple[ModelFacts, ...], folder: RunFolder, progress: Progress) -> Report:
+    """Runs the whole plan into `folder` and reports on it. Everything measured is on disk as soon as it is.
+
+    An interrupt ends the trial at hand, keeps what was measured, and is part of the report."""
+    plan = make_plan(loaded.config, loaded.not_set)
+    folder.write_run(
+        RunRecord(
+            schema_version=SCHEMA_VERSION,
+            started=now(),
+            parity_version=version(),
+            loaded=loaded,
+            models=models,
+            plan=plan,
+            machine=machine.facts(),
+        )
+    )
+    with _cancelling() as cancel:
+        ready = _make_ready(loaded, folder, progress, cancel)
+        _run_trials(loaded, models, plan, ready, folder, progress, cancel)
+        folder.end(interrupted=cancel.count > 0)
+    report = score(folder)
+    write_reports(report, folder, progress)
+    return report
+
+
+def write_reports(report: Report, folder: RunFolder, progress: Progress) -> None:
+    """Writes `report.json` and `report.md` into the run folder, and the page where the config wants it."""
+    folder.write("report.json", report_json(report))
+    folder.write("report.md", render_table(report, width=None, style="markdown"))
+    if report.page.markdown is None:
+        return
+    page = Path(report.page.markdown)
+    try:
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text(render_page(report), encoding="utf-8")
+        progress.note(f"page: {page}")
+    except OSError as error:
+        kept = folder.write("page.md", render_page(report))
+        progress.note(f"warning: report.markdown: {page} can't be written ({error.strerror}); the page is in {kept}")
+
+
+def _make_ready(loaded: LoadedConfig, folder: RunFolder, progress: Progress, cancel: Cancel) -> dict[str, Ready]:
+    """Probes and builds every runtime; those that are not available are left out, and their transcripts say why."""
+    ready: dict[str, Ready] = {}
+    for name, adapter in make_adapters(loaded).items():
+        if cancel.count:
+            break
+        found = adapter.read_probe(_command(loaded, name, "probe", folder.probe_path(name), adapter, cancel))
+        if not found.ready:
+            progress.note(f"{name}: not available: {found.reason}\n    {found.remedy or 'see `parity doctor`'}")
+            continue
+        build = None
+        if adapter.build() is not None:
+            progress.note(f"{name}: building")
+            build = adapter.read_build(_command(loaded, name, "build", folder.build_path(name), adapter, cancel))
+            if build.executable is None:
+                progress.note(f"{name}: the build failed: {build.reason}\n    {build.remedy or ''}")
+                continue
+        progress.note(f"{name}: {found.version or 'ready'}{f' on {found.device}' if found.device else ''}")
+        ready[name] = Ready(adapter, build)
+    return ready
+
+
+def _command(
+    loaded: LoadedConfig, runtime: str, purpose: str, path: Path, adapter: Adapter, cancel: Cancel
+) -> Transcript:
+    command = adapter.probe() if purpose == "probe" else adapter.build()
+    assert command is not None
+    common = loaded.config.runtimes[runtime]
+    limits = loaded.config.limits.model_copy(update={"total_s": command.deadline_s})
+    return supervise(
+        command.model_copy(update={"env": {**command.env, **common.env}}),
+        head=Head.model_validate({"purpose": purpose, "runtime": runtime}),
+        path=path,
+        limits=limits,
+        pass_env=common.pass_env,
+        cancel=cancel,
+    )
+
+
+def _run_trials(
+    loaded: LoadedConfig,
+    models: tuple[ModelFacts, ...],
+    plan: tuple[PlannedTrial, ...],
+    ready: Mapping[str, Ready],
+    folder: RunFolder,
+    progress: Progress,
+    cancel: Cancel,
+) -> None:
+    facts = {model.name: model for model in models}
+    tests = {test.name: test_spec(test) for test in loaded.config.tests}
+    for place, planned in enumerate(plan):
+        if cancel.count:
+            return
+        if planned.runtime not in ready:
+            continue
+        progress.begin(planned, [p for p in plan[place:] if p.runtime in ready])
+        with _scratch() as scratch:
+            job = Job(
+                runtime=planned.runtime,
+                adapter=loaded.config.runtimes[planned.runtime].adapter,
+                settings=loaded.settings[planned.runtime],
+                model=facts[planned.model],
+                test=tests[planned.test],
+                round=planned.round,
+                warmup=planned.warmup,
+                scratch=str(scratch),
+            )
+            transcript = run_trial(loaded, ready[planned.runtime], job, folder.trial_path(planned), progress, cancel)
+        trial = read_trial(ready[planned.runtime].adapter, planned, transcript)
+        folder.append_result(trial)
+        progress.done(planned, trial)
+
+
+def run_trial(
+    loaded: LoadedConfig, runtime: Ready, job: Job, path: Path, progress: Progress, cancel: Cancel
+) -> Transcript:
+    """One trial, supervised; a job that its adapter refuses is a transcript too."""
+    head = Head(purpose="trial", runtime=job.runtime, job=job)
+    try:
+        launch = runtime.adapter.launch(job, runtime.build)
+    except RefusedError as error:
+        return _refused(path, head, str(error))
+    common = loaded.config.runtimes[job.runtime]
+    for name, content in launch.files.items():
+        (Path(job.scratch) / name).write_text(content, encoding="utf-8")
+    return supervise(
+        launch.model_copy(update={"env": {**launch.env, **common.env}}),
+        head=head,
+        path=path,
+        limits=loaded.config.limits,
+        pass_env=common.pass_env,
+        cancel=cancel,
+        watch=progress.sight,
+    )
+
+
+def _refused(path: Path, head: Head, message: str) -> Transcript:
+    writer = TranscriptWriter(path, head)
+    writer.no_spawn(NoSpawn(t_ns=time.monotonic_ns(), errno=REFUSED, message=message))
+    writer.close()
+    return read_transcript(path)
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """An empty folder for one trial. What a program locked or left unreadable in it must not end the run."""
+    path = Path(tempfile.mkdtemp(prefix="parity-"))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def _cancelling() -> Iterator[Cancel]:
+    """Turns SIGINT, SIGTERM and SIGHUP into requests to stop; the second one kills at once."""
+    # Ignored by whoever started parity, SIGCHLD would take the children's exit statuses away.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    with Cancel() as cancel:
+
+        def handle(number: int, frame: FrameType | None) -> None:
+            cancel.request()
+
+        signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        before = [signal.signal(number, handle) for number in signals]
+        try:
+            yield cancel
+        finally:
+            for number, handler in zip(signals, before, strict=True):
+                signal.signal(number, handler)

@@ -1,0 +1,209 @@
+"""From a run folder to its report: reads transcripts, and computes every number and verdict again from them."""
+
+from collections.abc import Iterable, Mapping
+
+from parity import ledger, outcome
+from parity.adapter import Adapter, Availability
+from parity.compare import Cell, Measured, compare, summarise
+from parity.config import LoadedConfig, test_spec
+from parity.errors import ReadError, RunFolderError
+from parity.events import Event
+from parity.metrics import measure
+from parity.plan import PlannedTrial, cells_of
+from parity.records import Failure, Job, Report, RuntimeReport, Scalar, Trial
+from parity.registry import UnknownAdapterError, adapter_class
+from parity.store import RunFolder, RunRecord
+from parity.transcript import Transcript, read_transcript
+from parity.verdict import Evidence, exit_of, judge
+
+
+def make_adapters(loaded: LoadedConfig) -> dict[str, Adapter]:
+    """Runtime → its adapter with its settings, for every runtime that is set.
+
+    Raises:
+        RunFolderError: an adapter that the config names is not installed here.
+    """
+    adapters: dict[str, Adapter] = {}
+    for name, runtime in loaded.config.runtimes.items():
+        if name in loaded.not_set:
+            continue
+        try:
+            cls = adapter_class(runtime.adapter)
+        except UnknownAdapterError as error:
+            raise RunFolderError(f"runtimes.{name}: {error.args[0]}; {error.args[1]}") from error
+        adapters[name] = cls(cls.Settings.model_validate(loaded.settings[name], strict=False))
+    return adapters
+
+
+def score(folder: RunFolder) -> Report:
+    """The report of a run. A pure function of the run folder: the same bytes each time."""
+    run = folder.read_run()
+    loaded = run.loaded
+    adapters = make_adapters(loaded)
+    available = {name: _availability(folder, name, adapter) for name, adapter in adapters.items()}
+    trials, started = _read_trials(folder, run, adapters, available)
+    measured = Measured(trials)
+    cells = list(cells_of(run.plan))
+    cells.sort(key=lambda cell: _place(loaded, cell))
+    comparisons = tuple(compare(measured, cells, loaded.config.baseline))
+    runtimes = tuple(_runtime_report(loaded, name, available.get(name), trials) for name in loaded.config.runtimes)
+    evidence = Evidence(
+        config=loaded.config,
+        trials=trials,
+        comparisons=comparisons,
+        planned=cells_of(run.plan),
+        platform=str(run.machine["platform"]),
+        devices={r.name: r.device for r in runtimes if r.device is not None},
+        unset=frozenset(loaded.not_set),
+    )
+    verdicts = tuple(judge(evidence))
+    return Report(
+        run=folder.name,
+        name=loaded.config.name,
+        started=run.started,
+        parity_version=run.parity_version,
+        config_sha256=loaded.sha256,
+        baseline=loaded.config.baseline,
+        interrupted=folder.interrupted,
+        machine=run.machine,
+        models=run.models,
+        tests=tuple(test_spec(test) for test in loaded.config.tests),
+        runtimes=runtimes,
+        trials=trials,
+        summaries=tuple(summarise(measured, cells)),
+        comparisons=comparisons,
+        verdicts=verdicts,
+        warnings=tuple(_warnings(run, trials)),
+        page=loaded.config.report,
+        exit=exit_of(evidence, verdicts, interrupted=folder.interrupted, started=started),
+    )
+
+
+def read_trial(adapter: Adapter, planned: PlannedTrial, transcript: Transcript) -> Trial:
+    """One trial from its transcript: its failure, or its measurements and ledger entry."""
+    job = transcript.head.job
+    assert job is not None, "a trial's transcript opens with its job"
+    events, unreadable = _events(adapter, transcript, job)
+    failure = outcome.classify(transcript, events, unreadable)
+    blank = Trial(
+        file=f"trials/{planned.file}",
+        model=planned.model,
+        test=planned.test,
+        runtime=planned.runtime,
+        round=planned.round,
+        warmup=planned.warmup,
+        failure=failure,
+        warnings=outcome.warnings(transcript),
+    )
+    if failure is not None:
+        return blank
+    return blank.model_copy(
+        update={
+            "measurements": measure(transcript, events),
+            "ledger": ledger.entry(job, transcript, events),
+            "text": ledger.shown_text(events),
+        }
+    )
+
+
+def _events(adapter: Adapter, transcript: Transcript, job: Job) -> tuple[list[Event], str | None]:
+    """What could be read, and the reader's complaint about the rest."""
+    events: list[Event] = []
+    try:
+        for event in adapter.read(transcript, job):
+            events.append(event)  # noqa: PERF402 - what was read before a complaint is kept
+    except ReadError as error:
+        return events, str(error)
+    return events, None
+
+
+def _availability(folder: RunFolder, runtime: str, adapter: Adapter) -> Availability:
+    path = folder.probe_path(runtime)
+    if not path.exists():
+        return Availability(ready=False, reason="it was never probed")
+    found = adapter.read_probe(read_transcript(path))
+    built = folder.build_path(runtime)
+    if not found.ready or not built.exists():
+        return found
+    build = adapter.read_build(read_transcript(built))
+    if build.executable is not None:
+        return found
+    return found.model_copy(update={"ready": False, "reason": f"build: {build.reason}", "remedy": build.remedy})
+
+
+def _read_trials(
+    folder: RunFolder, run: RunRecord, adapters: Mapping[str, Adapter], available: Mapping[str, Availability]
+) -> tuple[tuple[Trial, ...], int]:
+    """The trials that ran, and one failed trial for each that could not because its runtime isn't available."""
+    trials: list[Trial] = []
+    started = 0
+    for planned, transcript in folder.trials(run.plan):
+        started += transcript.spawn is not None
+        trials.append(read_trial(adapters[planned.runtime], planned, transcript))
+    ran = {trial.file for trial in trials}
+    for planned in run.plan:
+        found = available[planned.runtime]
+        if not found.ready and f"trials/{planned.file}" not in ran:
+            trials.append(_never_ran(planned, found))
+    return tuple(trials), started
+
+
+def _never_ran(planned: PlannedTrial, found: Availability) -> Trial:
+    reason = found.reason or "not available"
+    kind = "build" if reason.startswith("build: ") else "unavailable"
+    return Trial(
+        file=f"{'builds' if kind == 'build' else 'probes'}/{planned.runtime}.jsonl",
+        model=planned.model,
+        test=planned.test,
+        runtime=planned.runtime,
+        round=planned.round,
+        warmup=planned.warmup,
+        failure=Failure(kind=kind, message=reason.removeprefix("build: ")),
+    )
+
+
+def _runtime_report(
+    loaded: LoadedConfig, name: str, found: Availability | None, trials: Iterable[Trial]
+) -> RuntimeReport:
+    settings: dict[str, Scalar] = {}
+    for trial in trials:
+        if trial.runtime == name and trial.ledger is not None and not settings:
+            settings = trial.ledger.settings
+    device = settings.get("device") or (found.device if found else None)
+    return RuntimeReport(
+        name=name,
+        title=loaded.config.runtime_title(name),
+        adapter=loaded.config.runtimes[name].adapter,
+        role="baseline" if name == loaded.config.baseline else "implementation",
+        status="not set" if found is None else "ready" if found.ready else "unavailable",
+        version=found.version if found else None,
+        device=str(device) if device is not None else None,
+        reason=found.reason if found else "optional, and a setting of it is empty",
+        remedy=found.remedy if found else None,
+        settings=settings,
+    )
+
+
+def _warnings(run: RunRecord, trials: Iterable[Trial]) -> Iterable[str]:
+    budgets = {test.name: test.max_tokens for test in run.loaded.config.tests}
+    seen: dict[str, int] = {}
+    for trial in trials:
+        for warning in trial.warnings:
+            line = f"{trial.runtime} on {trial.test}: {warning}"
+            seen[line] = seen.get(line, 0) + 1
+        if trial.ledger is not None and trial.ledger.ended_early:
+            line = (
+                f"{trial.runtime} on {trial.test}: sampled {trial.ledger.generated_tokens} of "
+                f"{budgets[trial.test]} tokens"
+            )
+            seen[line] = seen.get(line, 0) + 1
+    return [f"{line} ({count} trials)" if count > 1 else line for line, count in seen.items()]
+
+
+def _place(loaded: LoadedConfig, cell: Cell) -> tuple[int, int, int]:
+    config = loaded.config
+    return (
+        [m.name for m in config.models].index(cell[0]),
+        [t.name for t in config.tests].index(cell[1]),
+        list(config.runtimes).index(cell[2]),
+    )

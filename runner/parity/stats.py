@@ -1,0 +1,86 @@
+"""The maths: centres, ratios and their intervals. Pure functions of numbers; the one module that knows statistics.
+
+Rates and times are positive and vary by factors, so everything is done on logarithms: the centre is the geometric
+mean, and the ratio of two centres is the centre of the per-round ratios.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A centre with its interval; `low` and `high` are None where one value gives none."""
+
+    centre: float
+    low: float | None
+    high: float | None
+
+
+def geometric_mean(values: Sequence[float]) -> Estimate:
+    """Geometric mean of positive values with Student's t interval of the mean of logarithms.
+
+    Raises:
+        ValueError: no values, or one that isn't positive.
+    """
+    if not values or min(values) <= 0:
+        raise ValueError("needs at least one value, all positive")
+    logs = [math.log(value) for value in values]
+    mean = math.fsum(logs) / len(logs)
+    if len(logs) == 1:
+        return Estimate(math.exp(mean), None, None)
+    half = _t(len(logs) - 1) * _deviation(logs, mean) / math.sqrt(len(logs))
+    return Estimate(math.exp(mean), math.exp(mean - half), math.exp(mean + half))
+
+
+def paired_ratio(numerators: Sequence[float], denominators: Sequence[float]) -> Estimate:
+    """Geometric mean of the ratios of values that belong together (same round), with its t interval.
+
+    Pairing lets drift of the machine cancel. Raises ValueError as `geometric_mean`, or on unequal lengths."""
+    return geometric_mean([n / d for n, d in zip(numerators, denominators, strict=True)])
+
+
+def coefficient_of_variation(values: Sequence[float]) -> Estimate:
+    """Standard deviation ÷ mean, with the chi-square interval of the standard deviation of a normal sample.
+
+    Raises:
+        ValueError: no values, or one that isn't positive.
+    """
+    if not values or min(values) <= 0:
+        raise ValueError("needs at least one value, all positive")
+    mean = math.fsum(values) / len(values)
+    if len(values) == 1:
+        return Estimate(0.0, None, None)
+    cv = _deviation(values, mean) / mean
+    low, high = _chi_square(len(values) - 1)
+    degrees = len(values) - 1
+    return Estimate(cv, cv * math.sqrt(degrees / high), cv * math.sqrt(degrees / low))
+
+
+def quantile(values: Sequence[float], q: float) -> float:
+    """The q-quantile by linear interpolation between order statistics (Hyndman and Fan's type 7)."""
+    ordered = sorted(values)
+    place = q * (len(ordered) - 1)
+    below = math.floor(place)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (place - below) * (ordered[above] - ordered[below])
+
+
+def _deviation(values: Sequence[float], mean: float) -> float:
+    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
+
+
+def _t(degrees: int) -> float:
+    from scipy.special import stdtrit
+
+    return float(stdtrit(degrees, (1 + CONFIDENCE) / 2))
+
+
+def _chi_square(degrees: int) -> tuple[float, float]:
+    from scipy.special import chdtri
+
+    tail = (1 - CONFIDENCE) / 2
+    return float(chdtri(degrees, 1 - tail)), float(chdtri(degrees, tail))

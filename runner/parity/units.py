@@ -1,0 +1,73 @@
+"""How a number with a unit is written in every table, page and sentence; nothing is computed here."""
+
+import math
+
+_SYMBOLS = {"token/s": "t/s"}
+_WORDS = {"s": "seconds", "token/s": "tokens/s"}
+_BINARY = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+_COUNTS = ("tokens",)
+_LEAST_DECIMALS = 2
+_MOST_DECIMALS = 9
+
+
+def format_value(value: float, unit: str) -> str:
+    """`0.36 s`, `93.87 t/s`, `1.42 GiB`, `50 tokens`; two digits of a small value are kept: `0.0042 s`."""
+    if unit == "bytes":
+        return _bytes(value)
+    return f"{_number(value, unit)} {_SYMBOLS.get(unit, unit)}".rstrip()
+
+
+def format_words(value: float, unit: str) -> str:
+    """The same with the unit as a word: `0.36 seconds`, `93.87 tokens/s`."""
+    return f"{_number(value, unit)} {_WORDS[unit]}" if unit in _WORDS else format_value(value, unit)
+
+
+def format_difference(value: float, unit: str) -> str:
+    """With its sign always: `+1.42 s`, `-4.10 t/s`."""
+    return ("-" if value < 0 else "+") + format_value(abs(value), unit)
+
+
+def format_ratio(ratio: float, interval: tuple[float, float] | None) -> str:
+    """`3.9× [3.7, 4.2]`; the ends have as many decimals as the ratio, or more where they are small."""
+    decimals = _ratio_decimals(ratio)
+    if interval is None:
+        return f"{ratio:.{decimals}f}×, no interval"
+    low, high = (f"{end:.{max(decimals, _ratio_decimals(end))}f}" for end in interval)
+    return f"{ratio:.{decimals}f}× [{low}, {high}]"
+
+
+def format_delta(difference: float, unit: str, ratio: float, interval: tuple[float, float] | None) -> str:
+    """`+1.42 s (3.9× [3.7, 4.2])`: difference, ratio, interval of the ratio."""
+    return f"{format_difference(difference, unit)} ({format_ratio(ratio, interval)})"
+
+
+def _number(value: float, unit: str) -> str:
+    if unit in _COUNTS and math.isclose(value, round(value), rel_tol=1e-9):
+        return str(round(value))
+    decimals = _decimals(value)
+    return f"{value:.1e}" if decimals > _MOST_DECIMALS else f"{value:.{decimals}f}"
+
+
+def _decimals(value: float) -> int:
+    """Enough for two significant digits, and never fewer than two."""
+    if value == 0:
+        return _LEAST_DECIMALS
+    exponent = int(f"{value:.1e}".partition("e")[2])
+    return max(_LEAST_DECIMALS, 1 - exponent)
+
+
+def _ratio_decimals(ratio: float) -> int:
+    if ratio < 2:
+        return _decimals(ratio)
+    return 1 if ratio < 100 else 0
+
+
+def _bytes(value: float) -> str:
+    scaled, symbol = value, _BINARY[0]
+    for symbol in _BINARY:
+        if round(abs(scaled), 1) < 1024 or symbol == _BINARY[-1]:
+            break
+        scaled /= 1024
+    if symbol == _BINARY[0] and scaled == round(scaled):
+        return f"{scaled:.0f} {symbol}"
+    return f"{scaled:.{1 if abs(scaled) >= 10 else 2}f} {symbol}"

@@ -1,0 +1,20 @@
+"""What is read of a model's content, whatever its name and place: the part of `ModelFacts` that is cached."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from parity.records import Record
+
+
+class Inspection(Record):
+    """Facts of the content alone. None: the model doesn't say."""
+
+    format: Literal["gguf", "folder"]
+    architecture: str | None = None
+    parameters: int | None = None
+    quantisation: dict[str, int] = Field(default_factory=dict)
+    context_length: int | None = None
+    tokenizer: str | None = None
+    vocab_size: int | None = None
+    chat_template_sha256: str | None = None

@@ -1,0 +1,258 @@
+"""The header of a GGUF file, read with every bound checked.
+
+The `gguf` package's own reader maps the file and trusts it: a cut file gives an obscure error or none, and a
+vocabulary of 150,000 entries takes it seconds. What is used of it here are its tables of tensor types.
+Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
+"""
+
+import struct
+from dataclasses import dataclass
+from io import BufferedReader
+from pathlib import Path
+from typing import Any, Final
+
+from parity.errors import ModelError
+
+MAGIC: Final = b"GGUF"
+VERSIONS: Final = (2, 3)
+MOST_DIMENSIONS: Final = 4
+LONGEST_STRING_BYTES: Final = 64 * 1024 * 1024
+
+FOREIGN_STARTS: Final = (
+    (
+        b"version https://git-lfs",
+        "a Git LFS pointer, not the file that it points to",
+        "run `git lfs pull` where it lies",
+    ),
+    (b"lmgg", "of the old GGML format", "convert it to GGUF"),
+    (b"tjgg", "of the old GGJT format", "convert it to GGUF"),
+    (
+        b"PK\x03\x04",
+        "a zip archive (a PyTorch checkpoint, perhaps)",
+        "give a GGUF file or a folder with *.safetensors",
+    ),
+    (b"<", "a web page or XML", "fetch the file itself, not the page about it"),
+)
+REFETCH: Final = "fetch the file again, or name another one"
+_SCALARS: Final = {
+    0: "<B",
+    1: "<b",
+    2: "<H",
+    3: "<h",
+    4: "<I",
+    5: "<i",
+    6: "<f",
+    7: "<?",
+    10: "<Q",
+    11: "<q",
+    12: "<d",
+}
+_STRING: Final = 8
+_ARRAY: Final = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Array:
+    """An array value of which only the length is kept."""
+
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class TensorInfo:
+    """A tensor as the header lists it. `shape`: fastest dimension first; `offset`: from `data_start`."""
+
+    name: str
+    shape: tuple[int, ...]
+    type_id: int
+    offset: int
+
+    @property
+    def elements(self) -> int:
+        count = 1
+        for extent in self.shape:
+            count *= extent
+        return count
+
+
+@dataclass(frozen=True)
+class Header:
+    """Keys and values (strings as bytes), tensors, and where the tensor data begins in the file."""
+
+    version: int
+    values: dict[str, Any]
+    tensors: tuple[TensorInfo, ...]
+    data_start: int
+
+
+def read_header(path: Path) -> Header:
+    """Reads the header and checks that the file holds the data of every tensor that it lists.
+
+    Raises:
+        ModelError: the file is empty, cut, foreign or damaged, or of a version or type that isn't known here.
+    """
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as stream:
+            header = _Reader(path, stream, size).header()
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror or error}", "make the file readable") from error
+    _check_extents(path, header, size)
+    return header
+
+
+class _Reader:
+    """A position in the file that never goes past its end."""
+
+    def __init__(self, path: Path, stream: BufferedReader, size: int) -> None:
+        self.path = path
+        self.stream = stream
+        self.left = size
+        self.position = 0
+
+    def header(self) -> Header:
+        version = self.opening()
+        tensor_count, value_count = self.scalar("<Q"), self.scalar("<Q")
+        values: dict[str, Any] = {}
+        for _ in range(value_count):
+            key = self.name("key")
+            if key in values:
+                raise self.damaged(f"the key {key} occurs twice")
+            values[key] = self.value(self.scalar("<I"))
+        tensors = tuple(self.tensor() for _ in range(tensor_count))
+        if len({tensor.name for tensor in tensors}) != len(tensors):
+            raise self.damaged("two tensors have the same name")
+        alignment = values.get("general.alignment", 32)
+        if not isinstance(alignment, int) or alignment <= 0 or alignment & (alignment - 1):
+            raise self.damaged(f"general.alignment is {alignment!r}, not a power of two")
+        return Header(version, values, tensors, -(-self.position // alignment) * alignment)
+
+    def opening(self) -> int:
+        if self.left == 0:
+            raise ModelError(f"{self.path}: the file is empty", REFETCH)
+        start = self.stream.peek(32)[:32]
+        if not start.startswith(MAGIC[: len(start)]):
+            raise _foreign(self.path, start)
+        self.take(len(MAGIC))
+        version: int = self.scalar("<I")
+        if version & 0xFFFF == 0 and version:
+            raise ModelError(f"{self.path}: a big-endian GGUF file", "name the little-endian file of this model")
+        if version not in VERSIONS:
+            raise ModelError(
+                f"{self.path}: GGUF version {version}, and only 2 and 3 are known", "convert the model again"
+            )
+        return version
+
+    def take(self, count: int) -> bytes:
+        if count > self.left:
+            raise self.cut()
+        data = self.stream.read(count)
+        if len(data) != count:
+            raise self.cut()
+        self.left -= count
+        self.position += count
+        return data
+
+    def scalar(self, layout: str) -> Any:
+        return struct.unpack(layout, self.take(struct.calcsize(layout)))[0]
+
+    def string(self) -> bytes:
+        length = self.scalar("<Q")
+        if LONGEST_STRING_BYTES < length <= self.left:
+            raise self.damaged(f"a string of {length} bytes")
+        return self.take(length)
+
+    def name(self, what: str) -> str:
+        raw = self.string()
+        try:
+            return raw.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise self.damaged(f"a {what} is not UTF-8: {raw[:40]!r}") from error
+
+    def value(self, kind: int) -> Any:
+        if kind in _SCALARS:
+            return self.scalar(_SCALARS[kind])
+        if kind == _STRING:
+            return self.string()
+        if kind == _ARRAY:
+            return self.array()
+        raise self.damaged(f"a value of unknown type {kind}")
+
+    def array(self) -> Array:
+        kind, length = self.scalar("<I"), self.scalar("<Q")
+        if kind == _STRING:
+            for _ in range(length):
+                self.string()
+        elif kind in _SCALARS:
+            self.skip(length * struct.calcsize(_SCALARS[kind]))
+        else:
+            raise self.damaged(f"an array of type {kind}")
+        return Array(length)
+
+    def skip(self, count: int) -> None:
+        if count > self.left:
+            raise self.cut()
+        self.stream.seek(count, 1)
+        self.left -= count
+        self.position += count
+
+    def tensor(self) -> TensorInfo:
+        name = self.name("tensor's name")
+        dimensions = self.scalar("<I")
+        if not 1 <= dimensions <= MOST_DIMENSIONS:
+            raise self.damaged(f"the tensor {name} has {dimensions} dimensions")
+        shape = tuple(self.scalar("<Q") for _ in range(dimensions))
+        if 0 in shape:
+            raise self.damaged(f"the tensor {name} is empty")
+        return TensorInfo(name, shape, self.scalar("<I"), self.scalar("<Q"))
+
+    def cut(self) -> ModelError:
+        return ModelError(
+            f"{self.path}: the file is cut off inside its header, at byte {self.position + self.left}",
+            REFETCH,
+        )
+
+    def damaged(self, what: str) -> ModelError:
+        return ModelError(f"{self.path}: a damaged GGUF header near byte {self.position}: {what}", REFETCH)
+
+
+def tensor_type(type_id: int) -> tuple[str, int, int] | None:
+    """Name of a tensor type, elements in a block, and bytes in a block; None for one that isn't known."""
+    from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
+
+    try:
+        known = GGMLQuantizationType(type_id)
+    except ValueError:
+        return None
+    elements, size_bytes = GGML_QUANT_SIZES[known]
+    return known.name, elements, size_bytes
+
+
+def _check_extents(path: Path, header: Header, size: int) -> None:
+    for tensor in header.tensors:
+        known = tensor_type(tensor.type_id)
+        if known is None:
+            wrong = f"{path}: {tensor.name} has type {tensor.type_id}, unknown to the installed gguf package"
+            raise ModelError(wrong, "pip install --upgrade gguf")
+        _, block_elements, block_bytes = known
+        if tensor.shape[0] % block_elements:
+            wrong = f"{path}: a row of {tensor.name} ({tensor.shape[0]} elements) is no whole number of blocks"
+            raise ModelError(wrong, REFETCH)
+        end = header.data_start + tensor.offset + tensor.elements // block_elements * block_bytes
+        if end > size:
+            wrong = f"{path}: the file is cut off at byte {size}: the data of {tensor.name} ends at byte {end}"
+            raise ModelError(wrong, REFETCH)
+
+
+def _foreign(path: Path, start: bytes) -> ModelError:
+    for prefix, what, remedy in FOREIGN_STARTS:
+        if start.lstrip().startswith(prefix):
+            return ModelError(f"{path}: {what}", remedy)
+    if start[8:10] == b'{"':
+        return ModelError(
+            f"{path}: a safetensors file", "name the folder that holds it, with its config.json and tokenizer"
+        )
+    return ModelError(
+        f"{path}: not a GGUF file (it begins with {start[:8]!r})",
+        "name a GGUF file, or a folder with config.json and *.safetensors",
+    )

@@ -1,0 +1,6 @@
+"""Becomes ready, and then nothing."""
+
+import time
+
+print("ready")
+time.sleep(600)

@@ -1,0 +1,5 @@
+"""Neither prints nor computes."""
+
+import time
+
+time.sleep(600)

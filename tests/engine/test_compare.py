@@ -1,0 +1,140 @@
+"""Ratios come from rounds in which both sides have the metric by one definition, and ran the same."""
+
+import pytest
+from builders import trial
+
+from parity.compare import Measured, compare, summarise
+from parity.records import Comparison, LedgerEntry, Trial
+
+ONE, TWO = ("m", "t", "one"), ("m", "t", "two")
+
+
+def entry(**fields: object) -> LedgerEntry:
+    return LedgerEntry.model_validate(
+        {
+            "weights_sha256": "w",
+            "prompt_ids_sha256": "p",
+            "prompt_tokens": 4,
+            "generated_tokens": 50,
+            **fields,
+        }
+    )
+
+
+def comparison(trials: list[Trial], metric: str = "gen_tps") -> Comparison:
+    found = [c for c in compare(Measured(trials), [ONE, TWO], "one") if c.metric == metric]
+    assert len(found) == 1
+    return found[0]
+
+
+def sides(ours: list[float], base: list[float], metric: str = "gen_tps") -> list[Trial]:
+    return [
+        *(trial("one", k, {metric: v}) for k, v in enumerate(base, start=1)),
+        *(trial("two", k, {metric: v}) for k, v in enumerate(ours, start=1)),
+    ]
+
+
+def test_a_ratio_is_the_geometric_mean_of_the_rounds_ratios() -> None:
+    found = comparison(sides([50.0, 200.0], [100.0, 100.0]))
+    assert found.ratio == pytest.approx(1.0)
+    assert found.rounds == 2
+    assert found.definition == "token-stamps"
+
+
+def test_a_round_in_which_a_side_failed_is_in_no_ratio() -> None:
+    trials = sides([50.0, 60.0, 999.0], [100.0, 120.0, 130.0])
+    trials[-1] = trials[-1].model_copy(update={"failure": {"kind": "exit:1", "message": ""}, "measurements": ()})
+    found = comparison(trials)
+    assert found.rounds == 2
+    assert found.ratio == pytest.approx(0.5)
+
+
+def test_warm_up_is_in_no_ratio() -> None:
+    trials = [
+        *sides([50.0], [100.0]),
+        trial("one", 1, {"gen_tps": 1.0}, warmup=True),
+        trial("two", 1, {"gen_tps": 9.0}, warmup=True),
+    ]
+    assert comparison(trials).ratio == pytest.approx(0.5)
+
+
+def test_rounds_are_paired_by_number_not_by_order() -> None:
+    trials = [trial("one", 2, {"gen_tps": 10.0}), trial("one", 1, {"gen_tps": 100.0})]
+    trials += [trial("two", 1, {"gen_tps": 200.0}), trial("two", 2, {"gen_tps": 20.0})]
+    found = comparison(trials)
+    assert found.interval is not None
+    assert found.interval.low == pytest.approx(2.0)
+    assert found.interval.high == pytest.approx(2.0)
+
+
+def test_two_definitions_are_never_divided_by_one_another() -> None:
+    trials = [
+        trial("one", 1, {"gen_tps": 100.0}, definition="token-stamps"),
+        trial("two", 1, {"gen_tps": 100.0}, definition="runtime-report:two's own"),
+    ]
+    found = comparison(trials)
+    assert found.ratio is None
+    assert not found.comparable
+    assert "no definition in common" in (found.reason or "")
+
+
+def test_the_strictest_common_definition_is_taken() -> None:
+    def both(runtime: str, stamped: float, own: float) -> Trial:
+        one = trial(runtime, 1, {"gen_tps": own}, definition="runtime-report:same")
+        other = trial(runtime, 1, {"gen_tps": stamped})
+        return one.model_copy(update={"measurements": (*one.measurements, *other.measurements)})
+
+    found = comparison([both("one", 100.0, 1.0), both("two", 50.0, 1.0)])
+    assert found.definition == "token-stamps"
+    assert found.ratio == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("ours", "metric", "reason"),
+    [
+        (entry(weights_sha256="other"), "load_s", "different weights"),
+        (entry(prompt_ids_sha256="q", prompt_tokens=5), "gen_tps", "prompt ids differ"),
+        (entry(prompt_ids_sha256=None, prompt_tokens=5), "gen_tps", "differ in length"),
+        (entry(prompt_ids_sha256=None, prompt_tokens=None), "gen_tps", "did not show"),
+        (entry(generated_tokens=40), "total_s", "generated 50 and 40"),
+    ],
+)
+def test_sides_that_did_not_run_the_same_are_not_comparable(ours: LedgerEntry, metric: str, reason: str) -> None:
+    trials = [trial("one", 1, {metric: 1.0}, ledger=entry()), trial("two", 1, {metric: 1.0}, ledger=ours)]
+    found = comparison(trials, metric)
+    assert not found.comparable
+    assert found.ratio is None
+    assert reason in (found.reason or "")
+
+
+def test_unequal_prompts_do_not_touch_load() -> None:
+    trials = [
+        trial("one", 1, {"load_s": 1.0}, ledger=entry()),
+        trial("two", 1, {"load_s": 2.0}, ledger=entry(prompt_ids_sha256="q", prompt_tokens=5)),
+    ]
+    assert comparison(trials, "load_s").ratio == pytest.approx(2.0)
+
+
+def test_one_bad_round_among_good_ones_makes_the_whole_not_comparable() -> None:
+    trials = sides([1.0, 1.0], [1.0, 1.0])
+    trials[-1] = trials[-1].model_copy(update={"ledger": entry(prompt_ids_sha256="q")})
+    assert not comparison(trials).comparable
+
+
+def test_a_side_without_the_metric_says_why() -> None:
+    found = comparison([trial("one", 1, {"gen_tps": 1.0})])
+    assert found.ratio is None
+    assert found.comparable
+    assert found.reason == "two: no trial ran"
+
+
+def test_every_metric_of_every_cell_has_a_summary_even_where_nothing_ran() -> None:
+    from parity.dictionary import METRICS
+
+    found = list(
+        summarise(Measured([trial("one", 1, {"gen_tps": 4.0}), trial("one", 2, {"gen_tps": 9.0})]), [ONE, TWO])
+    )
+    assert {(s.runtime, s.metric) for s in found} == {(r, m) for r in ("one", "two") for m in METRICS}
+    [rate] = [s for s in found if s.runtime == "one" and s.metric == "gen_tps"]
+    assert rate.centre == pytest.approx(6.0)
+    assert all(s.reason for s in found if s.centre is None)

@@ -1,0 +1,180 @@
+"""A bad config is refused with one clear message that names file and key; nothing is run."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from parity.config import LoadedConfig, load_config
+from parity.errors import ConfigError
+from parity.registry import settings_of
+
+GOOD = """
+baseline = "one"
+[[models]]
+name = "m"
+source = "m.gguf"
+[[tests]]
+name = "t"
+prompt = "hello"
+max_tokens = 5
+[runtimes.one]
+adapter = "command"
+program = "one"
+events = true
+[runtimes.two]
+adapter = "command"
+program = "./two"
+events = true
+[[gates]]
+name = "speed"
+kind = "ratio"
+metric = "gen_tps"
+min_ratio = 0.8
+"""
+
+
+def load(tmp_path: Path, text: str, environ: Mapping[str, str] = os.environ) -> LoadedConfig:
+    path = tmp_path / "case.toml"
+    path.write_text(text, encoding="utf-8")
+    return load_config(path, settings_of, environ)
+
+
+def complaint(tmp_path: Path, text: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, text)
+    assert str(caught.value).startswith(str(tmp_path / "case.toml"))
+    return str(caught.value)
+
+
+def test_a_good_config_is_named_after_its_file_and_filled_with_defaults(tmp_path: Path) -> None:
+    loaded = load(tmp_path, GOOD)
+    assert loaded.config.name == "case"
+    assert loaded.config.rounds.count == 5
+    assert loaded.config.implementations == ("two",)
+
+
+def test_programs_with_a_slash_are_relative_to_the_configs_folder_and_bare_names_are_not(tmp_path: Path) -> None:
+    loaded = load(tmp_path, GOOD)
+    assert loaded.settings["one"]["program"] == "one"
+    assert loaded.settings["two"]["program"] == str(tmp_path.resolve() / "two")
+
+
+@pytest.mark.parametrize(
+    ("change", "key", "what"),
+    [
+        (("max_tokens = 5", "max_tokens = 0"), "tests.t.max_tokens", "greater than or equal to 1"),
+        (("max_tokens = 5", 'max_tokens = "5"'), "tests.t.max_tokens", "valid integer"),
+        (("max_tokens = 5", "max_tokens = true"), "tests.t.max_tokens", "valid integer"),
+        (("max_tokens = 5", "max_tokns = 5"), "tests.t.max_tokns", "did you mean `max_tokens`?"),
+        (("max_tokens = 5", ""), "tests.t.max_tokens", "is missing"),
+        (("max_tokens = 5", "max_tokens = 2026-01-01"), "config", "date"),
+        (('prompt = "hello"', 'prompt = ""'), "tests.t.prompt", "at least 1 character"),
+        (('adapter = "command"', 'adapter = "comand"'), "runtimes.one.adapter", "did you mean 'command'?"),
+        (('program = "one"', 'programme = "one"'), "runtimes.one.programme", "did you mean `program`?"),
+        (('program = "one"', 'program = "one"\ntitel = "x"'), "runtimes.one.titel", "did you mean `title`?"),
+        (('baseline = "one"', 'baseline = "ono"'), "baseline", "did you mean 'one'?"),
+        (('baseline = "one"', ""), "baseline", "is missing"),
+        (("[[gates]]", "[rounds]\ncount = 0\n[[gates]]"), "rounds.count", "greater than or equal to 1"),
+        (("[[gates]]", "[limits]\nload_s = -1\n[[gates]]"), "limits.load_s", "greater than 0"),
+        (("[[gates]]", "[limits]\nload_s = nan\n[[gates]]"), "limits.load_s", "finite number"),
+        (('kind = "ratio"', 'kind = "ration"'), "gates.speed.kind", "did you mean 'ratio'?"),
+        (('kind = "ratio"', ""), "gates.speed.kind", "is missing"),
+        (("min_ratio = 0.8", ""), "gates.speed", "asks for nothing"),
+        (("min_ratio = 0.8", "min_ration = 0.8"), "gates.speed.min_ration", "did you mean `min_ratio`?"),
+        (("min_ratio = 0.8", "min_ratio = 0.8\nmax_ratio = 0.5"), "gates.speed.min_ratio", "nothing can pass"),
+        (("min_ratio = 0.8", 'min_ratio = 0.8\nruntimes = ["one"]'), "gates.speed.runtimes", "is the baseline"),
+        (("min_ratio = 0.8", 'min_ratio = 0.8\ntests = ["x"]'), "gates.speed.tests", "'x' is not known"),
+        (('metric = "gen_tps"', 'metric = "gen_tsp"'), "gates.speed.metric", "did you mean 'gen_tps'?"),
+        (('name = "t"', 'name = "t"\nmodels = ["n"]'), "tests.t.models", "'n' is not known"),
+        (("[[gates]]", '[report]\ntest = "tt"\n[[gates]]'), "report.test", "did you mean 't'?"),
+        (("[[gates]]", '[report]\nimplementation = "one"\n[[gates]]'), "report.implementation", "not known"),
+        (('source = "m.gguf"', 'source = "m.gguf"\nsha256 = "12"'), "models.m.sha256", "pattern"),
+        (('name = "m"', 'name = "../m"'), "models.../m.name", "pattern"),
+        (('program = "one"', 'program = "one"\nargs = ["{modle}"]'), "runtimes.one.args", "placeholders are"),
+        (
+            ("events = true\n[runtimes.two]", "[runtimes.two]"),
+            "runtimes.one",
+            "give `figures`, `text`, or `events = true`",
+        ),
+        (('prompt = "hello"', 'prompt = "${NOT_SET_HERE}"'), "tests.t.prompt", "NOT_SET_HERE is not set"),
+        (('prompt = "hello"', 'prompt = "${1X}"'), "tests.t.prompt", "names no variable"),
+    ],
+)
+def test_one_mistake_is_one_message_that_names_the_key(
+    tmp_path: Path, change: tuple[str, str], key: str, what: str
+) -> None:
+    assert change[0] in GOOD
+    text = complaint(tmp_path, GOOD.replace(*change, 1))
+    assert f"case.toml: {key}: " in text
+    assert what in text
+    assert text.count("case.toml: ") == 1
+
+
+def test_names_given_twice_are_refused(tmp_path: Path) -> None:
+    gate = GOOD[GOOD.index("[[gates]]") :]
+    assert "gates.speed: the name is given 2 times" in complaint(tmp_path, GOOD + gate)
+
+
+def test_several_mistakes_are_reported_together(tmp_path: Path) -> None:
+    text = complaint(
+        tmp_path, GOOD.replace("max_tokens = 5", "max_tokens = 0").replace('"./two"', '"./two"\ncwdd = "x"')
+    )
+    assert "tests.t.max_tokens" in text
+    assert "runtimes.two.cwdd" in text
+
+
+@pytest.mark.parametrize("table", ["models", "tests"])
+def test_an_empty_list_is_refused(tmp_path: Path, table: str) -> None:
+    start = GOOD.index(f"[[{table}]]")
+    end = GOOD.index("[", start + 10)
+    text = complaint(tmp_path, f"{table} = []\n" + GOOD[:start] + GOOD[end:])
+    assert f"{table}: is empty" in text
+
+
+def test_invalid_toml_names_the_line(tmp_path: Path) -> None:
+    assert "not valid TOML" in complaint(tmp_path, "baseline = \n")
+    assert "line 1" in complaint(tmp_path, "baseline = \n")
+
+
+def test_a_missing_file_names_its_nearest_neighbour(tmp_path: Path) -> None:
+    (tmp_path / "case.toml").write_text(GOOD, encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"no such file\n    did you mean .*case\.toml"):
+        load_config(tmp_path / "caes.toml", settings_of)
+
+
+def test_a_directory_and_a_binary_file_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="is a directory"):
+        load_config(tmp_path, settings_of)
+    (tmp_path / "b.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="not UTF-8"):
+        load_config(tmp_path / "b.toml", settings_of)
+
+
+def test_variables_are_filled_in_with_defaults_and_an_escape(tmp_path: Path) -> None:
+    text = GOOD.replace('prompt = "hello"', 'prompt = "${A} ${B:-b} ${C:-} $${D}"')
+    loaded = load(tmp_path, text, {"A": "1", "B": ""})
+    assert loaded.config.tests[0].prompt == "1 b  ${D}"
+
+
+def test_an_optional_runtime_with_an_empty_setting_is_not_set(tmp_path: Path) -> None:
+    text = GOOD.replace('program = "./two"', 'program = "${TWO:-}"\noptional = true')
+    assert load(tmp_path, text, {}).not_set == ("two",)
+    assert load(tmp_path, text, {"TWO": "/bin/two"}).not_set == ()
+    assert "runtimes.two.program" in complaint(tmp_path, text.replace("optional = true", ""))
+
+
+def test_a_baseline_that_is_not_set_is_refused(tmp_path: Path) -> None:
+    text = GOOD.replace('program = "one"', 'program = ""\noptional = true')
+    assert "baseline: 'one' is optional and not set" in complaint(tmp_path, text)
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_a_config_or_a_config_error(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    path = tmp_path_factory.mktemp("any") / "case.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError):
+        load_config(path, settings_of)

@@ -1,0 +1,108 @@
+"""Every metric means what the dictionary says, and what was not seen is absent with its reason."""
+
+import pytest
+from builders import MS, SPAWN_NS, timeline, transcript
+
+from parity.dictionary import METRICS
+from parity.events import Event, Phase, Prompt, RuntimeFigure, Token
+from parity.metrics import measure
+from parity.records import Measurement
+from parity.transcript import Sample
+
+
+def measured(events: list[Event], **kwargs: object) -> dict[str, Measurement]:
+    found = measure(transcript(events, **kwargs), events)  # type: ignore[arg-type]
+    return {m.metric: m for m in found}
+
+
+def test_each_metric_follows_its_definition() -> None:
+    found = measured(timeline(ready_ms=100, prefill_ms=110, token_ms=(150, 160, 190), prompt_ids=8))
+    assert found["load_s"].value == pytest.approx(0.100)
+    assert found["ttft_s"].value == pytest.approx(0.040)
+    assert found["prompt_tps"].value == pytest.approx(8 / 0.040)
+    assert found["gen_tps"].value == pytest.approx(2 / 0.040)
+    assert found["itl_p50_s"].value == pytest.approx(0.020)
+    assert found["total_s"].value == pytest.approx(0.080)
+    assert found["wall_s"].value == pytest.approx(1.0)
+    assert found["cpu_s"].value == 0.5
+    assert found["peak_rss_bytes"].value == 1000
+
+
+def test_the_first_token_counts_in_no_generation_rate() -> None:
+    slow_first = measured(timeline(token_ms=(900, 910, 920)))
+    quick_first = measured(timeline(token_ms=(120, 130, 140)))
+    assert slow_first["gen_tps"].value == pytest.approx(100)
+    assert quick_first["gen_tps"].value == pytest.approx(100)
+
+
+def test_every_metric_bears_the_unit_and_a_definition_of_the_dictionary() -> None:
+    for metric, found in measured(timeline()).items():
+        assert found.unit == METRICS[metric].unit
+        assert found.definition in [d.id for d in METRICS[metric].definitions]
+
+
+@pytest.mark.parametrize(
+    ("events", "metric", "reason"),
+    [
+        ([e for e in timeline() if not isinstance(e, Phase)], "load_s", "no sign of ready"),
+        ([e for e in timeline() if not isinstance(e, Phase)], "ttft_s", "no sign of the start of prefill"),
+        ([e for e in timeline() if not isinstance(e, Prompt)], "prompt_tps", "prompt tokens was not seen"),
+        (timeline(prompt_ids=0), "prompt_tps", "the prompt has no tokens"),
+        (timeline(token_ms=()), "gen_tps", "no token was seen"),
+        (timeline(token_ms=(150,)), "gen_tps", "one token has no interval"),
+        (timeline(token_ms=(150, 150)), "gen_tps", "the same instant"),
+        (timeline(token_ms=(105, 120)), "ttft_s", "does not come after"),
+        (timeline(), "itl_p95_s", "2 gaps are too few"),
+        (timeline(), "load_cores", "shorter than 0.5 s"),
+    ],
+)
+def test_what_was_not_seen_is_absent_with_its_reason(events: list[Event], metric: str, reason: str) -> None:
+    found = measured(events)[metric]
+    assert found.value is None
+    assert found.reason is not None
+    assert reason in found.reason
+
+
+def test_cores_are_cpu_time_over_elapsed_time_within_the_phase() -> None:
+    samples = [Sample(t_ns=SPAWN_NS + k * 250 * MS, rss_bytes=1, cpu_s=k * 0.5) for k in range(8)]
+    found = measured(timeline(ready_ms=1000, prefill_ms=1001, token_ms=(1010, 1990)), samples=samples)
+    assert found["load_cores"].value == pytest.approx(2.0)
+    assert found["gen_cores"].value == pytest.approx(2.0)
+
+
+def test_a_runtimes_own_figure_keeps_its_own_definition() -> None:
+    events = [
+        *timeline(),
+        RuntimeFigure(t_ns=SPAWN_NS + 900 * MS, metric="gen_tps", definition="N over N-1", value=7.0),
+    ]
+    found = [m for m in measure(transcript(events), events) if m.metric == "gen_tps"]
+    assert [(m.definition, m.provenance) for m in found] == [
+        ("token-stamps", "derived"),
+        ("runtime-report:N over N-1", "reported"),
+    ]
+
+
+def test_a_figure_that_is_no_number_is_absent_with_what_was_printed() -> None:
+    events = [*timeline(), RuntimeFigure(t_ns=SPAWN_NS + 900 * MS, metric="gen_tps", definition="d", raw="inf")]
+    [found] = [m for m in measure(transcript(events), events) if m.provenance == "reported"]
+    assert found.value is None
+    assert found.reason == "the runtime printed 'inf'"
+
+
+def test_a_prompt_whose_ids_are_not_shown_counts_by_its_number() -> None:
+    events = [e for e in timeline() if not isinstance(e, Prompt)]
+    events.append(Prompt(t_ns=SPAWN_NS + 111 * MS, count=10))
+    found = measured(events)
+    assert found["prompt_tokens"].definition == "prompt-count"
+    assert found["prompt_tps"].value == pytest.approx(10 / 0.040)
+
+
+def test_the_last_end_and_the_first_begin_of_a_phase_count() -> None:
+    late = Phase(t_ns=SPAWN_NS + 105 * MS, name="ready", edge="end")
+    assert measured([*timeline(ready_ms=100), late])["load_s"].value == pytest.approx(0.105)
+
+
+def test_tokens_of_any_id_count_the_end_token_included() -> None:
+    events = timeline()
+    events.append(Token(t_ns=SPAWN_NS + 180 * MS, k=4, id=2, end=True))
+    assert measured(events)["generated_tokens"].value == 4

@@ -1,0 +1,120 @@
+"""A trial that gave no result is a failure of the class that fits what was seen, in a fixed order of evidence."""
+
+import pytest
+from builders import MS, SPAWN_NS, timeline, transcript
+
+from parity.events import Bye, Error, Event, RuntimeFigure, Token
+from parity.outcome import classify, warnings
+from parity.transcript import End, EndedBy, Head, Launched, NoSpawn, Transcript
+
+GOOD: list[Event] = [*timeline(), Bye(t_ns=SPAWN_NS + 180 * MS, reason="length")]
+
+
+def end(**fields: object) -> End:
+    return End.model_validate({"t_ns": SPAWN_NS + 1000 * MS, "by": "exit", "exit_code": 0, **fields})
+
+
+def kind_of(found: Transcript, events: list[Event], unreadable: str | None = None) -> str | None:
+    failure = classify(found, events, unreadable)
+    return failure.kind if failure else None
+
+
+def test_a_good_trial_has_no_failure() -> None:
+    assert kind_of(transcript(GOOD), GOOD) is None
+
+
+@pytest.mark.parametrize(
+    ("by", "kind"),
+    [
+        ("deadline:load", "timeout:load"),
+        ("deadline:first-token", "timeout:first-token"),
+        ("deadline:total", "timeout:total"),
+        ("stall", "stall"),
+        ("output-limit", "output-limit"),
+        ("cancel", "interrupted"),
+    ],
+)
+def test_what_parity_ended_is_classed_by_why(by: EndedBy, kind: str) -> None:
+    ended = end(by=by, exit_code=None, signal=9, signals=("INT", "TERM", "KILL"))
+    assert kind_of(transcript(GOOD, end=ended), GOOD) == kind
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind"),
+    [
+        ({"exit_code": 1}, "exit:1"),
+        ({"exit_code": None, "signal": 9}, "crash:SIGKILL"),
+        ({"exit_code": None, "signal": 11}, "crash:SIGSEGV"),
+        ({"exit_code": None, "signal": 9, "oom": True}, "oom"),
+    ],
+)
+def test_a_bad_status_is_a_failure_even_after_good_tokens(fields: dict[str, object], kind: str) -> None:
+    assert kind_of(transcript(GOOD, end=end(**fields)), GOOD) == kind
+
+
+def test_the_status_of_a_program_that_was_stopped_on_purpose_does_not_count() -> None:
+    ended = end(by="stop", exit_code=None, signal=2, signals=("INT",))
+    assert kind_of(transcript(GOOD, end=ended), GOOD) is None
+
+
+@pytest.mark.parametrize(("kind", "classed"), [("refused", "refused"), ("oom", "oom"), ("failed", "exit:1")])
+def test_what_a_runtime_says_of_itself_decides_before_its_status(kind: str, classed: str) -> None:
+    said = Error.model_validate({"t_ns": SPAWN_NS + MS, "kind": kind, "message": "because", "remedy": "do this"})
+    failure = classify(transcript([said], end=end(exit_code=1)), [said], None)
+    assert failure is not None
+    assert failure.kind == classed
+    assert failure.message == "because (do this)"
+
+
+def test_exit_0_without_output_is_silent() -> None:
+    assert kind_of(transcript([]), []) == "silent"
+
+
+def test_output_that_cannot_be_read_is_parse_with_the_last_lines() -> None:
+    failure = classify(transcript(out=b"one\ntwo\n"), [], "line 1 is not an event")
+    assert failure is not None
+    assert failure.kind == "parse"
+    assert failure.tail == ("one", "two")
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        timeline(token_ms=()),
+        timeline(),
+        [*timeline(), Token(t_ns=SPAWN_NS + 200 * MS, k=9, id=1), Bye(t_ns=SPAWN_NS + 201 * MS, reason="length")],
+    ],
+    ids=["no tokens", "no bye", "misnumbered"],
+)
+def test_events_that_hold_no_whole_result_are_parse(events: list[Event]) -> None:
+    assert kind_of(transcript(events), events) == "parse"
+
+
+def test_a_figure_alone_is_a_result() -> None:
+    events: list[Event] = [RuntimeFigure(t_ns=SPAWN_NS + MS, metric="gen_tps", definition="d", value=1.0)]
+    assert kind_of(transcript(events), events) is None
+
+
+def test_a_program_that_is_not_there_is_unavailable_and_one_that_was_refused_is_refused() -> None:
+    def missing(errno: int) -> Transcript:
+        return Transcript(
+            head=Head(purpose="trial", runtime="one"),
+            launch=Launched(argv=("prog",), env={}),
+            no_spawn=NoSpawn(t_ns=1, errno=errno, message="No such file or directory"),
+        )
+
+    assert kind_of(missing(2), []) == "unavailable"
+    assert kind_of(missing(0), []) == "refused"
+
+
+def test_a_transcript_without_an_end_is_interrupted() -> None:
+    whole = transcript(GOOD)
+    cut = Transcript(head=whole.head, launch=whole.launch, spawn=whole.spawn, pieces=whole.pieces)
+    assert kind_of(cut, GOOD) == "interrupted"
+
+
+def test_what_does_not_spoil_a_result_is_a_warning() -> None:
+    found = warnings(transcript(GOOD, err=b"caf\xe9", end=end(left_behind=1)))
+    assert len(found) == 2
+    assert "left 1 process(es) behind" in found[0]
+    assert "not UTF-8" in found[1]

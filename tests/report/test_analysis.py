@@ -1,0 +1,173 @@
+"""The verdicts select the branch, and only they tick a claim."""
+
+from collections.abc import Callable, Mapping
+
+import pytest
+
+from parity.records import Claim, PageSpec, Report, RuntimeReport, Verdict
+from parity.report import render_page
+from parity.report.analysis import analysis_lines, branch_of
+
+Build = Callable[..., Report]
+Gates = Callable[..., tuple[Verdict, ...]]
+OneVerdict = Callable[..., Verdict]
+
+
+def beta(report: Report) -> RuntimeReport:
+    return next(runtime for runtime in report.runtimes if runtime.name == "beta")
+
+
+def lines_of(report: Report) -> list[str]:
+    return analysis_lines(report, beta(report))
+
+
+def test_every_required_gate_passed_is_matching(build_report: Build) -> None:
+    report = build_report()
+    assert branch_of(report, beta(report)) == "matching"
+
+
+def test_failed_speed_gate_is_slower(build_report: Build, gates: Gates) -> None:
+    for failed in ({"generation_parity": "FAIL"}, {"load_bound": "FAIL"}):
+        report = build_report(verdicts=gates(**failed))
+        assert branch_of(report, beta(report)) == "slower"
+
+
+@pytest.mark.parametrize("verdict", ["INCONCLUSIVE", "NOT COMPARABLE", "NOT RUN"])
+def test_gate_that_decides_nothing_is_undecided_and_named(build_report: Build, gates: Gates, verdict: str) -> None:
+    report = build_report(verdicts=gates(generation_parity=verdict))
+    assert branch_of(report, beta(report)) == "undecided"
+    assert lines_of(report)[0].startswith(f"generation-parity is {verdict} on Simple Math: ")
+
+
+def test_failure_of_a_gate_that_is_not_about_speed_is_not_slower(
+    build_report: Build, gates: Gates, verdict: OneVerdict
+) -> None:
+    for failed in ({"every_trial": "FAIL"}, {"steady": "FAIL"}):
+        report = build_report(verdicts=gates(**failed))
+        assert branch_of(report, beta(report)) == "undecided"
+    memory = verdict("memory", "FAIL", of="bound", metric="peak_rss_bytes")
+    report = build_report(verdicts=[*gates(), memory])
+    assert branch_of(report, beta(report)) == "undecided"
+
+
+def test_too_fast_for_a_two_sided_gate_is_not_slower(build_report: Build, gates: Gates, verdict: OneVerdict) -> None:
+    for metric, value, branch in (
+        ("gen_tps", 1.6, "undecided"),
+        ("gen_tps", 0.6, "slower"),
+        ("ttft_s", 0.6, "undecided"),
+        ("ttft_s", 1.6, "slower"),
+    ):
+        two_sided = verdict("two-sided", "FAIL", metric=metric, value=value)
+        report = build_report(verdicts=[*gates(), two_sided])
+        assert branch_of(report, beta(report)) == branch
+
+
+def test_no_ratio_gate_is_undecided(build_report: Build, verdict: OneVerdict) -> None:
+    report = build_report(verdicts=[verdict("load-bound", "PASS", of="bound", metric="load_s")])
+    assert lines_of(report) == ["No required gate holds Beta against Alpha"]
+
+
+def test_no_verdict_at_all_is_undecided(build_report: Build) -> None:
+    report = build_report(verdicts=[])
+    assert branch_of(report, beta(report)) == "undecided"
+    assert "⬜ no gate was judged" in render_page(report)
+
+
+def test_gate_that_is_not_applicable_does_not_count(build_report: Build, gates: Gates, verdict: OneVerdict) -> None:
+    aside = verdict("on-metal", "NOT APPLICABLE")
+    report = build_report(verdicts=[*gates(), aside])
+    assert branch_of(report, beta(report)) == "matching"
+    assert "⬜ on-metal: NOT APPLICABLE" in render_page(report)
+    alone = build_report(verdicts=[aside])
+    assert branch_of(alone, beta(alone)) == "undecided"
+
+
+def test_advice_and_other_runtimes_do_not_decide(build_report: Build, gates: Gates, verdict: OneVerdict) -> None:
+    advice = verdict("advice", "FAIL", required=False)
+    other = verdict("generation-parity", "FAIL", runtime="gamma")
+    report = build_report(verdicts=[*gates(), advice, other])
+    assert branch_of(report, beta(report)) == "matching"
+    assert "❌ advice (advice): FAIL" in render_page(report)
+
+
+def test_interrupted_run_never_matches(build_report: Build) -> None:
+    report = build_report(interrupted=True)
+    assert branch_of(report, beta(report)) == "undecided"
+    assert "### If Undecided\n- The run was interrupted before its last round\n" in render_page(report)
+
+
+def test_runtime_that_is_not_there_is_undecided_with_the_remedy(build_report: Build) -> None:
+    entry = {"status": "unavailable", "reason": "not installed", "remedy": "make beta"}
+    report = build_report(runtimes={"beta": entry}, verdicts=[])
+    assert "Beta is unavailable: not installed (what helps: make beta)" in lines_of(report)
+
+
+def test_claim_is_ticked_only_by_all_of_its_gates_on_all_cells(build_report: Build, gates: Gates) -> None:
+    page = PageSpec(
+        matching=(
+            Claim(text="rests on two", gates=("generation-parity", "advice")),
+            Claim(text="rests on one", gates=("generation-parity",)),
+            Claim(text="rests on a gate that is not there", gates=("gone",)),
+            Claim(text="rests on nothing"),
+        )
+    )
+    advice = [
+        v.model_copy(update={"gate": "advice", "required": False, "verdict": kind})
+        for v, kind in zip(gates()[:2], ("PASS", "INCONCLUSIVE"), strict=True)
+    ]
+    report = build_report(verdicts=[*gates(), *advice], page=page)
+    assert lines_of(report) == [
+        "⬜ rests on two (advice is INCONCLUSIVE)",
+        "✅ rests on one",
+        "⬜ rests on a gate that is not there (gone was not judged)",
+        "⬜ rests on nothing (not measured)",
+    ]
+
+
+def test_conclusion_is_printed_only_where_the_implementation_matches(reports: Mapping[str, Report]) -> None:
+    conclusion = "Ready to restore the next model"
+    for name, report in reports.items():
+        assert (conclusion in render_page(report)) == (name in ("matching", "three-runtimes"))
+
+
+def test_slower_branch_names_the_phase_that_holds_the_difference(build_report: Build, gates: Gates) -> None:
+    failed = gates(generation_parity="FAIL")
+    base = {"load_s": 1.0, "ttft_s": 0.2, "gen_tps": 100.0, "generated_tokens": 101.0}
+    for changed, phase in (({"load_s": 5.0}, "loading"), ({"ttft_s": 4.0}, "prefill"), ({"gen_tps": 10.0}, "decoding")):
+        report = build_report({"alpha": base, "beta": {**base, **changed}}, verdicts=failed)
+        assert lines_of(report)[2].startswith(f"Simple Math: {phase} holds the largest part of the difference (loading")
+
+
+def test_decoding_difference_is_of_the_same_number_of_tokens(build_report: Build, gates: Gates) -> None:
+    alpha = {"gen_tps": 100.0, "generated_tokens": 101.0}
+    report = build_report(
+        {"alpha": alpha, "beta": {"gen_tps": 50.0, "generated_tokens": 51.0}}, verdicts=gates(generation_parity="FAIL")
+    )
+    assert "decoding +0.50 s" in lines_of(report)[2]
+
+
+def test_slower_branch_says_what_was_not_seen(build_report: Build, gates: Gates) -> None:
+    reason = "prints nothing until its end"
+    base = {"load_s": 1.0, "gen_tps": 100.0, "generated_tokens": 101.0, "gen_cores": 2.0, "ttft_s": reason}
+    slow = {**base, "gen_tps": 10.0, "gen_cores": "too few samples"}
+    report = build_report(
+        {"alpha": base, "beta": slow},
+        verdicts=gates(generation_parity="FAIL"),
+        runtimes={"beta": {"device": None}, "alpha": {"settings": {"device": "gpu:0"}}},
+    )
+    said = "\n".join(lines_of(report))
+    assert "decoding holds the largest part of the difference among the phases measured on both sides" in said
+    assert "CPU cores used while decoding: Beta — (too few samples), Alpha 2.00 cores" in said
+    assert "Device in force: Beta did not report one, Alpha gpu:0" in said
+    assert "prefill on Simple Math" in said.partition("Not examined: ")[2]
+
+
+def test_slower_branch_does_not_blame_a_phase_that_is_not_slower(build_report: Build, gates: Gates) -> None:
+    base = {"load_s": 1.0, "ttft_s": 0.2, "gen_tps": 100.0, "generated_tokens": 101.0}
+    report = build_report({"alpha": base, "beta": {**base, "load_s": 0.5}}, verdicts=gates(load_bound="FAIL"))
+    assert "no phase that was measured on both sides is slower" in lines_of(report)[2]
+
+
+def test_phases_that_are_not_comparable_are_not_compared(build_report: Build, gates: Gates) -> None:
+    report = build_report(not_comparable="the prompts differ", verdicts=gates(load_bound="FAIL"))
+    assert "holds the largest" not in "\n".join(lines_of(report))

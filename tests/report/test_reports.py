@@ -1,0 +1,311 @@
+"""Nothing that was measured or judged is lost in any format."""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from parity.dictionary import METRICS, definition_sentence, strictness
+from parity.errors import ParityError
+from parity.records import PageSpec, Report, Summary, TestSpec, Trial, Verdict
+from parity.report import FORMATS, render_page, render_table, report_json
+from parity.report.rows import HEADLINE
+from parity.units import format_value, format_words
+
+Build = Callable[..., Report]
+OneVerdict = Callable[..., Verdict]
+
+TEXT = ("table", "markdown")
+
+
+def squeezed(text: str) -> str:
+    """Text without the white space at which lines may have been wrapped, and without Markdown's escapes."""
+    return re.sub(r"\s+|\\", "", text)
+
+
+def test_terminal_text_holds_eighty_columns_but_for_commands(scenario: tuple[str, Report]) -> None:
+    _, report = scenario
+    lines = render_table(report, width=80, style="terminal").splitlines()
+    assert [line for line in lines if len(line) > 80 and not line.startswith("  $ ")] == []
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 200])
+def test_width_is_kept_with_long_names(build_report: Build, width: int) -> None:
+    report = build_report(titles={"alpha": "a-runtime-with-a-very-long-name", "beta": "another_one_that_is_no_shorter"})
+    text = render_table(report, width=width, style="terminal")
+    assert max(map(len, text.splitlines())) <= width
+
+
+def test_command_that_helps_is_on_one_line(reports: Mapping[str, Report]) -> None:
+    report = reports["three-runtimes"]
+    remedy = next(runtime.remedy for runtime in report.runtimes if runtime.remedy)
+    assert f"\n  $ {remedy}\n" in render_table(report, width=80, style="terminal")
+
+
+def test_unbounded_width_wraps_nothing(reports: Mapping[str, Report]) -> None:
+    report = reports["failed"]
+    text = render_table(report, width=None, style="terminal")
+    verdicts = text.partition("Verdicts\n--------\n\n")[2].partition("\n\n")[0].splitlines()
+    assert len(verdicts) == len(report.verdicts)
+    assert "  | " + "x" * 200 in text
+
+
+FIGURE = st.one_of(
+    st.floats(min_value=1e-6, max_value=1e5),
+    st.text(alphabet="abc |`*_\\-", min_size=3).map(lambda text: f"because {text.strip()}"),
+)
+CELL = st.fixed_dictionaries({}, optional=dict.fromkeys(METRICS, FIGURE))
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(alpha=CELL, beta=CELL, gamma=CELL)
+def test_every_value_and_reason_is_in_every_text(
+    build_report: Build, alpha: dict[str, float | str], beta: dict[str, float | str], gamma: dict[str, float | str]
+) -> None:
+    report = build_report({"alpha": alpha, "beta": beta, "gamma": gamma})
+    for kind in TEXT:
+        text = squeezed(FORMATS[kind](report))
+        for summary in report.summaries:
+            said = summary.reason if summary.centre is None else format_value(summary.centre, summary.unit)
+            assert squeezed(said or "") in text
+            assert squeezed(METRICS[summary.metric].title) in text
+        assert all(squeezed(METRICS[metric].title) in text for metric in HEADLINE)
+    page = squeezed(render_page(report))
+    assert all(squeezed(line_of(report, metric)) in page for metric in ("load_s", "ttft_s", "gen_tps", "total_s"))
+
+
+def line_of(report: Report, metric: str) -> str:
+    """The value or reason that the page's test section has for the implementation."""
+    found = [s for s in report.summaries if (s.runtime, s.metric) == ("beta", metric)]
+    if not found:
+        return "—"
+    centre = found[0].centre
+    return f"— ({found[0].reason}" if centre is None else format_words(centre, found[0].unit)
+
+
+def test_every_verdict_is_in_every_format(scenario: tuple[str, Report]) -> None:
+    _, report = scenario
+    for kind, render in FORMATS.items():
+        text = squeezed(render(report))
+        for verdict in report.verdicts:
+            if kind == "page" and verdict.runtime != "beta":
+                continue
+            assert squeezed(verdict.verdict) in text
+            assert squeezed(verdict.gate) in text
+            assert squeezed(verdict.sentence) in text
+
+
+def test_failure_is_told_with_class_message_and_last_lines(reports: Mapping[str, Report]) -> None:
+    for kind in TEXT:
+        text = FORMATS[kind](reports["failed"])
+        assert "crash:SIGSEGV" in text
+        assert squeezed("the process died of SIGSEGV 0.3 s after its spawn") in squeezed(text)
+        assert "panic: index out of range" in text
+        assert "\x1b" not in text
+        assert "rounds 1, 2, 3" in text
+
+
+def test_warnings_of_trials_are_told_with_their_rounds(build_report: Build) -> None:
+    report = build_report()
+    trials = [
+        trial.model_copy(update={"warnings": ("its output was no UTF-8",), "warmup": trial.round == 1})
+        if (trial.runtime, trial.test) == ("beta", "simple-math")
+        else trial
+        for trial in report.trials
+    ]
+    text = FORMATS["table"](report.model_copy(update={"trials": tuple(trials)}))
+    assert "Beta · simple-math, warm-up round 1 and rounds 2, 3: its output was no UTF-8" in text
+
+
+def test_figure_by_another_definition_is_shown_beside_the_table(build_report: Build) -> None:
+    extra = Summary(
+        model="toy",
+        test="simple-math",
+        runtime="beta",
+        metric="gen_tps",
+        unit="token/s",
+        definition="runtime-report:eval",
+        provenance="reported",
+        values=(88.5,),
+        centre=88.5,
+    )
+    for kind in TEXT:
+        text = FORMATS[kind](build_report(extra=[extra]))
+        assert "Also Beta, Token Generation: 88.50 t/s by runtime-report:eval" in text
+
+
+def test_sides_had_in_two_ways_are_named_and_not_divided(build_report: Build) -> None:
+    report = build_report(definitions={("beta", "gen_tps"): "runtime-report:eval"})
+    page = squeezed(render_page(report))
+    assert squeezed("NOT COMPARABLE") in page
+    assert squeezed("Alpha Baseline, Token Generation: by token-stamps") in page
+    assert squeezed("Beta, Token Generation: by runtime-report:eval") in page
+    assert squeezed("Generation Speed: 90.02 tokens/s (by runtime-report:eval)") in page
+
+
+def test_ratio_without_interval_or_difference_invents_neither(build_report: Build) -> None:
+    report = build_report()
+    bare = [
+        c.model_copy(update={"interval": None, "difference": None, "reason": "one round only"})
+        if c.metric == "gen_tps"
+        else c
+        for c in report.comparisons
+    ]
+    page = render_page(report.model_copy(update={"comparisons": tuple(bare)}))
+    assert "| — (0.96×, no interval) [1]" in page
+    assert "- [1] Delta, Token Generation: one round only" in page
+
+
+def test_runtime_that_is_not_set_has_its_reason_in_place_of_figures(build_report: Build) -> None:
+    report = build_report(
+        {"alpha": {"load_s": 1.0}, "beta": {}}, runtimes={"beta": {"status": "not set", "reason": "BETA is empty"}}
+    )
+    assert "[1] Beta, every row: not set: BETA is empty" in render_table(report, width=None, style="terminal").replace(
+        "[2]", "[1]"
+    )
+
+
+def test_baseline_alone_has_a_table_without_delta_and_no_page(build_report: Build) -> None:
+    report = build_report({"alpha": {"load_s": 1.5}}, verdicts=[])
+    assert "Metric" in (text := FORMATS["table"](report))
+    assert "Delta" not in text
+    assert "1.50 s" in text
+    with pytest.raises(ParityError, match="none at all"):
+        render_page(report)
+
+
+def test_page_of_a_runtime_that_is_not_there_is_refused(build_report: Build) -> None:
+    with pytest.raises(ParityError, match="none named omega"):
+        render_page(build_report(page=PageSpec(implementation="omega")))
+
+
+def test_page_is_of_the_implementation_and_test_that_it_names(build_report: Build) -> None:
+    cells = {"alpha": {"load_s": 1.0}, "beta": {"load_s": 2.0}, "gamma": {"load_s": 3.0}}
+    report = build_report(cells, page=PageSpec(implementation="gamma", test="longer-generation"), verdicts=[])
+    slower = [
+        s.model_copy(update={"centre": 9.0}) if (s.test, s.runtime) == ("longer-generation", "gamma") else s
+        for s in report.summaries
+    ]
+    page = render_page(report.model_copy(update={"summaries": tuple(slower)}))
+    headline = page.partition("## Test Results")[0]
+    assert "9.00 s" in headline
+    assert "Beta" not in page
+    assert page.startswith("# Gamma example/Toy-1M-GGUF (Q8_0) Performance\n")
+
+
+def test_page_has_the_owners_lines_in_the_owners_order(reports: Mapping[str, Report]) -> None:
+    skeleton = [
+        "# ",
+        "",
+        "**Date**: ",
+        "**Model**: ",
+        "**Features**: `",
+        "**Architecture**: ",
+        "",
+        "A Delta reads: ",
+        "",
+        "## Comparison to Alpha Baseline",
+        "",
+        "| Metric ",
+        "|-",
+        "| Model Load ",
+        "| Prompt Processing ",
+        "| Token Generation ",
+        "",
+        "## Test Results",
+        "",
+        "### Test 1: Simple Math",
+        '**Prompt**: "What is 2+2?"',
+        "**Max Tokens**: 50",
+        "- Model Load: ",
+        "- First Token Latency: ",
+        "- Generation Speed: ",
+        "- Total Time: ",
+        "- Consistency: PASS",
+        "",
+        "### Test 2: Longer Generation",
+    ]
+    lines = render_page(reports["matching"]).splitlines()
+    for line, start in zip(lines, skeleton, strict=False):
+        assert line.startswith(start) if start else line == ""
+    headings = [line for line in lines if line.startswith("#")]
+    assert headings[-3:] == ["## Analysis", "### If Matching Baseline (EXPECTED)", "## Success Criteria"]
+
+
+def test_prompts_and_titles_with_markup_leave_the_page_whole(build_report: Build) -> None:
+    tests = (
+        TestSpec(name="odd", title="Odd | title\n# heading", prompt="line one\n## two `| three", max_tokens=3),
+        TestSpec(name="long", title="Long", prompt="word " * 1000, max_tokens=3),
+    )
+    report = build_report(tests=tests, titles={"alpha": "al|pha`", "beta": "be\nta"}, verdicts=[])
+    page = render_page(report)
+    rows = [line for line in page.splitlines() if line.startswith("|")]
+    assert len(rows) == 5
+    assert all(len(re.findall(r"(?<!\\)\|", row)) == 5 for row in rows)
+    assert [line for line in page.splitlines() if line.startswith("## ")] == [
+        "## Comparison to al|pha\\` Baseline",
+        "## Test Results",
+        "## Analysis",
+        "## Success Criteria",
+    ]
+    assert max(map(len, page.splitlines())) < 1000
+
+
+def test_several_models_have_a_headline_and_sections_each(build_report: Build) -> None:
+    report = build_report()
+    second = report.models[0].model_copy(update={"name": "toy-2", "title": "Toy 2"})
+    summaries = [s.model_copy(update={"model": "toy-2"}) for s in report.summaries if s.test == "longer-generation"]
+    both = report.model_copy(update={"models": (*report.models, second), "summaries": (*report.summaries, *summaries)})
+    page = render_page(both)
+    assert page.count("| Model Load ") == 2
+    assert "### Test 3: Longer Generation (Toy 2)" in page
+    assert "### Test 4" not in page
+    assert "200 tokens · Toy 2" in FORMATS["table"](both)
+
+
+def test_json_is_the_same_for_the_same_report_and_reads_back(scenario: tuple[str, Report]) -> None:
+    _, report = scenario
+    text = report_json(report)
+    again = Report.model_validate_json(text)
+    assert again == report
+    assert report_json(again) == text
+    assert text.endswith("}\n")
+    assert json.loads(text)["schema_version"] == 1
+
+
+def test_json_keeps_generated_text_of_any_script(build_report: Build) -> None:
+    trial = Trial(
+        file="0001.jsonl",
+        model="toy",
+        test="simple-math",
+        runtime="beta",
+        round=1,
+        warmup=False,
+        text="π ≠ 3 \u2028 \x00 🦀",
+    )
+    report = build_report(trials=(trial,))
+    assert Report.model_validate_json(report_json(report)).trials == (trial,)
+
+
+def test_interrupted_run_says_so_in_every_text(build_report: Build) -> None:
+    report = build_report(interrupted=True)
+    for kind in (*TEXT, "page"):
+        assert "The run was interrupted" in FORMATS[kind](report)
+
+
+def test_dictionary_ranks_a_runtimes_own_definition_last() -> None:
+    assert strictness("gen_tps", "token-stamps") == 0
+    assert strictness("gen_tps", "runtime-report:eval") > strictness("gen_tps", "token-stamps")
+    assert strictness("unheard_of", "x") == 0
+
+
+def test_dictionary_says_what_a_definition_means() -> None:
+    for metric, spec in METRICS.items():
+        assert spec.definitions
+        for definition in spec.definitions:
+            assert definition_sentence(metric, definition.id) == definition.sentence
+    assert definition_sentence("gen_tps", "runtime-report:eval").endswith("(eval)")
+    assert definition_sentence("gen_tps", "own-way") == "own-way"

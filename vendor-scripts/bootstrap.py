@@ -1,0 +1,165 @@
+"""Makes the virtual environment of this clone ready: `python3 vendor-scripts/bootstrap.py [--dev]`.
+
+Needs Python 3.11 or newer and a C++ compiler; nothing else. llama-cpp-python is compiled once for this machine, and its
+wheel kept outside the clone; a second run finds everything done and starts at once. Imports the standard library only.
+"""
+
+import argparse
+import hashlib
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import time
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / "bin" / "python"
+COMPILED = "llama-cpp-python"
+HEARTBEAT_S = 15.0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--dev", action="store_true", help="also what the tests need")
+    wanted = ["dev"] if parser.parse_args().dev else []
+    stamp = VENV / f".ready-{fingerprint(wanted)}"
+    if stamp.exists():
+        return
+    check_prerequisites()
+    if not PYTHON.exists():
+        say(f"making {VENV.relative_to(ROOT)}")
+        venv.create(VENV, with_pip=True)
+    # Dependency groups need pip 25.1, and building llama-cpp-python a cmake of its own where the system has none.
+    pip("install", "--quiet", "--upgrade", "pip>=25.1")
+    wheel = compiled_wheel()
+    say("installing parity, mlx-lm and a model of 100 MB")
+    groups = [part for name in wanted for part in ("--group", name)]
+    pip("install", "--quiet", str(wheel), "--editable", f"{ROOT}[quickstart]", *groups)
+    for old in VENV.glob(".ready-*"):
+        if wanted or old.name == stamp.name:
+            old.unlink()
+    stamp.touch()
+    if wanted:
+        (VENV / f".ready-{fingerprint([])}").touch()
+    say("ready")
+
+
+def fingerprint(groups: list[str]) -> str:
+    """Changes when what is to be installed changes."""
+    what = (ROOT / "pyproject.toml").read_bytes() + Path(__file__).read_bytes() + repr(groups).encode()
+    return hashlib.sha256(what + sys.version.encode()).hexdigest()[:12]
+
+
+def check_prerequisites() -> None:
+    if sys.version_info < (3, 11):  # noqa: UP036 - this file is what tells so
+        sys.exit(
+            f"parity needs Python 3.11 or newer; {sys.executable} is {platform.python_version()}.\n"
+            "Name a newer one: make PYTHON=python3.12 …"
+        )
+    if not any(shutil.which(name) for name in ("c++", "g++", "clang++")):
+        sys.exit(
+            "llama-cpp-python is compiled here and needs a C++ compiler.\n"
+            "Debian, Ubuntu: apt-get install build-essential; macOS: xcode-select --install"
+        )
+
+
+def compiled_wheel() -> Path:
+    """The wheel of llama-cpp-python for this interpreter and CPU, from the cache or compiled now."""
+    version = newest_version()
+    folder = cache_folder() / "wheels" / wheel_key()
+    found = sorted(folder.glob(f"llama_cpp_python-{version}-*.whl")) if version else sorted(folder.glob("*.whl"))
+    if found:
+        say(f"{COMPILED} {version}: compiled before, from {folder}")
+        return found[-1]
+    say(f"compiling {COMPILED} {version or ''} (once; about 5 minutes on two cores)")
+    partial = folder / ".partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    compile_wheel(version, partial)
+    [built] = partial.glob("*.whl")
+    built.replace(folder / built.name)
+    shutil.rmtree(partial)
+    return folder / built.name
+
+
+def newest_version() -> str:
+    """The version that pip would take; empty when pip can't tell, and then any cached wheel will do."""
+    told = subprocess.run(
+        [PYTHON, "-m", "pip", "index", "versions", COMPILED],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    match = re.search(r"\(([^)]+)\)", told.stdout)
+    return match[1] if match else ""
+
+
+def compile_wheel(version: str, folder: Path) -> None:
+    """Compiles with a line of progress for each tenth of the build, and all of its output on failure."""
+    requirement = f"{COMPILED}=={version}" if version else COMPILED
+    command = [
+        str(PYTHON),
+        "-m",
+        "pip",
+        "wheel",
+        "--verbose",
+        "--no-deps",
+        "--no-binary",
+        COMPILED,
+        "-w",
+        str(folder),
+        requirement,
+    ]
+    output: list[str] = []
+    shown, began, last = -1, time.monotonic(), time.monotonic()
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            output.append(line)
+            step = re.search(r"\[(\d+)/(\d+)\]", line)
+            tenth = int(step[1]) * 10 // int(step[2]) if step else shown
+            if tenth > shown or time.monotonic() - last > HEARTBEAT_S:
+                shown, last = max(shown, tenth), time.monotonic()
+                say(f"  {max(shown, 0) * 10:3d} %  {last - began:4.0f} s  {line.strip()[:70]}")
+    if process.returncode != 0:
+        sys.stderr.write("".join(output[-80:]))
+        sys.exit(f"{COMPILED} could not be compiled; its last lines are above")
+
+
+def wheel_key() -> str:
+    """Differs wherever a compiled wheel would not serve: interpreter, system, CPU, and the flags given to CMake."""
+    flags = ""
+    if Path("/proc/cpuinfo").exists():
+        found = re.search(r"^(?:flags|Features)\s*:(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+        flags = found[1] if found else ""
+    what = (sysconfig.get_platform(), platform.processor(), flags, os.environ.get("CMAKE_ARGS", ""))
+    return f"cp{sys.version_info.major}{sys.version_info.minor}-{hashlib.sha256(repr(what).encode()).hexdigest()[:12]}"
+
+
+def cache_folder() -> Path:
+    """The folder that parity itself uses for what may be made again."""
+    if own := os.environ.get("PARITY_CACHE"):
+        return Path(own)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "parity"
+
+
+def pip(*arguments: str) -> None:
+    done = subprocess.run([PYTHON, "-m", "pip", *arguments], check=False)
+    if done.returncode != 0:
+        sys.exit(f"pip failed: {' '.join(arguments)}")
+
+
+def say(line: str) -> None:
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()

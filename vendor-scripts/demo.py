@@ -1,0 +1,34 @@
+"""`make demo`: runs configs/quickstart.toml and says what came of it.
+
+Succeeds when every trial ran, whatever the gates say: a demo on a slow machine is not a broken demo.
+"""
+
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+PARITY = Path(sys.executable).with_name("parity")
+CONFIG = "configs/quickstart.toml"
+
+
+def main() -> int:
+    run = Path(".parity") / "runs" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-demo"
+    code = subprocess.run([PARITY, "run", CONFIG, "--out", run], check=False).returncode
+    report = run / "report.json"
+    if not report.exists():
+        print(f"\n`parity run {CONFIG}` exited with {code}; it says why above.")
+        return code or 1
+    found = json.loads(report.read_text(encoding="utf-8"))
+    failed = [trial for trial in found["trials"] if trial["failure"] is not None]
+    print(f"\n`parity run {CONFIG}` exited with {found['exit']['code']}: {found['exit']['reason']}.")
+    if failed:
+        print(f"The demo failed: {len(failed)} of {len(found['trials'])} trials did not run well.")
+        return 1
+    print(f"All {len(found['trials'])} trials ran, so the demo succeeded; a CI job would gate on that exit code.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
