@@ -4,7 +4,14 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from runs import PARITY, Done, Parity, WriteConfig
+from runs import OWN, PARITY, Done, Parity, WriteConfig
+
+
+@pytest.fixture
+def own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    """Marks the processes of this test's runs as its own."""
+    monkeypatch.setenv(OWN, str(tmp_path))
+    return str(tmp_path)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from typing import Annotated, ClassVar, Protocol
 
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator
 
+from parity.cache import cache_folder
 from parity.errors import ReadError
 from parity.events import EVENT, PROTOCOL_VERSION, Bye, Event, Hello
 from parity.records import Job, Record
@@ -33,6 +34,8 @@ __all__ = [
     "Program",
     "Record",
     "Transcript",
+    "cache_folder",
+    "needs_tokenizer",
     "read_protocol",
     "read_protocol_probe",
 ]
@@ -89,12 +92,14 @@ class Markers(Record):
     """What the supervisor looks for while a trial runs; times are measured later, from the transcript.
 
     `ready` ends the load deadline and starts the one for the first token, `first_token` ends that one; each match of
-    `token` counts one token for the progress display; `stop` ends the trial: everything wanted was seen."""
+    `token` counts one token for the progress display; `stop` ends the trial: everything wanted was seen. `fail` ends
+    it as failed: the program said that a part of it is gone for good, and would live on and wait for nothing."""
 
     ready: Marker | None = None
     first_token: Marker | None = None
     token: Marker | None = None
     stop: Marker | None = None
+    fail: Marker | None = None
 
 
 class Launch(Record):
@@ -118,15 +123,19 @@ class Availability(Record):
 
 
 class Build(Record):
-    """What came of a build: where the executable is, or the first compiler error."""
+    """What came of a build: where each executable is, or the first compiler error where there are none."""
 
-    executable: str | None = None
+    executables: dict[str, str] = Field(default_factory=dict, description="name → absolute path")
     reason: str | None = None
     remedy: str | None = None
 
 
 class Adapter(Protocol):
-    """Knows how to probe, build, launch and read one runtime."""
+    """Knows how to probe, build, launch and read one runtime.
+
+    Two hooks are optional. `needs_tokenizer: ClassVar[bool] = True` has the engine put a `tokenizer.json` into every
+    job, and count by it the tokens of text. `prompt_as(prompt: str) -> str`, a static method, gives the text that the
+    runtime really sends as the user's turn; a test's `prompt_as` has every other runtime send that text too."""
 
     name: ClassVar[str]
     Settings: ClassVar[type[AdapterSettings]]
@@ -156,6 +165,11 @@ class Adapter(Protocol):
     def read(self, transcript: Transcript, job: Job) -> Iterator[Event]:
         """The events of a transcript, in order. Raises `ReadError` where it can't be read: never a zero."""
         ...
+
+
+def needs_tokenizer(adapter: Adapter) -> bool:
+    """Whether an adapter's jobs need a `tokenizer.json`."""
+    return bool(getattr(adapter, "needs_tokenizer", False))
 
 
 _EVENT = r'^(?=.*"ev":\s*"{}")'

@@ -9,14 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from parity.errors import ParityError
-
 if TYPE_CHECKING:
     from parity.config import LoadedConfig
     from parity.records import Report
-
-USAGE = 2
-INTERRUPTED = 130
 
 app = typer.Typer(
     help="Measure LLM runtimes the same way and judge them against a baseline.",
@@ -30,27 +25,6 @@ app.add_typer(adapter_app, name="adapter")
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="a TOML config, such as configs/quickstart.toml")]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="a run folder, such as .parity/runs/…")]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON for a program to read")]
-
-
-def main() -> None:
-    """Entry point of the console script: a failure that the user can mend is a message, never a traceback."""
-    if sys.argv[1:] == ["--version"]:
-        from parity.version import version
-
-        print(f"parity {version()}")
-        return
-    try:
-        app()
-    except ParityError as error:
-        print(f"parity: {error}", file=sys.stderr)
-        sys.exit(USAGE)
-    except KeyboardInterrupt:
-        print("parity: interrupted", file=sys.stderr)
-        sys.exit(INTERRUPTED)
-    except BrokenPipeError:
-        # Whoever read our output left; there is nobody to tell.
-        sys.stderr.close()
-        sys.exit(INTERRUPTED)
 
 
 @app.callback()

@@ -17,7 +17,7 @@ class Measured:
     def __init__(self, trials: Sequence[Trial]) -> None:
         self._cells: dict[Cell, list[Trial]] = {}
         for trial in trials:
-            if not trial.warmup:
+            if not trial.warmup and trial.kind == "full":
                 self._cells.setdefault((trial.model, trial.test, trial.runtime), []).append(trial)
 
     @property

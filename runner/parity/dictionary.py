@@ -17,6 +17,8 @@ class Definition:
 
     id: str
     sentence: str
+    bound: Literal["lower", "upper"] | None = None
+    """The value is only a bound of the metric: it is shown, and no gate rests on it."""
 
 
 @dataclass(frozen=True)
@@ -51,28 +53,56 @@ METRICS: dict[str, MetricSpec] = {
         "token/s",
         "higher",
         "P ÷ (t1 − t0), a first forward in a fresh process",
-        _token_stamps("P over the time from the start of prefill to the stamp of the first token"),
+        (
+            *_token_stamps("P over the time from the start of prefill to the stamp of the first token"),
+            Definition(
+                "prefill-short-budget",
+                "P ÷ (T₁ − (N₁ − 1) ÷ gen_tps) of the shorter of two budgets; it holds the program's fixed work after "
+                "the start mark too, so it is a lower bound",
+                bound="lower",
+            ),
+        ),
     ),
     "gen_tps": MetricSpec(
         "Token Generation",
         "token/s",
         "higher",
         "(N − 1) ÷ (tN − t1)",
-        _token_stamps("N − 1 over the time from the first token's stamp to the last's"),
+        (
+            *_token_stamps("N − 1 over the time from the first token's stamp to the last's"),
+            Definition(
+                "two-budgets", "(N₂ − N₁) ÷ (T₂ − T₁) of two trials in one round that differ in their budget alone"
+            ),
+            Definition(
+                "chunk-interval",
+                "tokens in the text after its first chunk, over the time from the first chunk to the last; "
+                "text may be held back, so its ends are not those of the tokens",
+            ),
+        ),
     ),
     "ttft_s": MetricSpec(
         "First Token Latency",
         "s",
         "lower",
         "t1 − t0",
-        _token_stamps("from the start of prefill to the stamp of the first token"),
+        (
+            *_token_stamps("from the start of prefill to the stamp of the first token"),
+            Definition(
+                "first-chunk",
+                "from the start of prefill to the first visible text, which may have been held back: an upper bound",
+                bound="upper",
+            ),
+        ),
     ),
     "total_s": MetricSpec(
         "Total Time",
         "s",
         "lower",
         "t0 → tN",
-        _token_stamps("from the start of prefill to the stamp of the last token"),
+        (
+            *_token_stamps("from the start of prefill to the stamp of the last token"),
+            Definition("start-to-end", "from the start of prefill to the mark at which generation is over"),
+        ),
     ),
     "peak_rss_bytes": MetricSpec(
         "Peak Memory",
@@ -87,6 +117,13 @@ METRICS: dict[str, MetricSpec] = {
         "lower",
         "process spawn → weights resident; the tokenizer may not be loaded yet",
         (Definition("spawn-to-weights", "from the spawn to the mark at which the weights are resident"),),
+    ),
+    "load_lm_s": MetricSpec(
+        "Load of the Language Model",
+        "s",
+        "lower",
+        "the language model's own share of `load_s`, where a program loads other models first",
+        (Definition("lm-load-to-ready", "from the mark at which the language model's load begins to ready"),),
     ),
     "load_header_s": MetricSpec(
         "Header Read",
@@ -152,7 +189,11 @@ METRICS: dict[str, MetricSpec] = {
         "tokens",
         None,
         "N, end token included",
-        _token_stamps("number of stamped tokens"),
+        (
+            *_token_stamps("number of stamped tokens"),
+            Definition("runtime-count", "the runtime's own count, corrected for what it leaves out"),
+            Definition("retokenised-text", "tokens of the generated text, tokenised again"),
+        ),
     ),
 }
 """Metric id → what it is, in the order in which reports show them."""
@@ -173,3 +214,8 @@ def definition_sentence(metric: str, definition: str) -> str:
     if kind == REPORTED:
         return _REPORTED.sentence + (f" ({terms})" if terms else "")
     return definition
+
+
+def only_a_bound(metric: str, definition: str) -> str | None:
+    """`lower` or `upper` where a definition gives no more than a bound of the metric."""
+    return next((d.bound for d in METRICS[metric].definitions if d.id == definition), None)

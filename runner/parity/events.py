@@ -33,10 +33,12 @@ class Hello(EventBase):
 
 class Phase(EventBase):
     """A phase begins or ends. `weights` ends when they are resident; `ready` (only `end`) when a prompt could be
-    taken; `prefill` begins when the request is accepted (t0) and ends when the first token is available (t1)."""
+    taken; `prefill` begins when the request is accepted (t0) and ends when the first token is available (t1);
+    `generate` ends when a program that shows no token's instant is done generating; `lm-load` is the language model's
+    own share of the load, in a program that loads other models first."""
 
     ev: Literal["phase"] = "phase"
-    name: Literal["import", "header", "weights", "tokenizer", "ready", "prefill"]
+    name: Literal["import", "header", "weights", "tokenizer", "lm-load", "ready", "prefill", "generate"]
     edge: Literal["begin", "end"]
 
 
@@ -63,6 +65,13 @@ class Chunk(EventBase):
 
     ev: Literal["chunk"] = "chunk"
     text: str
+
+
+class Count(EventBase):
+    """How many tokens were sampled, as the runtime counted them and parity corrected it (a first token left out …)."""
+
+    ev: Literal["count"] = "count"
+    generated: int = Field(ge=0)
 
 
 class Text(EventBase):
@@ -107,7 +116,7 @@ class Bye(EventBase):
     reason: Literal["length", "end-token", "probe", "error"]
 
 
-Event = Hello | Phase | Prompt | Token | Chunk | Text | RuntimeFigure | Settings | Error | Bye
+Event = Hello | Phase | Prompt | Token | Chunk | Count | Text | RuntimeFigure | Settings | Error | Bye
 
 EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="ev")])
 """Parses one line: `EVENT.validate_json(line)`; raises pydantic's `ValidationError`."""

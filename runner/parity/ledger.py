@@ -5,11 +5,11 @@ import json
 from collections.abc import Sequence
 
 from parity.events import Bye, Event, Settings, Text
-from parity.metrics import Timeline
 from parity.records import Job, LedgerEntry, Scalar
+from parity.timeline import Timeline
 from parity.transcript import Transcript
 
-INDEPENDENT_OF_PROMPT = ("load_s", "load_weights_s", "load_header_s", "load_cores")
+INDEPENDENT_OF_PROMPT = ("load_s", "load_weights_s", "load_lm_s", "load_header_s", "load_cores")
 DEPENDENT_ON_COUNT = ("total_s", "wall_s", "cpu_s", "peak_rss_bytes")
 
 
@@ -21,7 +21,7 @@ def entry(job: Job, transcript: Transcript, events: Sequence[Event]) -> LedgerEn
     for event in events:
         if isinstance(event, Settings):
             settings |= event.values
-    generated = len(timeline.tokens) or None
+    generated = len(timeline.tokens) or timeline.counted
     bye = next((event for event in events if isinstance(event, Bye)), None)
     return LedgerEntry(
         weights_sha256=job.model.sha256,

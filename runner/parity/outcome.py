@@ -7,6 +7,9 @@ from parity.events import Bye, Chunk, Error, Event, Text, Token
 from parity.records import Failure
 from parity.transcript import End, Transcript
 
+WORKER_DIED = "crash:worker"
+"""Failure class of a program that lives on while the part of it that computes is gone; parity ends it at once."""
+
 NEVER_RAN = ("unavailable", "build", "refused")
 """Failure classes in which the model was never asked anything: no evidence for or against a hang."""
 
@@ -28,10 +31,10 @@ def classify(transcript: Transcript, events: Sequence[Event], unreadable: str | 
     if stopped is not None:
         return Failure(kind=stopped[0], message=stopped[1], tail=tail)
     said = next((event for event in events if isinstance(event, Error)), None)
-    if said is not None:
-        kind = said.kind if said.kind != "failed" else _status(end) or "exit:0"
-        remedy = f" ({said.remedy})" if said.remedy else ""
-        return Failure(kind=kind, message=f"{said.message}{remedy}", tail=tail)
+    if said is not None or end.by == "fail":
+        return Failure(kind=_own_kind(said, end), message=_own_sentence(said), tail=tail)
+    if _answered_nothing(events):
+        return Failure(kind="silent", message="it went on as if it had answered, without a word of answer", tail=tail)
     if end.by != "stop" and (bad := _status(end)) is not None:
         if end.oom:
             return Failure(kind="oom", message="the kernel killed it for want of memory", tail=tail)
@@ -72,8 +75,27 @@ def _stopped_by_parity(end: End) -> tuple[str, str] | None:
             )
         case "cancel":
             return "interrupted", "the run was interrupted"
-        case "exit" | "stop":
+        case "exit" | "stop" | "fail":
             return None
+
+
+def _own_kind(said: Error | None, end: End) -> str:
+    """The class of a failure that the program reported; one which it would have outlived has no status of its own."""
+    if said is not None and said.kind != "failed":
+        return said.kind
+    return WORKER_DIED if end.by == "fail" else _status(end) or "exit:0"
+
+
+def _own_sentence(said: Error | None) -> str:
+    if said is None:
+        return "it reported a failure from which it does not recover"
+    return f"{said.message} ({said.remedy})" if said.remedy else said.message
+
+
+def _answered_nothing(events: Sequence[Event]) -> bool:
+    """Whether the reader found where the answer belongs, and nothing there."""
+    texts = [event.text for event in events if isinstance(event, Text)]
+    return texts != [] and not any(texts) and not any(isinstance(event, Token | Chunk) for event in events)
 
 
 def _status(end: End) -> str | None:

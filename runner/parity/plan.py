@@ -4,8 +4,8 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 
 from parity.compare import Cell
-from parity.config import Config
-from parity.records import Record
+from parity.config import Config, TestConfig
+from parity.records import Record, TrialKind
 
 
 class PlannedTrial(Record):
@@ -17,6 +17,7 @@ class PlannedTrial(Record):
     runtime: str
     round: int
     warmup: bool
+    kind: TrialKind = "full"
 
     @property
     def cell(self) -> Cell:
@@ -26,32 +27,33 @@ class PlannedTrial(Record):
     def file(self) -> str:
         """Name of its transcript within the run folder's `trials/`."""
         turn = f"w{self.round}" if self.warmup else f"r{self.round}"
-        return f"{self.number:04d}-{self.model}-{self.test}-{self.runtime}-{turn}.jsonl"
+        suffix = "" if self.kind == "full" else f"-{self.kind}"
+        return f"{self.number:04d}-{self.model}-{self.test}-{self.runtime}-{turn}{suffix}.jsonl"
 
 
 def make_plan(config: Config, unset: Sequence[str] = ()) -> tuple[PlannedTrial, ...]:
     """Every trial of a run: warm-up rounds first, then the measured ones.
 
     A round takes each model × test once, and in each all runtimes in an order drawn anew from the seed, so that a
-    drift of the machine falls on all sides alike."""
+    drift of the machine falls on all sides alike; a test with two budgets has both in the same turn. Whole trials come
+    last: nothing is measured beside what they may leave hanging."""
     draw = random.Random(config.rounds.seed)
-    trials: list[PlannedTrial] = []
+    runtimes = [name for name in config.runtimes if name not in unset]
+    turns: list[tuple[str, str, str, int, bool, TrialKind]] = []
     for number, warmup in _rounds(config):
         for model, test in _pairs(config):
-            runtimes = [name for name in config.runtimes if name not in unset]
-            draw.shuffle(runtimes)
-            for runtime in runtimes:
-                trials.append(
-                    PlannedTrial(
-                        number=len(trials) + 1,
-                        model=model,
-                        test=test,
-                        runtime=runtime,
-                        round=number,
-                        warmup=warmup,
-                    )
-                )
-    return tuple(trials)
+            for runtime in draw.sample(runtimes, len(runtimes)):
+                kinds: list[TrialKind] = ["full"] if test.short_tokens is None else ["full", "short"]
+                draw.shuffle(kinds)
+                turns += [(model, test.name, runtime, number, warmup, kind) for kind in kinds]
+    for model, test in _pairs(config):
+        for runtime in runtimes:
+            count = config.runtimes[runtime].whole_trials
+            turns += [(model, test.name, runtime, k, False, "whole") for k in range(1, count + 1)]
+    return tuple(
+        PlannedTrial(number=n, model=model, test=test, runtime=runtime, round=turn, warmup=warmup, kind=kind)
+        for n, (model, test, runtime, turn, warmup, kind) in enumerate(turns, start=1)
+    )
 
 
 def cells_of(plan: Sequence[PlannedTrial]) -> dict[Cell, int]:
@@ -75,8 +77,8 @@ def _rounds(config: Config) -> Iterator[tuple[int, bool]]:
     yield from ((k, False) for k in range(1, config.rounds.count + 1))
 
 
-def _pairs(config: Config) -> Iterator[tuple[str, str]]:
+def _pairs(config: Config) -> Iterator[tuple[str, TestConfig]]:
     for model in config.models:
         for test in config.tests:
             if test.models is None or model.name in test.models:
-                yield model.name, test.name
+                yield model.name, test

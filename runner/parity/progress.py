@@ -144,7 +144,8 @@ def showing(total: int) -> Iterator[Progress]:
 def describe(trial: PlannedTrial) -> str:
     """A trial in a few words."""
     turn = f"warm-up {trial.round}" if trial.warmup else f"round {trial.round}"
-    return f"{turn} · {trial.model} · {trial.test} · {trial.runtime}"
+    kind = "" if trial.kind == "full" else f" ({trial.kind})"
+    return f"{turn}{kind} · {trial.model} · {trial.test} · {trial.runtime}"
 
 
 def result_of(trial: Trial) -> str:

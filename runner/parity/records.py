@@ -73,6 +73,11 @@ class Limits(Record):
     max_output_bytes: int = Field(default=64 * 1024 * 1024, gt=0, description="of both streams together")
 
 
+TrialKind = Literal["full", "short", "whole"]
+"""`full`: the test's budget, measured. `short`: the smaller of two budgets, for differences. `whole`: untimed and
+without stop rule, for programs that are otherwise stopped early; it judges hangs, never speed."""
+
+
 class Job(Record):
     """What one trial is asked to do; the first record of its transcript, so that a transcript explains itself."""
 
@@ -83,6 +88,8 @@ class Job(Record):
     test: TestSpec
     round: int = Field(description="1, 2, …; warm-up rounds count on their own from 1")
     warmup: bool = False
+    kind: TrialKind = "full"
+    tokenizer: str | None = Field(default=None, description="a tokenizer.json of the model, for programs that need one")
     scratch: str = Field(description="an empty folder of this trial's own; removed afterwards")
 
 
@@ -126,6 +133,7 @@ class Trial(Record):
     runtime: str
     round: int
     warmup: bool
+    kind: TrialKind = "full"
     failure: Failure | None = None
     warnings: tuple[str, ...] = ()
     measurements: tuple[Measurement, ...] = ()
@@ -216,22 +224,22 @@ class RuntimeReport(Record):
 class Claim(Record):
     """A line of the page's analysis. It is ticked when every gate that it names passed; without gates it is never."""
 
-    text: str
-    gates: tuple[str, ...] = ()
+    text: str = Field(description="what is claimed")
+    gates: tuple[str, ...] = Field(default=(), description="names of the gates that it rests on")
 
 
 class PageSpec(Record):
     """The `[report]` table: what the Markdown page says beyond the figures."""
 
     markdown: str | None = Field(default=None, description="where the page goes, relative to the working folder")
-    title: str | None = None
+    title: str | None = Field(default=None, description="its heading; runtime and models unless set")
     test: str | None = Field(default=None, description="test of the headline table; the first one unless named")
     implementation: str | None = Field(
         default=None, description="runtime that is judged; the first that isn't the baseline"
     )
-    features: str | None = None
-    architecture: str | None = None
-    matching: tuple[Claim, ...] = ()
+    features: str | None = Field(default=None, description="build features of the implementation, shown as they stand")
+    architecture: str | None = Field(default=None, description="how the implementation is built, shown as it stands")
+    matching: tuple[Claim, ...] = Field(default=(), description="claims of the analysis where the two sides match")
     conclusion: str | None = Field(default=None, description="what may go ahead when every required gate passed")
     slower: tuple[str, ...] = Field(default=(), description="what to look at when a speed gate failed")
 

@@ -11,19 +11,22 @@ from pathlib import Path
 from types import FrameType
 
 from parity import machine
-from parity.adapter import Adapter, Build
-from parity.config import LoadedConfig, test_spec
+from parity.adapter import Adapter, Build, needs_tokenizer
+from parity.config import LoadedConfig, TestConfig, test_spec
 from parity.errors import ConfigError, ModelError, Problem, RefusedError
 from parity.plan import PlannedTrial, make_plan
 from parity.process import Cancel, supervise
 from parity.progress import Progress
-from parity.records import SCHEMA_VERSION, Job, ModelFacts, Report
+from parity.records import SCHEMA_VERSION, Job, ModelFacts, Report, TestSpec, TrialKind
 from parity.report import render_page, render_table, report_json
 from parity.score import make_adapters, read_trial, score
 from parity.store import RunFolder, RunRecord, now
 from parity.transcript import Head, NoSpawn, Transcript, TranscriptWriter, read_transcript
 from parity.version import version
 from parity.weights import model_facts
+from parity.weights.tokenizer import tokenizer_file
+
+TRIAL_KINDS: tuple[TrialKind, ...] = ("full", "short", "whole")
 
 REFUSED = 0
 """`errno` of a trial that its adapter refused: the operating system was never asked."""
@@ -119,7 +122,7 @@ def _make_ready(loaded: LoadedConfig, folder: RunFolder, progress: Progress, can
         if adapter.build() is not None:
             progress.note(f"{name}: building")
             build = adapter.read_build(_command(loaded, name, "build", folder.build_path(name), adapter, cancel))
-            if build.executable is None:
+            if not build.executables:
                 progress.note(f"{name}: the build failed: {build.reason}\n    {build.remedy or ''}")
                 continue
         progress.note(f"{name}: {found.version or 'ready'}{f' on {found.device}' if found.device else ''}")
@@ -154,7 +157,9 @@ def _run_trials(
     cancel: Cancel,
 ) -> None:
     facts = {model.name: model for model in models}
-    tests = {test.name: test_spec(test) for test in loaded.config.tests}
+    if any(needs_tokenizer(runtime.adapter) for runtime in ready.values()):
+        _supply_tokenizers(models, folder, progress)
+    tests = {(test.name, kind): job_test(test, kind) for test in loaded.config.tests for kind in TRIAL_KINDS}
     for place, planned in enumerate(plan):
         if cancel.count:
             return
@@ -167,15 +172,42 @@ def _run_trials(
                 adapter=loaded.config.runtimes[planned.runtime].adapter,
                 settings=loaded.settings[planned.runtime],
                 model=facts[planned.model],
-                test=tests[planned.test],
+                test=tests[planned.test, planned.kind],
                 round=planned.round,
                 warmup=planned.warmup,
+                kind=planned.kind,
+                tokenizer=_tokenizer_of(folder, planned.model),
                 scratch=str(scratch),
             )
             transcript = run_trial(loaded, ready[planned.runtime], job, folder.trial_path(planned), progress, cancel)
-        trial = read_trial(ready[planned.runtime].adapter, planned, transcript)
+        trial = read_trial(ready[planned.runtime].adapter, planned, transcript, folder)
         folder.append_result(trial)
         progress.done(planned, trial)
+
+
+def _supply_tokenizers(models: tuple[ModelFacts, ...], folder: RunFolder, progress: Progress) -> None:
+    """Puts each model's `tokenizer.json` into the run folder; without one, those who need it refuse."""
+    for model in models:
+        progress.note(f"{model.name}: preparing its tokenizer.json")
+        try:
+            found = tokenizer_file(model)
+        except ModelError as error:
+            progress.note(f"{model.name}: {error}")
+            continue
+        target = folder.tokenizer_path(model.name)
+        target.parent.mkdir(exist_ok=True)
+        shutil.copyfile(found, target)
+
+
+def _tokenizer_of(folder: RunFolder, model: str) -> str | None:
+    path = folder.tokenizer_path(model)
+    return str(path.resolve()) if path.exists() else None
+
+
+def job_test(test: TestConfig, kind: TrialKind) -> TestSpec:
+    """A test as the job of one trial carries it: with the budget of that trial."""
+    spec = test_spec(test)
+    return spec.model_copy(update={"max_tokens": test.short_tokens}) if kind == "short" else spec
 
 
 def run_trial(

@@ -1,13 +1,16 @@
 """From a run folder to its report: reads transcripts, and computes every number and verdict again from them."""
 
 from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
 
 from parity import ledger, outcome
 from parity.adapter import Adapter, Availability
+from parity.budgets import with_two_budgets
 from parity.compare import Cell, Measured, compare, summarise
 from parity.config import LoadedConfig, test_spec
 from parity.errors import ReadError, RunFolderError
-from parity.events import Event
+from parity.events import Event, Prompt
 from parity.metrics import measure
 from parity.plan import PlannedTrial, cells_of
 from parity.records import Failure, Job, Report, RuntimeReport, Scalar, Trial
@@ -15,6 +18,7 @@ from parity.registry import UnknownAdapterError, adapter_class
 from parity.store import RunFolder, RunRecord
 from parity.transcript import Transcript, read_transcript
 from parity.verdict import Evidence, exit_of, judge
+from parity.weights.tokenizer import Encode, load_encoder
 
 
 def make_adapters(loaded: LoadedConfig) -> dict[str, Adapter]:
@@ -42,6 +46,7 @@ def score(folder: RunFolder) -> Report:
     adapters = make_adapters(loaded)
     available = {name: _availability(folder, name, adapter) for name, adapter in adapters.items()}
     trials, started = _read_trials(folder, run, adapters, available)
+    trials = with_two_budgets(trials, _budgets(run))
     measured = Measured(trials)
     cells = list(cells_of(run.plan))
     cells.sort(key=lambda cell: _place(loaded, cell))
@@ -79,11 +84,14 @@ def score(folder: RunFolder) -> Report:
     )
 
 
-def read_trial(adapter: Adapter, planned: PlannedTrial, transcript: Transcript) -> Trial:
+def read_trial(adapter: Adapter, planned: PlannedTrial, transcript: Transcript, folder: RunFolder) -> Trial:
     """One trial from its transcript: its failure, or its measurements and ledger entry."""
     job = transcript.head.job
     assert job is not None, "a trial's transcript opens with its job"
     events, unreadable = _events(adapter, transcript, job)
+    encode = _encoder(folder.tokenizer_path(planned.model))
+    if encode is not None:
+        events = [_with_ids(event, encode) for event in events]
     failure = outcome.classify(transcript, events, unreadable)
     blank = Trial(
         file=f"trials/{planned.file}",
@@ -92,6 +100,7 @@ def read_trial(adapter: Adapter, planned: PlannedTrial, transcript: Transcript) 
         runtime=planned.runtime,
         round=planned.round,
         warmup=planned.warmup,
+        kind=planned.kind,
         failure=failure,
         warnings=outcome.warnings(transcript),
     )
@@ -99,7 +108,7 @@ def read_trial(adapter: Adapter, planned: PlannedTrial, transcript: Transcript) 
         return blank
     return blank.model_copy(
         update={
-            "measurements": measure(transcript, events),
+            "measurements": measure(transcript, events, None if encode is None else lambda text: len(encode(text))),
             "ledger": ledger.entry(job, transcript, events),
             "text": ledger.shown_text(events),
         }
@@ -117,6 +126,20 @@ def _events(adapter: Adapter, transcript: Transcript, job: Job) -> tuple[list[Ev
     return events, None
 
 
+@cache
+def _encoder(path: Path) -> Encode | None:
+    return load_encoder(path) if path.exists() else None
+
+
+def _with_ids(event: Event, encode: Encode) -> Event:
+    """A prompt that is known as text only, with the ids that the model's own tokenizer gives it; but not where the
+    runtime counted otherwise, for then it did something else with the text."""
+    if not isinstance(event, Prompt) or event.ids is not None or event.text is None:
+        return event
+    ids = encode(event.text)
+    return event.model_copy(update={"ids": ids}) if event.count in (None, len(ids)) else event
+
+
 def _availability(folder: RunFolder, runtime: str, adapter: Adapter) -> Availability:
     path = folder.probe_path(runtime)
     if not path.exists():
@@ -126,7 +149,7 @@ def _availability(folder: RunFolder, runtime: str, adapter: Adapter) -> Availabi
     if not found.ready or not built.exists():
         return found
     build = adapter.read_build(read_transcript(built))
-    if build.executable is not None:
+    if build.executables:
         return found
     return found.model_copy(update={"ready": False, "reason": f"build: {build.reason}", "remedy": build.remedy})
 
@@ -139,7 +162,7 @@ def _read_trials(
     started = 0
     for planned, transcript in folder.trials(run.plan):
         started += transcript.spawn is not None
-        trials.append(read_trial(adapters[planned.runtime], planned, transcript))
+        trials.append(read_trial(adapters[planned.runtime], planned, transcript, folder))
     ran = {trial.file for trial in trials}
     for planned in run.plan:
         found = available[planned.runtime]
@@ -158,6 +181,7 @@ def _never_ran(planned: PlannedTrial, found: Availability) -> Trial:
         runtime=planned.runtime,
         round=planned.round,
         warmup=planned.warmup,
+        kind=planned.kind,
         failure=Failure(kind=kind, message=reason.removeprefix("build: ")),
     )
 
@@ -185,19 +209,26 @@ def _runtime_report(
 
 
 def _warnings(run: RunRecord, trials: Iterable[Trial]) -> Iterable[str]:
-    budgets = {test.name: test.max_tokens for test in run.loaded.config.tests}
+    budgets = _budgets(run)
     seen: dict[str, int] = {}
     for trial in trials:
         for warning in trial.warnings:
             line = f"{trial.runtime} on {trial.test}: {warning}"
             seen[line] = seen.get(line, 0) + 1
-        if trial.ledger is not None and trial.ledger.ended_early:
+        if trial.ledger is not None and trial.ledger.ended_early and trial.kind != "whole":
             line = (
                 f"{trial.runtime} on {trial.test}: sampled {trial.ledger.generated_tokens} of "
-                f"{budgets[trial.test]} tokens"
+                f"{budgets[trial.test, trial.kind]} tokens"
             )
             seen[line] = seen.get(line, 0) + 1
     return [f"{line} ({count} trials)" if count > 1 else line for line, count in seen.items()]
+
+
+def _budgets(run: RunRecord) -> dict[tuple[str, str], int]:
+    """(test, kind of trial) → sampled tokens asked for."""
+    tests = run.loaded.config.tests
+    full = {(test.name, "full"): test.max_tokens for test in tests}
+    return full | {(test.name, "short"): test.short_tokens for test in tests if test.short_tokens is not None}
 
 
 def _place(loaded: LoadedConfig, cell: Cell) -> tuple[int, int, int]:

@@ -111,6 +111,10 @@ class RunFolder:
     def build_path(self, runtime: str) -> Path:
         return self.path / "builds" / f"{runtime}.jsonl"
 
+    def tokenizer_path(self, model: str) -> Path:
+        """The model's `tokenizer.json`, kept with the run because numbers are computed by it."""
+        return self.path / "tokenizers" / f"{model}.json"
+
     def trials(self, plan: tuple[PlannedTrial, ...]) -> Iterator[tuple[PlannedTrial, Transcript]]:
         """Every transcript of the plan that is there, in order. An empty one is of a trial that never began."""
         for trial in plan:

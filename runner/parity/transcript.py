@@ -24,6 +24,7 @@ Stream = Literal["out", "err"]
 EndedBy = Literal[
     "exit",
     "stop",
+    "fail",
     "deadline:load",
     "deadline:first-token",
     "deadline:total",
@@ -75,9 +76,9 @@ class Sample(Record):
 
 
 class End(Record):
-    """How it ended. `t_ns` is the instant of what `by` names: the exit, the stop marker's arrival, the deadline. `by` is
-    what parity saw first, `signals` what it had to send. Exactly one of `exit_code` and `signal` is there, unless the
-    process could not be reaped in time."""
+    """How it ended. `t_ns` is the instant of what `by` names: the exit, the arrival of a stop or fail marker, the
+    deadline; `by` is what parity saw first, `signals` what it had to send. Exactly one of `exit_code` and `signal` is
+    there, unless the process could not be reaped in time."""
 
     t_ns: int
     by: EndedBy

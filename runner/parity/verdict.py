@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from parity import stats
 from parity.compare import Cell, Measured
 from parity.config import BoundGate, Config, ConsistencyGate, Gate, NoFailedTrialsGate, RatioGate, When
-from parity.dictionary import METRICS, REPORTED
+from parity.dictionary import METRICS, REPORTED, only_a_bound
 from parity.outcome import NEVER_RAN
 from parity.records import Comparison, Exit, Interval, Trial, Verdict, VerdictKind
 from parity.units import format_value
@@ -128,6 +128,8 @@ def _judge_ratio(gate: RatioGate, cell: Cell, evidence: Evidence) -> Judgement:
         return Judgement("NOT RUN", "nothing was compared")
     if not comparison.comparable:
         return Judgement("NOT COMPARABLE", f"{gate.metric}: {comparison.reason}")
+    if bound := only_a_bound(gate.metric, comparison.definition or ""):
+        return Judgement("NOT COMPARABLE", f"{gate.metric}: {comparison.definition} gives only a {bound} bound")
     if comparison.ratio is None:
         return Judgement("NOT RUN", f"{gate.metric}: {comparison.reason}")
     interval = comparison.interval
@@ -166,17 +168,17 @@ def _judge_no_failed(cell: Cell, evidence: Evidence) -> Judgement:
 def _strictest(metric: str, cell: Cell, evidence: Evidence) -> list[float] | Judgement:
     """A cell's values by its strictest definition; NOT RUN with the reason where there are none.
 
-    The runtime's own report is no evidence for a bound: what it means is the runtime's affair."""
+    The runtime's own report is no evidence: what it means is the runtime's affair. Neither is a mere bound."""
     measured = evidence.measured
     for definition in measured.definitions(cell, metric):
-        if definition.startswith(REPORTED):
+        if definition.startswith(REPORTED) or only_a_bound(metric, definition):
             continue
         values = [m.value for m in measured.values(cell, metric, definition).values() if m.value is not None]
         if values and min(values) > 0:
             return values
-    reported = [d for d in measured.definitions(cell, metric) if measured.values(cell, metric, d)]
-    if reported:
-        return Judgement("NOT COMPARABLE", f"{metric} is only known from the runtime's own report ({reported[0]})")
+    unfit = [d for d in measured.definitions(cell, metric) if measured.values(cell, metric, d)]
+    if unfit:
+        return Judgement("NOT COMPARABLE", f"{metric} is only known by {unfit[0]}, and no gate rests on that")
     return Judgement("NOT RUN", f"{metric}: {measured.reason(cell, metric)}")
 
 

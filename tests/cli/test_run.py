@@ -7,9 +7,8 @@ import subprocess
 import time
 from pathlib import Path
 
-import psutil
 import pytest
-from runs import PARITY, Parity, WriteConfig, config_text, speaker_table
+from runs import PARITY, Parity, WriteConfig, config_text, speaker_table, speakers_alive
 
 LIMITS = """
 [limits]
@@ -22,13 +21,7 @@ max_output_bytes = 5_000_000
 """
 
 
-def speakers_alive() -> list[psutil.Process]:
-    return [
-        p for p in psutil.process_iter(["cmdline"]) if any("speaker.py" in part for part in p.info["cmdline"] or ())
-    ]
-
-
-def test_a_good_run_ends_with_a_table_and_exit_0(parity: Parity, write_config: WriteConfig) -> None:
+def test_a_good_run_ends_with_a_table_and_exit_0(own: str, parity: Parity, write_config: WriteConfig) -> None:
     config = write_config(config_text(speaker_table("base") + speaker_table("other", ["--rate", "190"]), warmup=1))
     done = parity("run", config, "--out", "run")
     assert done.code == 0, done.out
@@ -37,7 +30,7 @@ def test_a_good_run_ends_with_a_table_and_exit_0(parity: Parity, write_config: W
     assert len(done.trials("other")) == 4
     assert [trial["warmup"] for trial in done.trials("other")] == [True, False, False, False]
     assert "[8/8]" in done.err
-    assert not speakers_alive()
+    assert not speakers_alive(own)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +53,7 @@ def test_a_good_run_ends_with_a_table_and_exit_0(parity: Parity, write_config: W
     ],
 )
 def test_a_fault_gets_its_class_and_the_other_cells_finish(
-    parity: Parity, write_config: WriteConfig, fault: str, kind: str
+    own: str, parity: Parity, write_config: WriteConfig, fault: str, kind: str
 ) -> None:
     runtimes = speaker_table("base") + speaker_table("bad", ["--fault", fault])
     done = parity("run", write_config(config_text(runtimes, rounds=1, rest=LIMITS)), "--out", "run")
@@ -69,7 +62,7 @@ def test_a_fault_gets_its_class_and_the_other_cells_finish(
     assert done.verdicts()["speed"] == "NOT RUN"
     assert done.code == (4 if kind == "refused" else 1)
     assert kind in done.out
-    assert not speakers_alive()
+    assert not speakers_alive(own)
 
 
 @pytest.mark.parametrize(("fault", "warning"), [("invalid-utf8", "not UTF-8"), ("grandchild", "1 process(es) behind")])
@@ -153,7 +146,7 @@ def test_a_used_run_folder_is_refused_and_left_alone(parity: Parity, write_confi
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_keeps_what_was_measured_and_exits_130(
-    tmp_path: Path, write_config: WriteConfig, number: signal.Signals
+    own: str, tmp_path: Path, write_config: WriteConfig, number: signal.Signals
 ) -> None:
     runtimes = speaker_table("base", ["--fault", "hang-in-load"]) + speaker_table("other")
     config = write_config(config_text(runtimes, rounds=30))
@@ -162,7 +155,7 @@ def test_an_interrupt_keeps_what_was_measured_and_exits_130(
     )
     results = tmp_path / "run" / "results.jsonl"
     give_up = time.monotonic() + 60
-    while not (speakers_alive() and any("hang-in-load" in p.cmdline() for p in speakers_alive())):
+    while not (speakers_alive(own) and any("hang-in-load" in p.cmdline() for p in speakers_alive(own))):
         assert time.monotonic() < give_up
         time.sleep(0.05)
     process.send_signal(number)
@@ -174,11 +167,11 @@ def test_an_interrupt_keeps_what_was_measured_and_exits_130(
     assert report["exit"]["code"] == 130
     assert report["interrupted"] is True
     assert results.exists()
-    assert not speakers_alive()
+    assert not speakers_alive(own)
 
 
 def test_a_run_whose_parity_was_killed_can_still_be_scored(
-    tmp_path: Path, write_config: WriteConfig, parity: Parity
+    own: str, tmp_path: Path, write_config: WriteConfig, parity: Parity
 ) -> None:
     config = write_config(config_text(speaker_table("base") + speaker_table("other"), rounds=30))
     process = subprocess.Popen(
@@ -194,7 +187,7 @@ def test_a_run_whose_parity_was_killed_can_still_be_scored(
     done = parity("score", "run")
     assert done.code == 130
     assert len([t for t in done.report["trials"] if t["failure"] is None]) >= 6
-    for orphan in speakers_alive():
+    for orphan in speakers_alive(own):
         orphan.kill()
 
 

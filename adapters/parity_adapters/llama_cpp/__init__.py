@@ -16,6 +16,7 @@ from parity.adapter import (
     Command,
     Job,
     Launch,
+    Program,
     Transcript,
     read_protocol,
     read_protocol_probe,
@@ -29,7 +30,7 @@ WORKER = Path(__file__).with_name("worker.py")
 class LlamaCppSettings(AdapterSettings):
     """Settings of `adapter = "llama_cpp"`."""
 
-    python: str | None = Field(
+    python: Program | None = Field(
         default=None, description="interpreter that has llama-cpp-python; parity's own unless named"
     )
     threads: int | None = Field(

@@ -16,6 +16,7 @@ from parity.adapter import (
     Command,
     Job,
     Launch,
+    Program,
     Transcript,
     read_protocol,
     read_protocol_probe,
@@ -31,7 +32,7 @@ OFFLINE = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 class MlxLmSettings(AdapterSettings):
     """Settings of `adapter = "mlx_lm"`. MLX has no setting for threads, and its context grows as needed."""
 
-    python: str | None = Field(
+    python: Program | None = Field(
         default=None, description="interpreter that has mlx and mlx-lm; parity's own unless named"
     )
     device: Literal["cpu", "gpu"] | None = Field(
@@ -66,7 +67,8 @@ class MlxLm:
         if transcript.no_spawn is not None:
             remedy = "set `python` to an interpreter that exists, or leave it out"
         else:
-            remedy = f"{shlex.quote(self.python)} -m pip install mlx-lm 'mlx[cpu]'"
+            backend = "" if sys.platform == "darwin" else " 'mlx[cpu]'"
+            remedy = f"{shlex.quote(self.python)} -m pip install mlx-lm{backend}"
         return read_protocol_probe(transcript, install=remedy)
 
     def build(self) -> Command | None:

@@ -621,7 +621,30 @@ def how_held(census: dict[str, int], dtype: str) -> str:
 
 
 def gguf_tokenizer(metadata: Metadata) -> Tokenizer:
-    """The file's own byte-level BPE tokenizer: its vocabulary, merges, pre-tokenizer, special tokens and template."""
+    """The file's own tokenizer and template, its begin token and its end tokens."""
+    chat = rebuild(metadata)
+    core = chat.backend_tokenizer
+    tokens: list[str] = metadata.get("tokenizer.ggml.tokens")
+    bos = metadata.token("bos")
+    pre = PRE_TOKENIZERS[metadata.get("tokenizer.ggml.pre", "default")]
+    begins = metadata.get("tokenizer.ggml.add_bos_token", pre.add_bos)
+
+    def encode(text: str, _raw: bool) -> list[int]:
+        ids: list[int] = core.encode(text, add_special_tokens=False).ids
+        return ids if bos is None or not begins or ids[:1] == [bos] else [bos, *ids]
+
+    ends = {metadata.token(name) for name in END_KEYS} | {k for k, token in enumerate(tokens) if token in END_TEXTS}
+    return Tokenizer(
+        render=lambda prompt: render(chat, prompt),
+        encode=encode,
+        decode=lambda ids: str(core.decode(list(ids), skip_special_tokens=True)),
+        end_ids=frozenset(end for end in ends if end is not None),
+    )
+
+
+def rebuild(metadata: Metadata) -> Any:
+    """The file's byte-level BPE tokenizer for transformers: vocabulary, merges, pre-tokenizer, special tokens and
+    template. A GGUF names no normaliser, so there is none, as in llama.cpp."""
     import tokenizers
     import transformers
     from tokenizers import decoders, models, pre_tokenizers
@@ -651,24 +674,11 @@ def gguf_tokenizer(metadata: Metadata) -> Tokenizer:
     core.add_tokens([tokenizers.AddedToken(t, normalized=False, special=False) for t in shown])
 
     bos, eos = metadata.token("bos"), metadata.token("eos")
-    begins = metadata.get("tokenizer.ggml.add_bos_token", cut.add_bos)
-    chat = transformers.PreTrainedTokenizerFast(
+    return transformers.PreTrainedTokenizerFast(
         tokenizer_object=core,
         bos_token=None if bos is None else tokens[bos],
         eos_token=None if eos is None else tokens[eos],
         chat_template=metadata.get("tokenizer.chat_template"),
-    )
-
-    def encode(text: str, _raw: bool) -> list[int]:
-        ids: list[int] = core.encode(text, add_special_tokens=False).ids
-        return ids if bos is None or not begins or ids[:1] == [bos] else [bos, *ids]
-
-    ends = {metadata.token(name) for name in END_KEYS} | {k for k, token in enumerate(tokens) if token in END_TEXTS}
-    return Tokenizer(
-        render=lambda prompt: render(chat, prompt),
-        encode=encode,
-        decode=lambda ids: str(core.decode(list(ids), skip_special_tokens=True)),
-        end_ids=frozenset(end for end in ends if end is not None),
     )
 
 

@@ -111,7 +111,7 @@ def _read_text(path: Path) -> str:
     try:
         return path.read_bytes().decode("utf-8")
     except FileNotFoundError as error:
-        near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*.toml")], n=1)
+        near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*.toml")], n=1, cutoff=0.7)
         hint = f"did you mean {path.parent / near[0]}?" if near else "name an existing TOML file"
         raise refuse("there is no such file", hint) from error
     except UnicodeDecodeError as error:

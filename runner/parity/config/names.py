@@ -23,6 +23,12 @@ def cross_check(config: Config) -> Iterator[Problem]:
     yield from _unknown("baseline", [config.baseline], runtimes)
     for test in config.tests:
         yield from _unknown(f"tests.{test.name}.models", test.models or (), [m.name for m in config.models])
+        if test.short_tokens is not None and test.short_tokens >= test.max_tokens:
+            yield Problem(
+                f"tests.{test.name}.short_tokens",
+                f"{test.short_tokens} is not below max_tokens = {test.max_tokens}",
+                "the difference between the two budgets is what is measured: make it small, such as 10",
+            )
     for gate in config.gates:
         yield from _check_gate(gate, config, runtimes, tests)
     page = config.report

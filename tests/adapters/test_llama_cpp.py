@@ -1,0 +1,279 @@
+"""llama-cpp-python: what its adapter launches and reads, and real runs of its worker."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from parity.adapter import PROTOCOL_MARKERS, Adapter, Transcript
+from parity.errors import RefusedError
+from parity.events import Event, Hello, Phase, Text, Token
+from parity.records import Job, ModelFacts, TestSpec
+from parity.transcript import Head, Launched, NoSpawn, read_transcript
+from parity_adapters.llama_cpp import WORKER, LlamaCpp, LlamaCppSettings
+
+TRANSCRIPTS = Path(__file__).parent / "transcripts"
+
+
+def adapter(**settings: Any) -> LlamaCpp:
+    return LlamaCpp(LlamaCppSettings.model_validate(settings))
+
+
+def a_job(**model: Any) -> Job:
+    facts = {
+        "name": "m",
+        "title": "M",
+        "source": "s",
+        "path": "/m.gguf",
+        "format": "gguf",
+        "sha256": "0",
+        "size_bytes": 1,
+    }
+    return Job(
+        runtime="llama-cpp-python",
+        adapter="llama_cpp",
+        model=ModelFacts.model_validate({**facts, **model}),
+        test=TestSpec(name="t", title="T", prompt="p", max_tokens=3),
+        round=1,
+        scratch="/scratch",
+    )
+
+
+def golden(name: str) -> tuple[Transcript, list[Event]]:
+    transcript = read_transcript(TRANSCRIPTS / name)
+    assert transcript.head.job is not None
+    return transcript, list(adapter().read(transcript, transcript.head.job))
+
+
+def test_a_job_is_launched_with_its_record_as_a_file_and_without_a_shell() -> None:
+    job = a_job()
+    launch = adapter(python="/opt/py").launch(job, None)
+    assert launch.argv == ("/opt/py", str(WORKER), "--job", "/scratch/job.json")
+    assert json.loads(launch.files["job.json"]) == json.loads(job.model_dump_json())
+    assert launch.markers == PROTOCOL_MARKERS
+
+
+def test_the_interpreter_is_paritys_own_unless_named() -> None:
+    assert adapter().probe().argv == (sys.executable, str(WORKER), "--probe")
+
+
+def test_a_folder_is_refused_before_anything_is_started() -> None:
+    with pytest.raises(RefusedError, match=r"GGUF files only.*/m is a folder"):
+        adapter().launch(a_job(format="folder", path="/m"), None)
+
+
+def test_nothing_is_built() -> None:
+    assert adapter().build() is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "about"),
+    [
+        ({"thread": 2}, "thread"),
+        ({"threads": 0}, "threads"),
+        ({"context": -1}, "context"),
+        ({"gpu_layers": -2}, "gpu_layers"),
+        ({"kv_type": "q4_0"}, "kv_type"),
+        ({"kv_type": "q8_0"}, "flash_attention"),
+    ],
+)
+def test_settings_that_mean_nothing_are_refused_by_name(settings: dict[str, Any], about: str) -> None:
+    with pytest.raises(ValidationError, match=about):
+        LlamaCppSettings.model_validate(settings)
+
+
+def test_every_setting_is_described() -> None:
+    assert all(field.description for field in LlamaCppSettings.model_fields.values())
+
+
+def test_a_recorded_run_reads_as_phases_then_tokens_then_text() -> None:
+    _, events = golden("llama_cpp-smollm2.jsonl")
+    assert isinstance(events[0], Hello)
+    assert [(e.name, e.edge) for e in events if isinstance(e, Phase)] == [
+        ("import", "begin"),
+        ("import", "end"),
+        ("weights", "begin"),
+        ("weights", "end"),
+        ("tokenizer", "begin"),
+        ("tokenizer", "end"),
+        ("ready", "end"),
+        ("prefill", "begin"),
+        ("prefill", "end"),
+    ]
+    tokens = [e for e in events if isinstance(e, Token)]
+    assert [token.k for token in tokens] == list(range(1, 13))
+    assert [token.end for token in tokens] == [False] * 11 + [True]
+    assert [e.text for e in events if isinstance(e, Text)] == ["The answer to this classic math problem is 4."]
+    assert events[-1].ev == "bye"
+
+
+def test_the_first_token_is_stamped_when_prefill_ends() -> None:
+    _, events = golden("llama_cpp-smollm2.jsonl")
+    [end] = [e.t_ns for e in events if isinstance(e, Phase) and (e.name, e.edge) == ("prefill", "end")]
+    first = next(e for e in events if isinstance(e, Token))
+    assert first.t_ns == end
+
+
+def test_an_interpreter_that_is_not_there_is_said_with_what_to_set() -> None:
+    transcript = Transcript(
+        head=Head(purpose="probe", runtime="llama_cpp"),
+        launch=Launched(argv=("/no/python", "worker.py"), env={}),
+        no_spawn=NoSpawn(t_ns=1, errno=2, message="No such file or directory"),
+    )
+    availability = adapter(python="/no/python").read_probe(transcript)
+    assert not availability.ready
+    assert availability.reason == "/no/python: No such file or directory"
+    assert availability.remedy is not None
+    assert "`python`" in availability.remedy
+
+
+# --- real runs
+
+
+@pytest.mark.slow
+def test_smollm2_answers_and_stops_at_its_end_token(run_job: Callable[..., Any], smollm2: Path) -> None:
+    ran = run_job(adapter(threads=1), smollm2, max_tokens=40, ignore_end=False)
+    assert "4" in ran.text
+    assert "<|" not in ran.text
+    assert ran.ends == [False] * (len(ran.ids) - 1) + [True]
+    assert ran.ended == "end-token"
+    assert ran.transcript.end.exit_code == 0
+
+
+@pytest.mark.slow
+def test_a_speed_run_goes_on_past_end_tokens_and_shows_the_text_before_the_first(
+    run_job: Callable[..., Any], smollm2: Path
+) -> None:
+    ran = run_job(adapter(threads=1), smollm2, max_tokens=40, ignore_end=True)
+    assert len(ran.ids) == 40
+    assert True in ran.ends[:-1]
+    assert ran.text.endswith("4.")
+    assert ran.ended == "length"
+
+
+@pytest.mark.slow
+def test_settings_in_force_are_llama_cpps_own(run_job: Callable[..., Any], smollm2: Path) -> None:
+    asked = adapter(threads=1, context=512, batch=64, ubatch=32, kv_type="q8_0", flash_attention=True, gpu_layers=0)
+    ran = run_job(asked, smollm2, max_tokens=2)
+    expected = {
+        "threads": 1,
+        "threads_batch": 1,
+        "context": 512,
+        "batch": 64,
+        "ubatch": 32,
+        "kv_type": "q8_0",
+        "flash_attention": "enabled",
+        "device": "cpu",
+        "mmap": False,
+    }
+    assert {name: ran.settings[name] for name in expected} == expected
+
+
+@pytest.mark.slow
+def test_a_prompt_in_several_batches_gives_the_same_ids(run_job: Callable[..., Any], smollm2: Path) -> None:
+    whole = run_job(adapter(threads=1), smollm2)
+    pieces = run_job(adapter(threads=1, batch=8, ubatch=8), smollm2)
+    assert pieces.prompt.ids == whole.prompt.ids
+    assert pieces.ids == whole.ids
+
+
+@pytest.mark.slow
+def test_a_seeded_draw_repeats_and_another_seed_draws_otherwise(run_job: Callable[..., Any], smollm2: Path) -> None:
+    def draw(seed: int) -> list[int]:
+        ids: list[int] = run_job(
+            adapter(threads=1),
+            smollm2,
+            prompt="Once",
+            raw=True,
+            max_tokens=8,
+            sampling={"temperature": 1.5, "seed": seed},
+        ).ids
+        return ids
+
+    assert draw(1) == draw(1)
+    assert draw(1) != draw(2)
+
+
+@pytest.mark.slow
+def test_own_figures_say_what_they_mean_and_a_prompt_of_one_token_has_no_prompt_rate(
+    run_job: Callable[..., Any], tiny_gguf: Callable[..., Path]
+) -> None:
+    ran = run_job(adapter(), tiny_gguf("qwen3"), prompt="a", raw=True)
+    assert ran.prompt.count == 1
+    rate = ran.figure("prompt_tps")
+    assert rate.value is None
+    assert rate.raw == "inf"
+    assert ran.figure("gen_tps").value > 0
+    assert 0 < ran.figure("load_s").value < ran.figure("first_decode_s").value
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("prompt", ["the", "<|endoftext|>the"])
+def test_the_begin_token_comes_once_where_the_metadata_want_it(
+    run_job: Callable[..., Any], tiny_gguf: Callable[..., Path], prompt: str
+) -> None:
+    ran = run_job(adapter(), tiny_gguf("qwen3", add_bos=True), prompt=prompt, raw=True, max_tokens=1)
+    assert len(ran.prompt.ids) == 2
+    assert ran.prompt.text == prompt
+
+
+@pytest.mark.slow
+def test_a_context_that_is_too_small_is_refused_with_the_size_that_would_do(
+    run_job: Callable[..., Any], smollm2: Path
+) -> None:
+    ran = run_job(adapter(context=40), smollm2)
+    assert ran.error.kind == "refused"
+    assert ran.error.remedy == "set `context = 45` or more, or leave it out"
+    assert ran.transcript.end.exit_code == 1
+
+
+@pytest.mark.slow
+def test_a_model_without_a_template_is_refused_unless_the_prompt_is_raw(
+    run_job: Callable[..., Any], tiny_gguf: Callable[..., Path]
+) -> None:
+    model = tiny_gguf("qwen3", template=None)
+    refused = run_job(adapter(), model)
+    assert refused.error.kind == "refused"
+    assert "raw = true" in refused.error.remedy
+    assert run_job(adapter(), model, raw=True).ended == "length"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("content", "said"), [(b"", "can't be loaded"), (b"GARBAGE" * 99, "invalid magic"), (None, "No such file")]
+)
+def test_a_model_that_cannot_be_read_ends_in_one_sentence_and_the_cause(
+    run_job: Callable[..., Any], tmp_path: Path, content: bytes | None, said: str
+) -> None:
+    model = tmp_path / "broken.gguf"
+    if content is not None:
+        model.write_bytes(content)
+    ran = run_job(adapter(), model)
+    assert ran.error.kind == "failed"
+    assert said in ran.error.message
+    assert ran.ended == "error"
+    assert ran.phases[-1] == ("weights", "begin")
+
+
+@pytest.mark.slow
+def test_the_probe_says_version_and_device(ask: Callable[[Adapter], Transcript]) -> None:
+    availability = adapter().read_probe(ask(adapter()))
+    assert availability.ready
+    assert availability.version is not None
+    assert availability.version.startswith("llama-cpp-python 0.")
+    assert availability.device
+
+
+@pytest.mark.slow
+def test_an_interpreter_without_the_package_gets_the_command_that_installs_it_there(
+    ask: Callable[[Adapter], Transcript], bare_python: Path
+) -> None:
+    bare = adapter(python=str(bare_python))
+    availability = bare.read_probe(ask(bare))
+    assert not availability.ready
+    assert availability.remedy is not None
+    assert f"{bare_python} -m pip install 'llama-cpp-python>=" in availability.remedy

@@ -1,0 +1,405 @@
+"""mlx-lm: what its adapter launches and reads, and real runs of its worker beside llama.cpp on the same weights."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from pydantic import ValidationError
+
+from parity.adapter import PROTOCOL_MARKERS, Adapter, Transcript
+from parity.errors import RefusedError
+from parity.events import RuntimeFigure, Settings, Text, Token
+from parity.records import Job, ModelFacts, TestSpec
+from parity.transcript import read_transcript
+from parity_adapters.llama_cpp import LlamaCpp, LlamaCppSettings
+from parity_adapters.mlx_lm import WORKER, MlxLm, MlxLmSettings, worker
+
+TRANSCRIPTS = Path(__file__).parent / "transcripts"
+
+
+def adapter(**settings: Any) -> MlxLm:
+    return MlxLm(MlxLmSettings.model_validate(settings))
+
+
+def llama_cpp() -> LlamaCpp:
+    return LlamaCpp(LlamaCppSettings(kv_type="f32", threads=1))
+
+
+def a_job(**model: Any) -> Job:
+    facts = {
+        "name": "m",
+        "title": "M",
+        "source": "s",
+        "path": "/m.gguf",
+        "format": "gguf",
+        "sha256": "0",
+        "size_bytes": 1,
+    }
+    return Job(
+        runtime="mlx-lm",
+        adapter="mlx_lm",
+        model=ModelFacts.model_validate({**facts, **model}),
+        test=TestSpec(name="t", title="T", prompt="p", max_tokens=3),
+        round=1,
+        scratch="/scratch",
+    )
+
+
+def test_a_job_is_launched_offline_with_its_record_as_a_file() -> None:
+    job = a_job()
+    launch = adapter(python="/opt/py").launch(job, None)
+    assert launch.argv == ("/opt/py", str(WORKER), "--job", "/scratch/job.json")
+    assert launch.env["HF_HUB_OFFLINE"] == "1"
+    assert json.loads(launch.files["job.json"]) == json.loads(job.model_dump_json())
+    assert launch.markers == PROTOCOL_MARKERS
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({"architecture": "phi3"}, "architecture llama and qwen3, and this one is phi3"),
+        ({"architecture": "llama", "tokenizer": "llama/default"}, "family llama"),
+        ({"architecture": "llama", "tokenizer": "gpt2/tekken"}, "pre-tokenizer tekken"),
+        ({"architecture": "qwen3", "quantisation": {"Q5_K": 3, "F32": 1, "IQ4_NL": 1}}, "type IQ4_NL, Q5_K"),
+    ],
+)
+def test_a_gguf_that_cannot_be_held_is_refused_by_name(facts: dict[str, Any], said: str) -> None:
+    with pytest.raises(RefusedError, match=said):
+        adapter().launch(a_job(**facts), None)
+
+
+@pytest.mark.parametrize(
+    "facts", [{}, {"architecture": "qwen3", "tokenizer": "gpt2/qwen2"}, {"architecture": "phi3", "format": "folder"}]
+)
+def test_what_is_not_known_to_fail_is_launched(facts: dict[str, Any]) -> None:
+    assert adapter().launch(a_job(**facts), None).files
+
+
+@pytest.mark.parametrize(
+    ("settings", "about"),
+    [
+        ({"threads": 2}, "threads"),
+        ({"device": "tpu"}, "device"),
+        ({"kv_bits": 3}, "kv_bits"),
+        ({"dtype": "f16"}, "dtype"),
+    ],
+)
+def test_settings_that_mean_nothing_are_refused_by_name(settings: dict[str, Any], about: str) -> None:
+    with pytest.raises(ValidationError, match=about):
+        MlxLmSettings.model_validate(settings)
+
+
+def test_every_setting_is_described() -> None:
+    assert all(field.description for field in MlxLmSettings.model_fields.values())
+
+
+def test_a_recorded_run_has_llama_cpps_ids_and_names_the_bias_of_its_own_rate() -> None:
+    transcript = read_transcript(TRANSCRIPTS / "mlx_lm-smollm2.jsonl")
+    other = read_transcript(TRANSCRIPTS / "llama_cpp-smollm2.jsonl")
+    assert transcript.head.job is not None
+    assert other.head.job is not None
+    events = list(adapter().read(transcript, transcript.head.job))
+    others = list(llama_cpp().read(other, other.head.job))
+    tokens = [e for e in events if isinstance(e, Token)]
+    assert [t.id for t in tokens] == [e.id for e in others if isinstance(e, Token)]
+    assert [e.text for e in events if isinstance(e, Text)] == ["The answer to this classic math problem is 4."]
+    [figure] = [e for e in events if isinstance(e, RuntimeFigure) and e.metric == "gen_tps"]
+    assert "N - 1 intervals" in figure.definition
+    assert figure.value is not None
+    by_intervals = (len(tokens) - 1) / (tokens[-1].t_ns - tokens[0].t_ns) * 1e9
+    assert figure.value / by_intervals == pytest.approx(len(tokens) / (len(tokens) - 1), rel=0.02)
+    settings = {k: v for e in events if isinstance(e, Settings) for k, v in e.values.items()}
+    assert settings["weights"] == "as stored: F32, Q4_1, Q8_0"
+    assert settings["kv_type"] == "float32"
+
+
+@pytest.mark.parametrize(
+    ("census", "said"),
+    [
+        ({"F32": 1, "Q4_1": 2}, "as stored: F32, Q4_1"),
+        ({"F32": 1, "Q6_K": 2}, "as stored: F32; dequantised to float16, held in float32: Q6_K"),
+        ({"Q4_K": 1}, "as stored, scales multiplied out: Q4_K"),
+        ({}, "tensor types not known"),
+    ],
+)
+def test_what_became_of_each_tensor_type_is_said(census: dict[str, int], said: str) -> None:
+    assert worker.how_held(census, "float32") == said
+
+
+@pytest.mark.parametrize(
+    ("gguf_name", "mlx_name"),
+    [
+        ("token_embd.scales", "model.embed_tokens.scales"),
+        ("output.weight", "lm_head.weight"),
+        ("blk.11.attn_q_norm.weight", "model.layers.11.self_attn.q_norm.weight"),
+        ("blk.0.ffn_gate.biases", "model.layers.0.mlp.gate_proj.biases"),
+        ("blk.0.attn_q.bias", "model.layers.0.self_attn.q_proj.bias"),
+        ("blk.0.ffn_gate_exps.weight", "model.layers.0.ffn_gate_exps.weight"),
+    ],
+)
+def test_tensors_take_mlx_lms_names(gguf_name: str, mlx_name: str) -> None:
+    assert worker.model_name(gguf_name) == mlx_name
+
+
+def test_a_merge_may_begin_with_a_space() -> None:
+    assert worker.split_merge("a b") == ("a", "b")
+    assert worker.split_merge("  b") == (" ", "b")
+
+
+# --- tokenizers rebuilt from a GGUF
+
+
+def llama_cpp_ids(model: Path, texts: tuple[str, ...]) -> list[list[int]]:
+    import llama_cpp
+
+    from parity_adapters.llama_cpp import worker as other
+
+    params = llama_cpp.llama_model_default_params()
+    params.vocab_only = True
+    loaded = llama_cpp.llama_model_load_from_file(str(model).encode(), params)
+    vocab = llama_cpp.llama_model_get_vocab(loaded)
+    ids = [other.tokenize(llama_cpp, vocab, text) for text in texts]
+    llama_cpp.llama_model_free(loaded)
+    return ids
+
+
+def rebuilt(model: Path) -> worker.Tokenizer:
+    import mlx.core as mx
+
+    _, metadata = cast(Any, mx.load(str(model), return_metadata=True))
+    return worker.gguf_tokenizer(worker.Metadata(metadata))
+
+
+@pytest.mark.slow
+def test_smollm2s_rebuilt_tokenizer_gives_llama_cpps_ids(smollm2: Path, awkward: tuple[str, ...]) -> None:
+    tokenizer = rebuilt(smollm2)
+    assert [tokenizer.encode(text, True) for text in awkward] == llama_cpp_ids(smollm2, awkward)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pre", sorted(worker.PRE_TOKENIZERS))
+def test_every_pre_tokenizer_gives_llama_cpps_ids(
+    pre: str, tiny_gguf: Callable[..., Path], awkward: tuple[str, ...]
+) -> None:
+    model = tiny_gguf("qwen3", pre=pre)
+    tokenizer = rebuilt(model)
+    assert [tokenizer.encode(text, True) for text in awkward] == llama_cpp_ids(model, awkward)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("add_bos", [True, False, None])
+@pytest.mark.parametrize("pre", ["qwen2", "llama-bpe"])
+def test_the_begin_token_is_as_the_metadata_say(pre: str, add_bos: bool | None, tiny_gguf: Callable[..., Path]) -> None:
+    model = tiny_gguf("qwen3", pre=pre, add_bos=add_bos)
+    texts = ("the", "<|endoftext|>the")
+    tokenizer = rebuilt(model)
+    assert [tokenizer.encode(text, True) for text in texts] == llama_cpp_ids(model, texts)
+
+
+@pytest.mark.slow
+def test_what_was_encoded_is_decoded_again_without_special_tokens(smollm2: Path, awkward: tuple[str, ...]) -> None:
+    tokenizer = rebuilt(smollm2)
+    for text in awkward:
+        shown = text
+        for special in ("<|im_start|>", "<|im_end|>", "<|endoftext|>"):
+            shown = shown.replace(special, "")
+        assert tokenizer.decode(tokenizer.encode(text, True)) == shown
+
+
+@pytest.mark.slow
+def test_end_tokens_are_llama_cpps(smollm2: Path) -> None:
+    assert rebuilt(smollm2).end_ids == {0, 2, 4}
+
+
+# --- weights
+
+
+@pytest.mark.slow
+def test_q4_k_is_held_to_the_last_bit(quantised: Callable[[str], Path]) -> None:
+    import gguf
+    import mlx.core as mx
+    import numpy as np
+
+    path = quantised("Q4_K_M")
+    runtime = worker.import_runtime("cpu")
+    held = worker.q4_k_tensors(runtime, str(path))
+    tensors = [t for t in gguf.GGUFReader(path).tensors if t.tensor_type.name == "Q4_K"]
+    assert len(tensors) > 10
+    for tensor in tensors:
+        stem = tensor.name.removesuffix(".weight")
+        weight, scales, biases = (held[f"{stem}.{part}"] for part in ("weight", "scales", "biases"))
+        got = np.array(mx.dequantize(weight, scales, biases, group_size=32, bits=4))
+        assert np.array_equal(got, gguf.quants.dequantize(tensor.data, tensor.tensor_type))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q4_K_M", "Q6_K"])
+def test_every_quantisation_that_is_read_begins_as_llama_cpp_does(
+    kind: str, quantised: Callable[[str], Path], run_job: Callable[..., Any]
+) -> None:
+    assert_same_beginning(run_job, quantised(kind), tokens=4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("architecture", "form"), [("qwen3", {}), ("llama", {}), ("llama", {"rope_factors": True})], ids=str
+)
+def test_every_architecture_that_is_read_goes_on_as_llama_cpp_does(
+    architecture: str, form: dict[str, Any], tiny_gguf: Callable[..., Path], run_job: Callable[..., Any]
+) -> None:
+    assert_same_beginning(run_job, tiny_gguf(architecture, **form), tokens=8)
+
+
+def assert_same_beginning(run_job: Callable[..., Any], model: Path, tokens: int) -> None:
+    test = {"prompt": "the quick the 123 the " * 8, "raw": True, "max_tokens": tokens}
+    mine = run_job(adapter(), model, **test)
+    theirs = run_job(llama_cpp(), model, **test)
+    assert mine.prompt.ids == theirs.prompt.ids
+    assert mine.ids == theirs.ids
+    assert len(set(mine.ids)) > 1
+
+
+@pytest.mark.slow
+def test_rope_factors_are_not_passed_over(tiny_gguf: Callable[..., Path], run_job: Callable[..., Any]) -> None:
+    test = {"prompt": "the quick the 123 the " * 8, "raw": True}
+    plain = run_job(adapter(), tiny_gguf("llama"), **test)
+    scaled = run_job(adapter(), tiny_gguf("llama", rope_factors=True), **test)
+    assert plain.ids != scaled.ids
+
+
+# --- real runs
+
+
+@pytest.mark.slow
+def test_smollm2_gives_llama_cpps_prompt_ids_and_greedy_ids_and_stops_at_the_same_end(
+    run_job: Callable[..., Any], smollm2: Path
+) -> None:
+    mine = run_job(adapter(), smollm2, max_tokens=40, ignore_end=False)
+    theirs = run_job(LlamaCpp(LlamaCppSettings(threads=1)), smollm2, max_tokens=40, ignore_end=False)
+    assert mine.prompt.ids == theirs.prompt.ids
+    assert mine.prompt.text == theirs.prompt.text
+    assert len(mine.ids) >= 8
+    assert mine.ids == theirs.ids
+    assert mine.text == theirs.text
+    assert mine.ended == "end-token"
+    assert mine.transcript.end.exit_code == 0
+
+
+@pytest.mark.slow
+def test_a_speed_run_samples_its_whole_budget(run_job: Callable[..., Any], tiny_gguf: Callable[..., Path]) -> None:
+    ran = run_job(adapter(), tiny_gguf("qwen3"), max_tokens=300)
+    assert len(ran.ids) == 300
+    assert ran.ended == "length"
+
+
+@pytest.mark.slow
+def test_settings_in_force_follow_what_was_asked(run_job: Callable[..., Any], tiny_gguf: Callable[..., Path]) -> None:
+    ran = run_job(adapter(device="cpu", dtype="float16", kv_bits=8, prefill_step=16), tiny_gguf("qwen3"))
+    expected = {"device": "cpu", "dtype": "float16", "kv_type": "8 bits in groups of 64", "prefill_step": 16}
+    assert {name: ran.settings[name] for name in expected} == expected
+    assert ran.settings["prefix_cache"] is False
+
+
+@pytest.mark.slow
+def test_a_seeded_draw_repeats_and_another_seed_draws_otherwise(
+    run_job: Callable[..., Any], tiny_gguf: Callable[..., Path]
+) -> None:
+    def draw(seed: int) -> list[int]:
+        sampling = {"temperature": 1.0, "seed": seed, "top_k": 50, "top_p": 0.95}
+        ids: list[int] = run_job(adapter(), tiny_gguf("qwen3"), max_tokens=16, sampling=sampling).ids
+        return ids
+
+    assert draw(1) == draw(1)
+    assert draw(1) != draw(2)
+
+
+@pytest.mark.slow
+def test_an_mlx_folder_gives_the_ids_of_the_gguf_it_was_made_from(
+    run_job: Callable[..., Any], tiny_gguf: Callable[..., Path], tmp_path: Path
+) -> None:
+    model = tiny_gguf("qwen3")
+    folder = mlx_folder(model, tmp_path / "mlx-model")
+    from_folder, from_gguf = run_job(adapter(), folder), run_job(adapter(), model)
+    assert from_folder.prompt.ids == from_gguf.prompt.ids
+    assert from_folder.ids == from_gguf.ids
+    assert from_folder.text == from_gguf.text
+
+
+def mlx_folder(model: Path, folder: Path) -> Path:
+    """The same model as mlx-lm itself would keep it."""
+    import mlx.core as mx
+    from mlx.utils import tree_flatten
+
+    loaded = worker.load_gguf(worker.import_runtime("cpu"), {"path": str(model), "quantisation": {}}, None)
+    metadata = worker.Metadata(cast(Any, mx.load(str(model), return_metadata=True))[1])
+    worker.rebuild(metadata).save_pretrained(folder)
+    mx.save_safetensors(str(folder / "model.safetensors"), dict(tree_flatten(loaded.model.parameters())))
+    config = {name: value for name, value in vars(loaded.model.args).items() if value is not None}
+    (folder / "config.json").write_text(json.dumps({**config, "eos_token_id": metadata.token("eos")}))
+    return folder
+
+
+@pytest.mark.slow
+def test_a_model_without_a_template_is_refused_unless_the_prompt_is_raw(
+    run_job: Callable[..., Any], tiny_gguf: Callable[..., Path]
+) -> None:
+    model = tiny_gguf("qwen3", template=None)
+    refused = run_job(adapter(), model)
+    assert refused.error.kind == "refused"
+    assert "raw = true" in refused.error.remedy
+    assert run_job(adapter(), model, raw=True).ended == "length"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("form", "said"),
+    [
+        ({"architecture": "qwen2"}, "architecture qwen2"),
+        ({"architecture": "qwen3", "pre": "tekken"}, "pre-tokenizer tekken"),
+        ({"architecture": "qwen3", "family": "llama"}, "tokenizer family llama"),
+    ],
+)
+def test_the_worker_refuses_by_name_what_the_facts_did_not_say(
+    form: dict[str, Any], said: str, run_job: Callable[..., Any], tiny_gguf: Callable[..., Path]
+) -> None:
+    ran = run_job(adapter(), tiny_gguf(**form))
+    assert ran.error.kind == "refused"
+    assert said in ran.error.message
+    assert ran.error.remedy is not None
+    assert ran.transcript.end.exit_code == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("content", [b"", b"GARBAGE" * 99, None])
+def test_a_model_that_cannot_be_read_ends_in_one_sentence(
+    run_job: Callable[..., Any], tmp_path: Path, content: bytes | None
+) -> None:
+    model = tmp_path / "broken.gguf"
+    if content is not None:
+        model.write_bytes(content)
+    ran = run_job(adapter(), model)
+    assert ran.error.kind == "failed"
+    assert f"{model} can't be loaded" in ran.error.message
+    assert ran.ended == "error"
+
+
+@pytest.mark.slow
+def test_the_probe_says_version_and_device(ask: Callable[[Adapter], Transcript]) -> None:
+    availability = adapter().read_probe(ask(adapter()))
+    assert availability.ready
+    assert availability.version is not None
+    assert availability.version.startswith("mlx-lm 0.")
+    assert availability.device in ("cpu", "metal", "cuda")
+
+
+@pytest.mark.slow
+def test_an_interpreter_without_the_package_gets_the_command_that_installs_it_there(
+    ask: Callable[[Adapter], Transcript], bare_python: Path
+) -> None:
+    bare = adapter(python=str(bare_python))
+    availability = bare.read_probe(ask(bare))
+    assert not availability.ready
+    assert availability.remedy is not None
+    assert f"{bare_python} -m pip install mlx-lm" in availability.remedy
