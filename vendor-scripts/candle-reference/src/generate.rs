@@ -1,0 +1,136 @@
+//! One job from header to last token, reported as it goes.
+
+use candle_core::Device;
+
+use crate::clock::monotonic_ns;
+use crate::events::{Edge, Event, Phase, Reason, emit, emit_at, phase};
+use crate::failure::{Failure, Result};
+use crate::job::{Job, Test};
+use crate::model::{self, Model};
+use crate::sample::{self, Sampler};
+use crate::session::Session;
+use crate::template::ChatTemplate;
+use crate::tokenizer::TextCodec;
+
+pub fn run(job: Job) -> Result<Reason> {
+    let Job {
+        model,
+        test,
+        settings,
+    } = job;
+    let mut sampler = Sampler::new(&test.sampling, &settings);
+    let mut session = phase(Phase::Header, || Session::open(&model, settings))?;
+    let mut model = phase(Phase::Weights, || session.load_weights())?;
+    let (codec, prompt) = phase(Phase::Tokenizer, || {
+        let (codec, template) = session.load_tokenizer()?;
+        let prompt = Prompt::compose(&test, &codec, template)?;
+        session.check_ids(&prompt.ids)?;
+        session.check_positions(prompt.ids.len() + test.max_tokens.get() - 1)?;
+        Ok((codec, prompt))
+    })?;
+    emit(Event::Phase {
+        name: Phase::Ready,
+        edge: Edge::End,
+    })?;
+    emit(Event::Settings {
+        values: &session.in_force(),
+    })?;
+    emit(Event::Prompt {
+        ids: &prompt.ids,
+        count: prompt.ids.len(),
+        text: &prompt.text,
+    })?;
+    let device = session.device;
+    device.with_context(|| {
+        answer(
+            &device,
+            &mut model,
+            &mut sampler,
+            &codec,
+            &prompt.ids,
+            &test,
+        )
+    })
+}
+
+fn answer(
+    device: &Device,
+    model: &mut Model,
+    sampler: &mut Sampler,
+    codec: &TextCodec,
+    ids: &[u32],
+    test: &Test,
+) -> Result<Reason> {
+    let budget = test.max_tokens.get();
+    let mut generated: Vec<u32> = Vec::with_capacity(budget);
+    let mut text_length = None;
+    emit(Event::Phase {
+        name: Phase::Prefill,
+        edge: Edge::Begin,
+    })?;
+    let mut logits = model.forward(ids, 0, device)?;
+    loop {
+        let id = sampler.next(&logits, &generated)?;
+        let t_ns = monotonic_ns();
+        let end = codec.is_end(id);
+        if generated.is_empty() {
+            emit_at(
+                t_ns,
+                Event::Phase {
+                    name: Phase::Prefill,
+                    edge: Edge::End,
+                },
+            )?;
+        }
+        generated.push(id);
+        emit_at(
+            t_ns,
+            Event::Token {
+                k: generated.len(),
+                id,
+                end,
+            },
+        )?;
+        if end && text_length.is_none() {
+            text_length = Some(generated.len() - 1);
+        }
+        if generated.len() == budget || (end && !test.ignore_end) {
+            break;
+        }
+        let position = ids.len() + generated.len() - 1;
+        logits = model.forward(&[id], position, device)?;
+    }
+    sample::check_finite(&model::to_host(&logits)?)?;
+    let text = codec.decode(&generated[..text_length.unwrap_or(generated.len())])?;
+    emit(Event::Text { text: &text })?;
+    let ended = !test.ignore_end && text_length.is_some();
+    Ok(if ended {
+        Reason::EndToken
+    } else {
+        Reason::Length
+    })
+}
+
+struct Prompt {
+    text: String,
+    ids: Vec<u32>,
+}
+
+impl Prompt {
+    /// A user turn in the model's own chat template, or the prompt as it is.
+    fn compose(test: &Test, codec: &TextCodec, template: Option<ChatTemplate>) -> Result<Self> {
+        let text = match template {
+            _ if test.raw => test.prompt.clone(),
+            Some(template) => template.render(&test.prompt)?,
+            None => {
+                return Err(Failure::refused("the file has no chat template")
+                    .with_remedy("set `raw` in the test to send the prompt as it is"));
+            }
+        };
+        let ids = codec.encode(&text, !test.raw)?;
+        if ids.is_empty() {
+            return Err(Failure::refused("the prompt has no tokens"));
+        }
+        Ok(Self { text, ids })
+    }
+}

@@ -1,0 +1,164 @@
+//! A GGUF file's header, with its metadata typed. Nothing here reads a weight.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::Path;
+
+use candle_core::quantized::GgmlDType;
+use candle_core::quantized::gguf_file::{Content, Value};
+
+use crate::failure::{Failure, Result};
+
+pub struct Header {
+    pub content: Content,
+}
+
+impl Header {
+    /// Opens a model and parses what lies before its weights; the file is left open for them.
+    pub fn open(path: &Path) -> Result<(Self, File)> {
+        let named = |e: &dyn std::fmt::Display| format!("{}: {e}", path.display());
+        let mut file = File::open(path).map_err(|e| Failure::failed(named(&e)))?;
+        let content = Content::read(&mut file).map_err(|e| {
+            let mut failure = Failure::from(e);
+            failure.message = named(&failure.message);
+            failure
+        })?;
+        Ok((Self { content }, file))
+    }
+
+    /// What Candle's models take: the tensors' places, which leave this header, and all metadata but the tokenizer's.
+    pub fn take_weights(&mut self) -> Content {
+        let metadata = &self.content.metadata;
+        Content {
+            magic: self.content.magic,
+            metadata: metadata
+                .iter()
+                .filter(|(key, _)| !key.starts_with("tokenizer."))
+                .map(|(key, value)| (key.clone(), value.clone()))
+                .collect(),
+            tensor_infos: std::mem::take(&mut self.content.tensor_infos),
+            tensor_data_offset: self.content.tensor_data_offset,
+        }
+    }
+
+    pub fn text(&self, key: &str) -> Option<&str> {
+        match self.content.metadata.get(key)? {
+            Value::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub fn flag(&self, key: &str) -> Option<bool> {
+        match self.content.metadata.get(key)? {
+            Value::Bool(flag) => Some(*flag),
+            _ => None,
+        }
+    }
+
+    pub fn unsigned(&self, key: &str) -> Option<u64> {
+        unsigned(self.content.metadata.get(key)?)
+    }
+
+    pub fn float(&self, key: &str) -> Option<f64> {
+        match self.content.metadata.get(key)? {
+            Value::F32(number) => Some(f64::from(*number)),
+            Value::F64(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// An array of strings; refused if it isn't there.
+    pub fn texts(&self, key: &str) -> Result<Vec<&str>> {
+        self.array(key)?
+            .iter()
+            .map(|value| match value {
+                Value::String(text) => Ok(text.as_str()),
+                _ => Err(Failure::refused(format!("`{key}` holds what is no string"))),
+            })
+            .collect()
+    }
+
+    /// An array of non-negative integers; refused if it isn't there.
+    pub fn unsigneds(&self, key: &str) -> Result<Vec<u64>> {
+        self.array(key)?
+            .iter()
+            .map(|value| {
+                unsigned(value).ok_or_else(|| {
+                    Failure::refused(format!("`{key}` holds what is no non-negative integer"))
+                })
+            })
+            .collect()
+    }
+
+    /// Rows of a matrix; refused if it isn't there.
+    pub fn rows(&self, tensor: &str) -> Result<usize> {
+        match self
+            .content
+            .tensor_infos
+            .get(tensor)
+            .map(|info| info.shape.dims())
+        {
+            Some(&[rows, _]) => Ok(rows),
+            Some(_) => Err(Failure::refused(format!("`{tensor}` is no matrix"))),
+            None => Err(Failure::refused(format!("the file has no `{tensor}`"))),
+        }
+    }
+
+    /// Tensor type → number of tensors.
+    pub fn census(&self) -> BTreeMap<String, usize> {
+        let mut census = BTreeMap::new();
+        for info in self.content.tensor_infos.values() {
+            *census.entry(type_name(info.ggml_dtype)).or_default() += 1;
+        }
+        census
+    }
+
+    fn array(&self, key: &str) -> Result<&[Value]> {
+        match self.content.metadata.get(key) {
+            Some(Value::Array(values)) => Ok(values),
+            Some(_) => Err(Failure::refused(format!("`{key}` is no array"))),
+            None => Err(Failure::refused(format!("the file has no `{key}`"))),
+        }
+    }
+}
+
+/// A tensor type as GGUF spells it (`Q4_K`, where Candle says `Q4K`).
+pub fn type_name(dtype: GgmlDType) -> String {
+    let name = format!("{dtype:?}");
+    match name.strip_suffix('K') {
+        Some(bits) => format!("{bits}_K"),
+        None => name,
+    }
+}
+
+fn unsigned(value: &Value) -> Option<u64> {
+    match *value {
+        Value::U8(n) => Some(n.into()),
+        Value::U16(n) => Some(n.into()),
+        Value::U32(n) => Some(n.into()),
+        Value::U64(n) => Some(n),
+        Value::I8(n) => n.try_into().ok(),
+        Value::I16(n) => n.try_into().ok(),
+        Value::I32(n) => n.try_into().ok(),
+        Value::I64(n) => n.try_into().ok(),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tensor_types_are_spelled_as_gguf_spells_them() {
+        assert_eq!(type_name(GgmlDType::Q4K), "Q4_K");
+        assert_eq!(type_name(GgmlDType::Q8_0), "Q8_0");
+        assert_eq!(type_name(GgmlDType::F32), "F32");
+    }
+
+    #[test]
+    fn what_is_no_gguf_fails_with_its_path() {
+        let failure = Header::open(Path::new("Cargo.toml")).err().unwrap();
+        assert!(failure.message.starts_with("Cargo.toml: "), "{failure:?}");
+    }
+}

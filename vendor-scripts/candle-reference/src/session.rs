@@ -1,0 +1,128 @@
+//! A model file on its way to being ready: what is checked before its weights are read, and what is in force.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+
+use candle_core::Device;
+use serde_json::Value;
+
+use crate::device::{self, DeviceChoice};
+use crate::failure::{Failure, Result};
+use crate::gguf::Header;
+use crate::job::{ModelFile, Settings};
+use crate::model::{self, Architecture, Model};
+use crate::template::ChatTemplate;
+use crate::tokenizer::TextCodec;
+
+pub struct Session {
+    pub device: Device,
+    header: Header,
+    file: File,
+    architecture: Architecture,
+    settings: Settings,
+    facts: BTreeMap<String, Value>,
+    vocabulary_size: usize,
+}
+
+impl Session {
+    /// Opens the device and reads the header.
+    ///
+    /// # Errors
+    /// Refused if Candle's model would compute otherwise than the file says, unless `accept_deviations` is set.
+    pub fn open(model: &ModelFile, settings: Settings) -> Result<Self> {
+        let choice = settings.device.unwrap_or_else(DeviceChoice::of_this_build);
+        let device = choice.open()?;
+        let (mut header, file) = Header::open(&model.path)?;
+        let architecture = Architecture::of(&header)?;
+        if let Some(dtype) = settings.rope_dtype {
+            model::set_rope_dtype(architecture, &mut header, dtype)?;
+        }
+        let mut facts = model::facts(architecture, &header, &settings);
+        facts.insert("device".into(), choice.name().into());
+        let deviations = architecture.deviations(&header);
+        if !deviations.is_empty() {
+            let message = deviations.join(", ");
+            accept(&settings, architecture, &message)?;
+            facts.insert("deviations".into(), message.into());
+        }
+        Ok(Self {
+            vocabulary_size: header.rows("token_embd.weight")?,
+            device,
+            header,
+            file,
+            architecture,
+            settings,
+            facts,
+        })
+    }
+
+    /// Reads the weights onto the device; can be done once.
+    pub fn load_weights(&mut self) -> Result<Model> {
+        let content = self.header.take_weights();
+        Model::load(self.architecture, content, &mut self.file, &self.device)
+    }
+
+    pub fn load_tokenizer(&self) -> Result<(TextCodec, Option<ChatTemplate>)> {
+        let codec = match &self.settings.tokenizer {
+            Some(path) => TextCodec::from_file(path, &self.header)?,
+            None => TextCodec::from_gguf(&self.header)?,
+        };
+        Ok((codec, ChatTemplate::read(&self.header)?))
+    }
+
+    /// # Errors
+    /// Refused if the model has no embedding for one of `ids`.
+    pub fn check_ids(&self, ids: &[u32]) -> Result<()> {
+        match ids.iter().find(|id| **id as usize >= self.vocabulary_size) {
+            None => Ok(()),
+            Some(id) => Err(Failure::refused(format!(
+                "id {id} lies outside the vocabulary of {}",
+                self.vocabulary_size
+            ))),
+        }
+    }
+
+    /// # Errors
+    /// Refused if Candle's model has no RoPE table, or not the file's attention, for that many positions.
+    pub fn check_positions(&self, positions: usize) -> Result<()> {
+        let limit = self.architecture.positions(&self.header);
+        if positions > limit {
+            return Err(Failure::refused(format!(
+                "{positions} positions are needed, and Candle's {} has RoPE tables for {limit}",
+                self.architecture.name()
+            )));
+        }
+        match self.architecture.ignored_window(&self.header) {
+            Some(window) if window < positions => accept(
+                &self.settings,
+                self.architecture,
+                &format!(
+                    "ignores the sliding window of {window} positions ({positions} are needed)"
+                ),
+            ),
+            _ => Ok(()),
+        }
+    }
+
+    /// Settings in force: asked for, taken by Candle, or given by the file.
+    pub fn in_force(&self) -> BTreeMap<String, Value> {
+        let mut values = device::facts();
+        values.extend(self.facts.clone());
+        let tokenizer = match &self.settings.tokenizer {
+            Some(path) => path.display().to_string(),
+            None => "rebuilt from the GGUF".into(),
+        };
+        values.insert("tokenizer".into(), tokenizer.into());
+        values
+    }
+}
+
+fn accept(settings: &Settings, architecture: Architecture, deviation: &str) -> Result<()> {
+    if settings.accept_deviations {
+        return Ok(());
+    }
+    let message = format!("Candle's {} {deviation}", architecture.name());
+    Err(Failure::refused(message).with_remedy(
+        "set `accept_deviations` to run it all the same: its speed is right, its text may not be",
+    ))
+}

@@ -1,0 +1,396 @@
+//! The program as parity runs it: a real process on tiny models, judged by what it prints and how it ends.
+
+mod tiny;
+
+use std::process::{Command, Output};
+
+use candle_core::quantized::gguf_file::Value as Metadata;
+use serde_json::{Value, json};
+use tiny::TinyModel;
+
+const ARCHITECTURES: [&str; 3] = ["llama", "phi3", "qwen3"];
+
+fn call(option: &str, request: &Value) -> Output {
+    let file = std::env::temp_dir().join(format!(
+        "candle-reference-request-{}-{:?}.json",
+        std::process::id(),
+        std::thread::current().id()
+    ));
+    std::fs::write(&file, request.to_string()).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_candle-reference"))
+        .arg(option)
+        .arg(&file)
+        .output()
+        .unwrap();
+    std::fs::remove_file(&file).unwrap();
+    output
+}
+
+fn lines(output: &Output) -> Vec<Value> {
+    let text = std::str::from_utf8(&output.stdout).unwrap();
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+fn job(model: &TinyModel, max_tokens: usize) -> Value {
+    json!({
+        "settings": {"threads": 1},
+        "model": {"path": model.path()},
+        "test": {"prompt": "Hello, world 12", "max_tokens": max_tokens, "ignore_end": true},
+    })
+}
+
+/// Runs a job that must succeed.
+fn events(job: &Value) -> Vec<Value> {
+    let output = call("--job", job);
+    assert!(output.status.success(), "{output:?}");
+    lines(&output)
+}
+
+/// Runs a job that must not: the error event, which stands before a `bye` with the reason `error`.
+fn error(job: &Value) -> Value {
+    let output = call("--job", job);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let events = lines(&output);
+    assert_eq!(events[0]["ev"], "hello");
+    let [.., error, bye] = events.as_slice() else {
+        panic!("too few events: {events:?}");
+    };
+    assert_eq!(
+        (&error["ev"], &bye["reason"]),
+        (&json!("error"), &json!("error"))
+    );
+    error.clone()
+}
+
+fn ids(events: &[Value]) -> Vec<u64> {
+    let tokens = events.iter().filter(|e| e["ev"] == "token");
+    tokens.map(|e| e["id"].as_u64().unwrap()).collect()
+}
+
+fn find<'a>(events: &'a [Value], kind: &str) -> &'a Value {
+    events.iter().find(|e| e["ev"] == kind).unwrap()
+}
+
+#[test]
+fn events_come_in_the_protocols_order_with_instants_that_never_go_back() {
+    let model = TinyModel::write("qwen3", &[]);
+    let events = events(&job(&model, 3));
+    let told: Vec<String> = events
+        .iter()
+        .map(|e| match e["ev"].as_str().unwrap() {
+            "phase" => format!(
+                "{}-{}",
+                e["name"].as_str().unwrap(),
+                e["edge"].as_str().unwrap()
+            ),
+            other => other.to_owned(),
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "hello",
+            "header-begin",
+            "header-end",
+            "weights-begin",
+            "weights-end",
+            "tokenizer-begin",
+            "tokenizer-end",
+            "ready-end",
+            "settings",
+            "prompt",
+            "prefill-begin",
+            "prefill-end",
+            "token",
+            "token",
+            "token",
+            "text",
+            "bye"
+        ]
+    );
+    let instants: Vec<u64> = events.iter().map(|e| e["t_ns"].as_u64().unwrap()).collect();
+    assert!(instants.is_sorted());
+    assert_eq!(
+        instants[11], instants[12],
+        "prefill ends when the first token is there"
+    );
+    let settings = &find(&events, "settings")["values"];
+    assert_eq!(settings["threads"], 1);
+    assert_eq!(settings["threads_quantised_matmul"], 1);
+    assert_eq!(settings["rope_table_dtype"], "f16");
+    assert_eq!(settings["tensors_Q8_0"], 16);
+}
+
+#[test]
+fn greedy_tokens_are_the_likeliest_of_the_scores_in_every_architecture() {
+    for architecture in ARCHITECTURES {
+        let model = TinyModel::write(architecture, &[]);
+        let events = events(&job(&model, 24));
+        let prompt: Vec<u64> =
+            serde_json::from_value(find(&events, "prompt")["ids"].clone()).unwrap();
+        let generated = ids(&events);
+        assert_eq!(generated.len(), 24);
+        let sequence: Vec<u64> = prompt.iter().chain(&generated).copied().collect();
+        let request = json!({
+            "settings": {"threads": 1}, "model": {"path": model.path()}, "top_k": 2,
+            "ids": [sequence, sequence],
+        });
+        let output = call("--score", &request);
+        assert!(output.status.success(), "{output:?}");
+        let lines = lines(&output);
+        assert_eq!(lines[0]["method"], "token-by-token");
+        assert_eq!(
+            lines[lines.len() - 1]["positions"],
+            2 * (sequence.len() - 1)
+        );
+        let positions: Vec<&Value> = lines.iter().filter(|l| l["logprob"].is_f64()).collect();
+        let (first, second) = positions.split_at(sequence.len() - 1);
+        for (a, b) in first.iter().zip(second) {
+            assert_eq!(
+                a["top"], b["top"],
+                "{architecture}: the second sequence saw the first"
+            );
+        }
+        for line in &first[prompt.len() - 1..] {
+            let best = line["top"][0][1].as_f64().unwrap();
+            let taken = line["logprob"].as_f64().unwrap();
+            // Prefill and one-by-one use other kernels, so a near-tie may turn over.
+            assert!(best - taken < 1e-2, "{architecture}: {line}");
+        }
+    }
+}
+
+#[test]
+fn the_same_job_gives_the_same_tokens_and_another_seed_gives_others() {
+    let model = TinyModel::write("llama", &[]);
+    let mut job = job(&model, 16);
+    let greedy = ids(&events(&job));
+    assert_eq!(greedy, ids(&events(&job)));
+    let mut draw = |seed: u64| {
+        job["test"]["sampling"] = json!({"temperature": 1.5, "seed": seed});
+        ids(&events(&job))
+    };
+    let (one, again, other) = (draw(1), draw(1), draw(2));
+    assert_eq!(one, again);
+    assert_ne!(one, other);
+}
+
+#[test]
+fn an_end_token_ends_the_text_always_and_the_generation_unless_ignored() {
+    let greedy = {
+        let model = TinyModel::write("qwen3", &[]);
+        ids(&events(&job(&model, 12)))
+    };
+    let end = greedy[4];
+    let before = greedy.iter().position(|id| *id == end).unwrap();
+    let model = TinyModel::write(
+        "qwen3",
+        &[("tokenizer.ggml.eos_token_id", Metadata::U32(end as u32))],
+    );
+    let mut job = job(&model, 12);
+    let on = events(&job);
+    assert_eq!(ids(&on), greedy);
+    assert_eq!(find(&on, "bye")["reason"], "length");
+    job["test"]["ignore_end"] = json!(false);
+    let ended = events(&job);
+    assert_eq!(ids(&ended), greedy[..=before]);
+    assert_eq!(find(&ended, "bye")["reason"], "end-token");
+    assert_eq!(find(&on, "text")["text"], find(&ended, "text")["text"]);
+    let marked = ended.iter().filter(|e| e["end"] == true).count();
+    assert_eq!(marked, 1);
+}
+
+#[test]
+fn qwen3s_rope_table_can_be_made_f32_and_that_changes_the_scores() {
+    let model = TinyModel::write("qwen3", &[]);
+    let score = |dtype: &str| {
+        let sequence: Vec<u32> = (100..200).collect();
+        let request = json!({
+            "settings": {"threads": 1, "rope_dtype": dtype}, "model": {"path": model.path()},
+            "top_k": 0, "ids": [sequence],
+        });
+        let lines = lines(&call("--score", &request));
+        assert_eq!(lines[0]["settings"]["rope_table_dtype"], dtype);
+        lines[99]["logprob"].as_f64().unwrap()
+    };
+    let difference = (score("f16") - score("f32")).abs();
+    assert!(difference > 0.0 && difference < 0.5, "{difference}");
+}
+
+#[test]
+fn what_candle_would_compute_otherwise_than_the_file_says_is_refused_unless_accepted() {
+    let model = TinyModel::write("phi3", &[("phi3.rope.freq_base", Metadata::F32(250_000.0))]);
+    let mut job = job(&model, 2);
+    let error = error(&job);
+    assert_eq!(error["kind"], "refused");
+    assert!(
+        error["message"]
+            .as_str()
+            .unwrap()
+            .contains("base 10000 instead of 250000")
+    );
+    assert!(
+        error["remedy"]
+            .as_str()
+            .unwrap()
+            .contains("accept_deviations")
+    );
+    job["settings"]["accept_deviations"] = json!(true);
+    let accepted = events(&job);
+    let settings = &find(&accepted, "settings")["values"];
+    assert!(settings["deviations"].as_str().unwrap().contains("250000"));
+}
+
+#[test]
+fn jobs_that_cannot_be_done_are_refused_with_the_reason() {
+    let model = TinyModel::write("llama", &[]);
+    let cases = [
+        ("/settings/thread", json!(2), "unknown field `thread`"),
+        ("/settings/device", json!("metal"), "no metal in it"),
+        ("/settings/rope_dtype", json!("f32"), "no choice for llama"),
+        ("/test/max_tokens", json!(5000), "RoPE tables for 4096"),
+        ("/test/prompt", Value::Null, "expected a string"),
+    ];
+    for (pointer, value, expected) in cases {
+        let mut job = job(&model, 2);
+        let (parent, key) = pointer.rsplit_once('/').unwrap();
+        job.pointer_mut(parent).unwrap()[key] = value;
+        let error = error(&job);
+        assert_eq!(error["kind"], "refused", "{error}");
+        assert!(
+            error["message"].as_str().unwrap().contains(expected),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn models_that_are_not_known_here_are_refused_by_name() {
+    let cases = [
+        ("general.architecture", "mamba", "architecture `mamba`"),
+        ("tokenizer.ggml.pre", "tekken", "pre-tokenizer `tekken`"),
+        ("tokenizer.ggml.model", "llama", "tokenizer model `llama`"),
+        (
+            "tokenizer.chat_template",
+            "{{ raise_exception('never') }}",
+            "never",
+        ),
+    ];
+    for (key, value, expected) in cases {
+        let model = TinyModel::write("llama", &[(key, Metadata::String(value.into()))]);
+        let error = error(&job(&model, 2));
+        assert_eq!(error["kind"], "refused", "{error}");
+        assert!(
+            error["message"].as_str().unwrap().contains(expected),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_file_that_is_missing_or_cut_short_fails_and_says_which() {
+    let model = TinyModel::write("llama", &[]);
+    let mut job = job(&model, 2);
+    job["model"]["path"] = json!("/nowhere/model.gguf");
+    assert_eq!(error(&job)["kind"], "failed");
+    assert!(
+        error(&job)["message"]
+            .as_str()
+            .unwrap()
+            .contains("/nowhere/model.gguf")
+    );
+    job["model"]["path"] = json!(model.path());
+    let whole = std::fs::read(model.path()).unwrap();
+    for length in [0, 3, 40, whole.len() / 2, whole.len() - 64] {
+        std::fs::write(model.path(), &whole[..length]).unwrap();
+        assert_eq!(error(&job)["kind"], "failed", "{length} bytes");
+    }
+}
+
+#[test]
+fn a_panic_inside_candle_is_told_like_any_other_failure() {
+    let model = TinyModel::write("llama", &[("llama.attention.head_count", Metadata::U32(0))]);
+    let error = error(&job(&model, 2));
+    assert_eq!(error["kind"], "failed");
+    assert!(
+        error["message"].as_str().unwrap().starts_with("panic: "),
+        "{error}"
+    );
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn memory_that_runs_out_is_told_as_such() {
+    let model = TinyModel::write("qwen3", &[("qwen3.context_length", Metadata::U32(1 << 30))]);
+    let file = model.path().with_extension("oom.json");
+    std::fs::write(&file, job(&model, 2).to_string()).unwrap();
+    let program = env!("CARGO_BIN_EXE_candle-reference");
+    let output = Command::new("sh")
+        .args(["-c", "ulimit -v 1000000; exec \"$0\" --job \"$1\"", program])
+        .arg(&file)
+        .output()
+        .unwrap();
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let events = lines(&output);
+    let [.., error, bye] = events.as_slice() else {
+        panic!("too few events: {output:?}");
+    };
+    assert_eq!(
+        (&error["kind"], &bye["reason"]),
+        (&json!("oom"), &json!("error"))
+    );
+}
+
+#[test]
+fn an_id_outside_the_vocabulary_ends_scoring_with_an_error_line() {
+    let model = TinyModel::write("llama", &[]);
+    for ids in [[1, 999_999], [999_999, 1]] {
+        let request = json!({
+            "settings": {"threads": 1}, "model": {"path": model.path()}, "top_k": 1, "ids": [ids],
+        });
+        let output = call("--score", &request);
+        assert_eq!(output.status.code(), Some(1));
+        let last = lines(&output).pop().unwrap();
+        assert_eq!(last["error"]["kind"], "refused", "{last}");
+    }
+}
+
+#[test]
+fn a_probe_says_what_it_is_and_nothing_else() {
+    let output = Command::new(env!("CARGO_BIN_EXE_candle-reference"))
+        .arg("--probe")
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    let events = lines(&output);
+    assert_eq!(events.len(), 2);
+    assert_eq!(events[0]["protocol"], 1);
+    assert!(
+        events[0]["version"]
+            .as_str()
+            .unwrap()
+            .contains("candle 0.11.1")
+    );
+    assert_eq!(events[1]["reason"], "probe");
+}
+
+#[test]
+fn a_wrong_call_shows_the_usage_and_prints_no_event() {
+    for arguments in [
+        vec![],
+        vec!["--wat"],
+        vec!["--job"],
+        vec!["--probe", "more"],
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_candle-reference"))
+            .args(&arguments)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(output.stdout.is_empty());
+        assert!(String::from_utf8_lossy(&output.stderr).contains("usage:"));
+    }
+}
