@@ -13,11 +13,13 @@ test: setup-dev lint   ## every check and every test, also the slow ones; what C
 quick: setup-dev       ## the tests that take under a minute in all
 	$(BIN)/python -m pytest -m "not slow"
 
-lint: setup-dev        ## lint, format, types, direction of imports
+lint: setup-dev        ## lint, format, types, direction of imports, scripts, generated docs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/shellcheck vendor-scripts/*.sh
+	$(BIN)/python vendor-scripts/make-docs.py --check
 
 setup:
 	@$(PYTHON) vendor-scripts/bootstrap.py

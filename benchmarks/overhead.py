@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def make_job(loaded: LoadedConfig, facts: ModelFacts, runtime: str, tokens: int, scratch: str) -> Job:
-    test = test_spec(loaded.config.tests[-1]).model_copy(update={"max_tokens": tokens})
+    test = test_spec(loaded, loaded.config.tests[-1]).model_copy(update={"max_tokens": tokens})
     return Job(
         runtime=runtime,
         adapter=loaded.config.runtimes[runtime].adapter,

@@ -62,15 +62,6 @@ Program = Annotated[str, AfterValidator(_program)]
 """An executable: a bare name is looked up on PATH, anything with a `/` is an `InputPath`."""
 
 
-class Command(Record):
-    """A program to run. Never a shell: `argv` is passed as it is."""
-
-    argv: tuple[str, ...] = Field(min_length=1)
-    env: dict[str, str] = Field(default_factory=dict, description="on top of the allow-listed environment")
-    cwd: str | None = None
-    deadline_s: float = Field(default=60.0, gt=0)
-
-
 class Marker(Record):
     """A regular expression, searched in each line of a stream; `partial` is for prompt echoes and token streams."""
 
@@ -86,6 +77,16 @@ class Marker(Record):
         except re.error as error:
             raise ValueError(f"is no regular expression: {error}") from error
         return pattern
+
+
+class Command(Record):
+    """A program to run. Never a shell: `argv` is passed as it is."""
+
+    argv: tuple[str, ...] = Field(min_length=1)
+    env: dict[str, str] = Field(default_factory=dict, description="on top of the allow-listed environment")
+    cwd: str | None = None
+    deadline_s: float = Field(default=60.0, gt=0)
+    step: Marker | None = Field(default=None, description="each match is a step done, for the progress display")
 
 
 class Markers(Record):

@@ -46,24 +46,36 @@ def run(
         typer.Option("--out", metavar="DIR", help="a new run folder; under .parity/runs unless named"),
     ] = None,
     as_json: AsJson = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="run although what the config requires has not passed")
+    ] = False,
 ) -> None:
     """Run a config and judge it.
 
     Exit codes: 0 every required gate passed, 1 a required gate failed, 2 usage or config error, 3 something required is
     inconclusive or not comparable, 4 something required did not run, 5 nothing ran, 130 interrupted.
     """
+    from parity.plan import make_plan
+    from parity.precondition import NotAuthorisedError, authorise
     from parity.progress import showing
     from parity.run import execute, resolve_models
     from parity.store import RunFolder
 
     loaded = _load(config)
-    from parity.plan import make_plan
+    authorised_by, forced = None, False
+    try:
+        authorised_by = authorise(loaded, _load)
+    except NotAuthorisedError as error:
+        if not force:
+            raise
+        print(f"parity: forced: {error}", file=sys.stderr)
+        forced = True
 
     with showing(len(make_plan(loaded.config, loaded.not_set))) as progress:
         models = resolve_models(loaded, progress)
         folder = RunFolder.create(out, loaded.config.name)
         progress.note(f"run: {folder.path}")
-        report = execute(loaded, models, folder, progress)
+        report = execute(loaded, models, folder, progress, authorised_by=authorised_by, forced=forced)
     _print_report(report, as_json=as_json)
     print(f"run: {folder.path}", file=sys.stderr)
     raise typer.Exit(report.exit.code)
@@ -122,6 +134,39 @@ def report(
     sys.stdout.write(FORMATS[format](rescore(RunFolder.open(run))))
 
 
+@app.command()
+def synth(
+    preset: Annotated[
+        str, typer.Argument(help="qwen3-0.6b, qwen3-1.7b, llama-135m, tiny-qwen3, tiny-llama, tiny-phi3")
+    ],
+    quant: Annotated[str, typer.Option("--quant", help="F32, F16, Q8_0, Q4_0 or Q4_K_M")] = "Q8_0",
+    seed: Annotated[int, typer.Option("--seed", help="another seed, other weights")] = 0,
+    install_as: Annotated[
+        str | None,
+        typer.Option("--install-as", metavar="ORG/REPO", help="also put it into a Hugging Face cache folder"),
+    ] = None,
+    hf_home: Annotated[
+        Path | None, typer.Option("--hf-home", help="that folder; HF_HOME or ~/.cache/huggingface unless named")
+    ] = None,
+) -> None:
+    """Make a model of true shape with synthetic weights, and print where it lies.
+
+    In a config it is named synth://PRESET/QUANT@SEED. Its speed is the real model's; its text is not.
+    """
+    from parity.progress import showing
+    from parity.weights.hub import hub_cache
+    from parity.weights.source import parse_source
+    from parity.weights.synth import install_as as install
+
+    with showing(0) as progress:
+        path = parse_source(f"synth://{preset}/{quant}@{seed}", Path()).fetch(progress.fetched)
+        installed = (
+            install(path, install_as, hf_home or hub_cache().parent, progress=progress.fetched) if install_as else ()
+        )
+    for line in (path, *installed):
+        print(line)
+
+
 @adapter_app.command("list")
 def list_adapters() -> None:
     """List the adapters that are installed here, with the package that brings each."""
@@ -145,9 +190,9 @@ def schema(
 
 def _load(path: Path) -> "LoadedConfig":
     from parity.config import load_config
-    from parity.registry import settings_of
+    from parity.registry import prompt_as, settings_of
 
-    return load_config(path, settings_of)
+    return load_config(path, settings_of, prompt_as=prompt_as)
 
 
 def _print_report(report: "Report", *, as_json: bool) -> None:

@@ -30,6 +30,8 @@ class MetricSpec:
     better: Literal["lower", "higher"] | None
     meaning: str
     definitions: tuple[Definition, ...]
+    part: str | None = None
+    """A metric that is a share of this one, and is shown beneath it."""
 
 
 _REPORTED = Definition(REPORTED, "the runtime's own figure, as it printed it")
@@ -47,6 +49,7 @@ METRICS: dict[str, MetricSpec] = {
         "lower",
         "process spawn → weights resident and tokenizer loaded",
         (Definition("spawn-to-ready", "from the spawn to the mark at which a prompt could be taken"),),
+        part="load_lm_s",
     ),
     "prompt_tps": MetricSpec(
         "Prompt Processing",

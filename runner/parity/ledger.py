@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from parity.events import Bye, Event, Settings, Text
 from parity.records import Job, LedgerEntry, Scalar
@@ -13,7 +13,14 @@ INDEPENDENT_OF_PROMPT = ("load_s", "load_weights_s", "load_lm_s", "load_header_s
 DEPENDENT_ON_COUNT = ("total_s", "wall_s", "cpu_s", "peak_rss_bytes")
 
 
-def entry(job: Job, transcript: Transcript, events: Sequence[Event]) -> LedgerEntry:
+WEIGHTS_FILE = "weights_file"
+"""The setting by which a runtime that chooses its own weights tells which file it loaded."""
+
+Sha256Of = Callable[[str], str | None]
+"""Path of a weights file → its sha256 as the run recorded it, or None."""
+
+
+def entry(job: Job, transcript: Transcript, events: Sequence[Event], sha256_of: Sha256Of) -> LedgerEntry:
     """The ledger's entry of one trial."""
     timeline = Timeline(transcript, events)
     ids = timeline.prompt.ids if timeline.prompt else None
@@ -23,8 +30,9 @@ def entry(job: Job, transcript: Transcript, events: Sequence[Event]) -> LedgerEn
             settings |= event.values
     generated = len(timeline.tokens) or timeline.counted
     bye = next((event for event in events if isinstance(event, Bye)), None)
+    loaded = settings.get(WEIGHTS_FILE, job.model.path)
     return LedgerEntry(
-        weights_sha256=job.model.sha256,
+        weights_sha256=job.model.sha256 if loaded == job.model.path else sha256_of(str(loaded)),
         prompt_ids_sha256=hashlib.sha256(json.dumps(ids).encode()).hexdigest() if ids is not None else None,
         prompt_tokens=timeline.prompt_tokens,
         generated_tokens=generated,
@@ -41,6 +49,8 @@ def shown_text(events: Sequence[Event]) -> str | None:
 
 def conflict(metric: str, baseline: LedgerEntry, other: LedgerEntry) -> str | None:
     """Why two trials can't be compared by a metric, or None. What was not seen on a side is no agreement."""
+    if baseline.weights_sha256 is None or other.weights_sha256 is None:
+        return "which weights a side ran was not seen"
     if baseline.weights_sha256 != other.weights_sha256:
         return "the two sides ran different weights"
     if metric in INDEPENDENT_OF_PROMPT:

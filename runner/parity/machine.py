@@ -14,6 +14,7 @@ def facts() -> dict[str, Scalar]:
     """Facts of the machine and of its load right now; None where the system doesn't tell."""
     return {
         "platform": "darwin" if sys.platform == "darwin" else "linux" if sys.platform == "linux" else sys.platform,
+        "host": platform.node(),
         "os": f"{platform.system()} {platform.release()}",
         "arch": platform.machine(),
         "cpu": _cpu_model(),

@@ -109,17 +109,16 @@ def render(found: Outlook) -> str:
 
 
 def _order(found: Outlook) -> list[str]:
-    rounds: dict[tuple[bool, int], list[str]] = {}
+    """A line a round; of the measured rounds only the first in full."""
+    turns: dict[str, list[str]] = {}
     for trial in found.trials:
-        rounds.setdefault((trial.warmup, trial.round), []).append(f"{trial.test}/{trial.runtime}")
-    lines = [
-        f"{'warm-up' if warmup else 'round'} {number}: {', '.join(names)}" for (warmup, number), names in rounds.items()
-    ]
-    warmups = sum(warmup for warmup, _ in rounds)
-    shown = lines[: warmups + SHOWN_ROUNDS]
-    return (
-        shown if len(shown) == len(lines) else [*shown, f"… and {len(lines) - len(shown)} rounds more (--json has all)"]
-    )
+        kind = "" if trial.kind == "full" else f" ({trial.kind})"
+        turn = "at the end" if trial.kind == "whole" else f"{'warm-up' if trial.warmup else 'round'} {trial.round}"
+        turns.setdefault(turn, []).append(f"{trial.test}/{trial.runtime}{kind}")
+    rounds = [turn for turn in turns if turn.startswith("round")]
+    hidden = set(rounds[SHOWN_ROUNDS:])
+    lines = [f"{turn}: {', '.join(names)}" for turn, names in turns.items() if turn not in hidden]
+    return [*lines, f"… and {len(hidden)} rounds more (--json has all)"] if hidden else lines
 
 
 def _time(found: Outlook) -> str:

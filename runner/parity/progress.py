@@ -24,6 +24,7 @@ class Progress(Protocol):
     def begin(self, trial: PlannedTrial, left: Sequence[PlannedTrial]) -> None: ...
     def sight(self, sighting: Sighting) -> None: ...
     def done(self, planned: PlannedTrial, trial: Trial) -> None: ...
+    def built(self, runtime: str, steps: int) -> None: ...
     def fetched(self, what: str, done_bytes: int, total_bytes: int | None) -> None: ...
 
 
@@ -48,6 +49,10 @@ class PlainProgress:
     def done(self, planned: PlannedTrial, trial: Trial) -> None:
         self._clock.done(planned)
         self._write(f"[{planned.number}/{self.total}] {describe(planned)}: {result_of(trial)}")
+
+    def built(self, runtime: str, steps: int) -> None:
+        if steps % 25 == 0:
+            self._write(f"{runtime}: building, {steps} steps done")
 
     def fetched(self, what: str, done_bytes: int, total_bytes: int | None) -> None:
         tenth = done_bytes * 10 // total_bytes if total_bytes else 0
@@ -99,6 +104,9 @@ class LiveProgress:
         self._console.print(
             Text(f"[{planned.number}/{self.total}] {describe(planned)}: {result_of(trial)}", style=style)
         )
+
+    def built(self, runtime: str, steps: int) -> None:
+        self._live.update(Text(f"{runtime}: building, {steps} steps done", style="dim"))
 
     def fetched(self, what: str, done_bytes: int, total_bytes: int | None) -> None:
         self._live.update(Text(_fetch_line(what, done_bytes, total_bytes)))

@@ -55,7 +55,8 @@ class TestSpec(Record):
 
     name: str
     title: str
-    prompt: str
+    prompt: str = Field(description="the text that every runtime is given")
+    query: str | None = Field(default=None, description="what a runtime was asked that makes `prompt` of it")
     max_tokens: int
     raw: bool = False
     ignore_end: bool = True
@@ -116,7 +117,7 @@ class Measurement(Record):
 class LedgerEntry(Record):
     """What one trial really ran, as far as it was seen; `None` means not seen."""
 
-    weights_sha256: str
+    weights_sha256: str | None = Field(description="of the file that it loaded; None where that was not seen")
     prompt_ids_sha256: str | None = None
     prompt_tokens: int | None = None
     generated_tokens: int | None = None

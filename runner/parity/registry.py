@@ -72,6 +72,19 @@ def settings_of(name: str) -> type[AdapterSettings]:
     return adapter_class(name).Settings
 
 
+def prompt_as(name: str, prompt: str) -> str:
+    """The text that an adapter's runtime sends for a prompt.
+
+    Raises:
+        UnknownAdapterError: as `adapter_class`, or the adapter sends a prompt as it is.
+    """
+    hook = getattr(adapter_class(name), "prompt_as", None)
+    if hook is None:
+        raise UnknownAdapterError(f"the adapter {name!r} sends a prompt as it is", "leave out `prompt_as`")
+    text: str = hook(prompt)
+    return text
+
+
 def entries() -> tuple[Entry, ...]:
     """Every registered adapter; a broken one is an entry that says why, not an exception."""
     listed = []

@@ -14,16 +14,19 @@ from parity import machine
 from parity.adapter import Adapter, Build, needs_tokenizer
 from parity.config import LoadedConfig, TestConfig, test_spec
 from parity.errors import ConfigError, ModelError, Problem, RefusedError
+from parity.ledger import WEIGHTS_FILE
 from parity.plan import PlannedTrial, make_plan
+from parity.precondition import executable_sha256
 from parity.process import Cancel, supervise
 from parity.progress import Progress
-from parity.records import SCHEMA_VERSION, Job, ModelFacts, Report, TestSpec, TrialKind
+from parity.records import SCHEMA_VERSION, Job, ModelFacts, Report, TestSpec, Trial, TrialKind
 from parity.report import render_page, render_table, report_json
 from parity.score import make_adapters, read_trial, score
 from parity.store import RunFolder, RunRecord, now
 from parity.transcript import Head, NoSpawn, Transcript, TranscriptWriter, read_transcript
 from parity.version import version
-from parity.weights import model_facts
+from parity.weights import model_facts, silent
+from parity.weights.digest import file_sha256
 from parity.weights.tokenizer import tokenizer_file
 
 TRIAL_KINDS: tuple[TrialKind, ...] = ("full", "short", "whole")
@@ -67,7 +70,15 @@ def resolve_models(loaded: LoadedConfig, progress: Progress) -> tuple[ModelFacts
     return tuple(found)
 
 
-def execute(loaded: LoadedConfig, models: tuple[ModelFacts, ...], folder: RunFolder, progress: Progress) -> Report:
+def execute(
+    loaded: LoadedConfig,
+    models: tuple[ModelFacts, ...],
+    folder: RunFolder,
+    progress: Progress,
+    *,
+    authorised_by: str | None = None,
+    forced: bool = False,
+) -> Report:
     """Runs the whole plan into `folder` and reports on it. Everything measured is on disk as soon as it is.
 
     An interrupt ends the trial at hand, keeps what was measured, and is part of the report."""
@@ -81,6 +92,8 @@ def execute(loaded: LoadedConfig, models: tuple[ModelFacts, ...], folder: RunFol
             models=models,
             plan=plan,
             machine=machine.facts(),
+            authorised_by=authorised_by,
+            forced=forced,
         )
     )
     with _cancelling() as cancel:
@@ -114,24 +127,36 @@ def _make_ready(loaded: LoadedConfig, folder: RunFolder, progress: Progress, can
     for name, adapter in make_adapters(loaded).items():
         if cancel.count:
             break
-        found = adapter.read_probe(_command(loaded, name, "probe", folder.probe_path(name), adapter, cancel))
+        found = adapter.read_probe(_command(loaded, name, "probe", folder.probe_path(name), adapter, cancel, progress))
         if not found.ready:
             progress.note(f"{name}: not available: {found.reason}\n    {found.remedy or 'see `parity doctor`'}")
             continue
         build = None
         if adapter.build() is not None:
             progress.note(f"{name}: building")
-            build = adapter.read_build(_command(loaded, name, "build", folder.build_path(name), adapter, cancel))
+            build = adapter.read_build(
+                _command(loaded, name, "build", folder.build_path(name), adapter, cancel, progress)
+            )
             if not build.executables:
                 progress.note(f"{name}: the build failed: {build.reason}\n    {build.remedy or ''}")
                 continue
         progress.note(f"{name}: {found.version or 'ready'}{f' on {found.device}' if found.device else ''}")
         ready[name] = Ready(adapter, build)
+    built = {name: runtime.build.executables for name, runtime in ready.items() if runtime.build is not None}
+    folder.write_executables(
+        {name: {k: (path, executable_sha256(Path(path))) for k, path in paths.items()} for name, paths in built.items()}
+    )
     return ready
 
 
 def _command(
-    loaded: LoadedConfig, runtime: str, purpose: str, path: Path, adapter: Adapter, cancel: Cancel
+    loaded: LoadedConfig,
+    runtime: str,
+    purpose: str,
+    path: Path,
+    adapter: Adapter,
+    cancel: Cancel,
+    progress: Progress,
 ) -> Transcript:
     command = adapter.probe() if purpose == "probe" else adapter.build()
     assert command is not None
@@ -144,6 +169,7 @@ def _command(
         limits=limits,
         pass_env=common.pass_env,
         cancel=cancel,
+        watch=lambda sighting: progress.built(runtime, sighting.count) if sighting.kind == "token" else None,
     )
 
 
@@ -159,7 +185,7 @@ def _run_trials(
     facts = {model.name: model for model in models}
     if any(needs_tokenizer(runtime.adapter) for runtime in ready.values()):
         _supply_tokenizers(models, folder, progress)
-    tests = {(test.name, kind): job_test(test, kind) for test in loaded.config.tests for kind in TRIAL_KINDS}
+    tests = {(test.name, kind): job_test(loaded, test, kind) for test in loaded.config.tests for kind in TRIAL_KINDS}
     for place, planned in enumerate(plan):
         if cancel.count:
             return
@@ -181,6 +207,8 @@ def _run_trials(
             )
             transcript = run_trial(loaded, ready[planned.runtime], job, folder.trial_path(planned), progress, cancel)
         trial = read_trial(ready[planned.runtime].adapter, planned, transcript, folder)
+        if _note_weights(trial, job, folder):
+            trial = read_trial(ready[planned.runtime].adapter, planned, transcript, folder)
         folder.append_result(trial)
         progress.done(planned, trial)
 
@@ -199,14 +227,26 @@ def _supply_tokenizers(models: tuple[ModelFacts, ...], folder: RunFolder, progre
         shutil.copyfile(found, target)
 
 
+def _note_weights(trial: Trial, job: Job, folder: RunFolder) -> bool:
+    """Hashes a weights file that the runtime chose by itself; True where one was hashed that was not known yet."""
+    chosen = trial.ledger.settings.get(WEIGHTS_FILE) if trial.ledger is not None else None
+    if not isinstance(chosen, str) or chosen == job.model.path or folder.weights_sha256(chosen) is not None:
+        return False
+    try:
+        folder.note_weights(chosen, file_sha256(Path(chosen), silent))
+    except (OSError, ModelError):
+        return False
+    return True
+
+
 def _tokenizer_of(folder: RunFolder, model: str) -> str | None:
     path = folder.tokenizer_path(model)
     return str(path.resolve()) if path.exists() else None
 
 
-def job_test(test: TestConfig, kind: TrialKind) -> TestSpec:
+def job_test(loaded: LoadedConfig, test: TestConfig, kind: TrialKind) -> TestSpec:
     """A test as the job of one trial carries it: with the budget of that trial."""
-    spec = test_spec(test)
+    spec = test_spec(loaded, test)
     return spec.model_copy(update={"max_tokens": test.short_tokens}) if kind == "short" else spec
 
 

@@ -72,7 +72,7 @@ def score(folder: RunFolder) -> Report:
         interrupted=folder.interrupted,
         machine=run.machine,
         models=run.models,
-        tests=tuple(test_spec(test) for test in loaded.config.tests),
+        tests=tuple(test_spec(loaded, test) for test in loaded.config.tests),
         runtimes=runtimes,
         trials=trials,
         summaries=tuple(summarise(measured, cells)),
@@ -109,7 +109,7 @@ def read_trial(adapter: Adapter, planned: PlannedTrial, transcript: Transcript, 
     return blank.model_copy(
         update={
             "measurements": measure(transcript, events, None if encode is None else lambda text: len(encode(text))),
-            "ledger": ledger.entry(job, transcript, events),
+            "ledger": ledger.entry(job, transcript, events, folder.weights_sha256),
             "text": ledger.shown_text(events),
         }
     )

@@ -3,11 +3,11 @@
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from parity.config import LoadedConfig
 from parity.errors import RunFolderError
@@ -28,6 +28,10 @@ class RunRecord(Record):
     models: tuple[ModelFacts, ...]
     plan: tuple[PlannedTrial, ...]
     machine: dict[str, Scalar]
+    forced: bool = Field(
+        default=False, description="the config that it requires had not passed, and `--force` was given"
+    )
+    authorised_by: str | None = Field(default=None, description="the run that let this one go ahead")
 
 
 class RunEnd(Record):
@@ -102,6 +106,21 @@ class RunFolder:
         except (OSError, ValidationError):
             return True
 
+    def write_executables(self, built: Mapping[str, Mapping[str, tuple[str, str | None]]]) -> None:
+        """Records what was built: runtime → name → (path, sha256)."""
+        self.write("executables.json", json.dumps(built, indent=2) + "\n")
+
+    def executables(self) -> dict[str, dict[str, tuple[str, str | None]]]:
+        """What `write_executables` recorded; empty where nothing was built."""
+        try:
+            recorded = json.loads((self.path / "executables.json").read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return {
+            runtime: {name: (entry[0], entry[1]) for name, entry in built.items()}
+            for runtime, built in recorded.items()
+        }
+
     def trial_path(self, trial: PlannedTrial) -> Path:
         return self.path / "trials" / trial.file
 
@@ -110,6 +129,21 @@ class RunFolder:
 
     def build_path(self, runtime: str) -> Path:
         return self.path / "builds" / f"{runtime}.jsonl"
+
+    def note_weights(self, path: str, sha256: str) -> None:
+        """Records the hash of a weights file that a runtime chose by itself."""
+        self.write("weights.json", json.dumps({**self._weights(), path: sha256}, indent=2) + "\n")
+
+    def weights_sha256(self, path: str) -> str | None:
+        """What `note_weights` recorded of a file."""
+        return self._weights().get(path)
+
+    def _weights(self) -> dict[str, str]:
+        try:
+            recorded: dict[str, str] = json.loads((self.path / "weights.json").read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return recorded
 
     def tokenizer_path(self, model: str) -> Path:
         """The model's `tokenizer.json`, kept with the run because numbers are computed by it."""

@@ -5,7 +5,7 @@ COMPARABLE, and what was not measured is NOT RUN. No evidence is never a pass.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from parity import stats
 from parity.compare import Cell, Measured
@@ -119,7 +119,19 @@ def _judge_bound(gate: BoundGate, cell: Cell, evidence: Evidence) -> Judgement:
     unit = METRICS[gate.metric].unit
     estimate = stats.geometric_mean(values)
     asked = _asked(gate.min, gate.max, lambda bound: format_value(bound, unit))
-    return _against(estimate, gate.min, gate.max, f"{gate.metric} {format_value(estimate.centre, unit)}", asked, unit)
+    judgement = _against(
+        estimate, gate.min, gate.max, f"{gate.metric} {format_value(estimate.centre, unit)}", asked, unit
+    )
+    return replace(judgement, sentence=judgement.sentence + _share(gate.metric, cell, evidence))
+
+
+def _share(metric: str, cell: Cell, evidence: Evidence) -> str:
+    """The part of a metric that another one holds, where it was seen: a gate reads the whole, and says the part."""
+    part = METRICS[metric].part
+    values = _strictest(part, cell, evidence) if part is not None else []
+    if part is None or isinstance(values, Judgement) or not values:
+        return ""
+    return f"; {part} is {format_value(stats.geometric_mean(values).centre, METRICS[part].unit)} of it"
 
 
 def _judge_ratio(gate: RatioGate, cell: Cell, evidence: Evidence) -> Judgement:

@@ -3,7 +3,7 @@
 import pytest
 from builders import MS, SPAWN_NS, timeline, transcript
 
-from parity.events import Bye, Error, Event, RuntimeFigure, Token
+from parity.events import Bye, Error, Event, RuntimeFigure, Text, Token
 from parity.outcome import classify, warnings
 from parity.transcript import End, EndedBy, Head, Launched, NoSpawn, Transcript
 
@@ -64,6 +64,29 @@ def test_what_a_runtime_says_of_itself_decides_before_its_status(kind: str, clas
     assert failure is not None
     assert failure.kind == classed
     assert failure.message == "because (do this)"
+
+
+def test_a_program_that_outlived_its_own_failure_is_a_crash_of_its_worker() -> None:
+    ended = end(by="fail", exit_code=None, signal=2, signals=("SIGINT",))
+    said = Error(t_ns=SPAWN_NS + MS, kind="failed", message="worker 1 failed: no model")
+    for events in ([], [said]):
+        failure = classify(transcript(out=b"waiting\n", end=ended), events, None)
+        assert failure is not None
+        assert failure.kind == "crash:worker"
+    assert failure.message == "worker 1 failed: no model"
+
+
+@pytest.mark.parametrize("ended", [end(), end(exit_code=1), end(by="stop", exit_code=None, signal=2)])
+def test_an_answer_that_is_empty_is_silent_whatever_the_status(ended: End) -> None:
+    said: list[Event] = [Text(t_ns=SPAWN_NS + MS, text="")]
+    assert kind_of(transcript(out=b"Example 2\n", end=ended), said) == "silent"
+
+
+def test_text_that_is_blank_or_tokens_that_show_none_are_an_answer() -> None:
+    blank: list[Event] = [Text(t_ns=SPAWN_NS + MS, text="\n")]
+    assert kind_of(transcript(out=b"\n.\n"), blank) is None
+    unseen: list[Event] = [*GOOD[:-1], Text(t_ns=SPAWN_NS + 175 * MS, text=""), GOOD[-1]]
+    assert kind_of(transcript(unseen), unseen) is None
 
 
 def test_exit_0_without_output_is_silent() -> None:

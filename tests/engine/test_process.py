@@ -396,6 +396,22 @@ def test_a_stop_marker_ends_the_trial_when_it_arrives(run: Run) -> None:
     assert end.t_ns == found[0].t_ns
 
 
+def test_a_fail_marker_ends_a_program_that_would_wait_for_ever(run: Run) -> None:
+    code = "import sys, time; print('worker 1 failed', file=sys.stderr, flush=True); time.sleep(600)"
+    transcript = run(python(code), markers=Markers(fail=Marker(pattern=r"^worker \d failed", stream="err")))
+    end = end_of(transcript)
+    assert (end.by, end.signals) == ("fail", ("SIGINT",))
+    assert lasted_s(transcript) < FAR / 2
+
+
+@pytest.mark.parametrize(("first", "by"), [("stop", "stop"), ("fail", "fail")])
+def test_of_a_stop_and_a_fail_marker_the_first_counts(run: Run, first: str, by: str) -> None:
+    words = ["stop", "fail"] if first == "stop" else ["fail", "stop"]
+    code = f"import sys, time; print({words[0]!r}, {words[1]!r}, sep='\\n', flush=True); time.sleep(600)"
+    markers = Markers(stop=Marker(pattern="^stop$"), fail=Marker(pattern="^fail$"))
+    assert end_of(run(python(code), markers=markers)).by == by
+
+
 def test_a_stop_marker_counts_on_its_own_stream_only(run: Run) -> None:
     code = "import sys; print('stop', file=sys.stderr); print('done')"
     assert end_of(run(python(code), markers=Markers(stop=Marker(pattern="stop")))).by == "exit"

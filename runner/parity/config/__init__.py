@@ -1,6 +1,6 @@
 """A config file: TOML text in, a frozen `Config` out, or every problem at once. Knows no runtime and runs nothing."""
 
-from parity.config.loading import LoadedConfig, SettingsOf, load_config, test_spec
+from parity.config.loading import LoadedConfig, PromptAs, SettingsOf, load_config, test_spec
 from parity.config.schema import (
     BoundGate,
     Config,
@@ -23,6 +23,7 @@ __all__ = [
     "LoadedConfig",
     "ModelConfig",
     "NoFailedTrialsGate",
+    "PromptAs",
     "RatioGate",
     "RoundsConfig",
     "RuntimeConfig",

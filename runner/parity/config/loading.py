@@ -27,6 +27,7 @@ class LoadedConfig(Record):
     config: Config
     settings: dict[str, dict[str, Any]] = Field(description="runtime → its adapter's validated table")
     not_set: tuple[str, ...] = Field(default=(), description="optional runtimes with an empty setting")
+    sent: dict[str, str] = Field(default_factory=dict, description="test → the composed text, where `prompt_as` is set")
 
     @property
     def folder(self) -> Path:
@@ -38,7 +39,22 @@ SettingsOf = Callable[[str], type[BaseModel]]
 """Gives the settings table of an adapter; raises `LookupError` with a remedy for an unknown one."""
 
 
-def load_config(path: Path, settings_of: SettingsOf, environ: Mapping[str, str] = os.environ) -> LoadedConfig:
+PromptAs = Callable[[str, str], str]
+"""(adapter, prompt) → the text that its runtime really sends; raises `LookupError` as `SettingsOf` does."""
+
+
+def as_it_stands(adapter: str, prompt: str) -> str:
+    """The prompt hook of a program that knows no adapters."""
+    raise LookupError("prompts can't be composed here", "leave out `prompt_as`")
+
+
+def load_config(
+    path: Path,
+    settings_of: SettingsOf,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    prompt_as: PromptAs = as_it_stands,
+) -> LoadedConfig:
     """Reads, interpolates and validates a config.
 
     Raises:
@@ -69,6 +85,7 @@ def load_config(path: Path, settings_of: SettingsOf, environ: Mapping[str, str] 
                 "set it, or choose another baseline",
             )
         )
+    sent = _compose(config, prompt_as, problems) if config is not None else {}
     if problems:
         raise ConfigError(str(path), problems)
     assert config is not None
@@ -79,16 +96,29 @@ def load_config(path: Path, settings_of: SettingsOf, environ: Mapping[str, str] 
         config=config,
         settings=settings,
         not_set=tuple(not_set),
+        sent=sent,
     )
 
 
-def test_spec(test: TestConfig) -> TestSpec:
+def _compose(config: Config, prompt_as: PromptAs, problems: list[Problem]) -> dict[str, str]:
+    sent = {}
+    for test in config.tests:
+        if test.prompt_as is not None:
+            try:
+                sent[test.name] = prompt_as(test.prompt_as, test.prompt)
+            except LookupError as error:
+                problems.append(Problem(f"tests.{test.name}.prompt_as", *error.args))
+    return sent
+
+
+def test_spec(loaded: LoadedConfig, test: TestConfig) -> TestSpec:
     """A test of the config as jobs and reports carry it."""
     return TestSpec.model_validate(
         {
             "name": test.name,
             "title": test.title or test.name.replace("-", " ").title(),
-            "prompt": test.prompt,
+            "prompt": loaded.sent.get(test.name, test.prompt),
+            "query": test.prompt if test.name in loaded.sent else None,
             "max_tokens": test.max_tokens,
             "raw": test.raw,
             "ignore_end": test.ignore_end,

@@ -31,6 +31,10 @@ class TestConfig(Record):
     name: Name = Field(description="how gates, tables and files call it")
     title: str | None = Field(default=None, description="how pages call it; the name in words unless set")
     prompt: str = Field(min_length=1, description="a user turn in the model's own chat template, unless `raw`")
+    prompt_as: str | None = Field(
+        default=None,
+        description="an adapter whose runtime adds to the prompt: all are given the text it sends",
+    )
     max_tokens: int = Field(ge=1, le=1_000_000, description="tokens to sample")
     short_tokens: int | None = Field(
         default=None,
@@ -134,6 +138,12 @@ class ConsistencyGate(GateBase):
 Gate = BoundGate | RatioGate | NoFailedTrialsGate | ConsistencyGate
 
 
+class Requires(Record):
+    """`[requires]`: another config that must have passed on this machine, as things are now, before this one runs."""
+
+    config: str = Field(min_length=1, description="its file, relative to this config's folder")
+
+
 class Config(Record):
     """A whole config. `name` is the file's stem unless set."""
 
@@ -146,6 +156,7 @@ class Config(Record):
     limits: Limits = Limits()
     gates: tuple[Annotated[Gate, Field(discriminator="kind")], ...] = ()
     report: PageSpec = PageSpec()
+    requires: Requires | None = None
 
     @property
     def implementations(self) -> tuple[str, ...]:

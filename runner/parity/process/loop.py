@@ -94,7 +94,7 @@ def supervise(
         FileExistsError: there is something at `path`.
         re.error: a marker's pattern is none; nothing was started.
     """
-    markers = launch.markers if isinstance(launch, Launch) else Markers()
+    markers = launch.markers if isinstance(launch, Launch) else Markers(token=launch.step)
     searches = line_searches(markers, count_tokens=watch is not None)
     tag = secrets.token_hex(8)
     env = child_environment(os.environ, pass_env, {**launch.env, TREE_VARIABLE: tag})

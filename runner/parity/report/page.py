@@ -130,7 +130,8 @@ def _results(report: Report, implementation: RuntimeReport) -> list[str]:
 
 
 def _result(report: Report, implementation: RuntimeReport, model: ModelFacts, test: TestSpec) -> str:
-    prompt = test.prompt if len(test.prompt) <= _LONGEST_PROMPT else test.prompt[: _LONGEST_PROMPT - 1] + "…"
+    asked = test.query or test.prompt
+    prompt = asked if len(asked) <= _LONGEST_PROMPT else asked[: _LONGEST_PROMPT - 1] + "…"
     figures = [
         f"{label}: {inline(_figure(report, implementation, model, test, metric))}"
         for label, metric in _TEST_LINES.items()

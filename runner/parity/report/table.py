@@ -68,7 +68,8 @@ def _model_line(model: ModelFacts) -> str:
 
 def _cell(layout: Layout, report: Report, model: ModelFacts, test: TestSpec, said: set[str]) -> None:
     """The tables of one model and test, one an implementation. `said`: how the tables above were had; it grows."""
-    prompt = test.prompt if len(test.prompt) <= _LONGEST_PROMPT else test.prompt[: _LONGEST_PROMPT - 1] + "…"
+    asked = test.query or test.prompt
+    prompt = asked if len(asked) <= _LONGEST_PROMPT else asked[: _LONGEST_PROMPT - 1] + "…"
     where = f" · {model.title}" if len(report.models) > 1 else ""
     layout.heading(f'{test.title}: "{prompt}", {test.max_tokens} tokens{where}', 2)
     shown: list[Row] = []

@@ -1,0 +1,47 @@
+"""Candle: its own published examples, as a crate or from a checkout, and parity's reference program on its library."""
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from parity.adapter import AdapterSettings, Availability, Build, Command, Job, Launch, Transcript, read_protocol
+from parity.events import Event
+from parity_adapters.candle import building, launching, reading
+from parity_adapters.candle.settings import CandleSettings
+
+
+class Candle:
+    """Builds, launches and reads Candle's examples and the Candle reference."""
+
+    name: ClassVar[str] = "candle"
+    Settings: ClassVar[type[AdapterSettings]] = CandleSettings
+
+    def __init__(self, settings: AdapterSettings) -> None:
+        assert isinstance(settings, CandleSettings)
+        self.settings = settings
+
+    @property
+    def needs_tokenizer(self) -> bool:
+        """The examples read no tokenizer from a GGUF; the reference does."""
+        return self.settings.source != "reference"
+
+    def probe(self) -> Command:
+        return building.probe(self.settings)
+
+    def read_probe(self, transcript: Transcript) -> Availability:
+        return building.read_probe(self.settings, transcript)
+
+    def build(self) -> Command:
+        return building.build(self.settings)
+
+    def read_build(self, transcript: Transcript) -> Build:
+        return building.read_build(self.settings, transcript)
+
+    def launch(self, job: Job, build: Build | None) -> Launch:
+        assert build is not None, "every source is built"
+        launch = launching.launch_reference if self.settings.source == "reference" else launching.launch_example
+        return launch(self.settings, job, build)
+
+    def read(self, transcript: Transcript, job: Job) -> Iterator[Event]:
+        if self.settings.source == "reference":
+            return read_protocol(transcript)
+        return reading.read_example(self.settings, transcript, job)

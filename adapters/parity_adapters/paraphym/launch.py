@@ -1,0 +1,84 @@
+"""How one trial of `fluent_builder` is started: arguments, a cache folder of its own, and when it is stopped."""
+
+import sys
+from pathlib import Path
+
+from parity.adapter import Job, Launch, Marker, Markers
+from parity.errors import RefusedError
+from parity_adapters.paraphym.prompt import query_of
+from parity_adapters.paraphym.settings import ParaphymSettings
+
+FORCED_TOP_P = 0.9
+"""The program sets it whatever is asked for."""
+
+READY = Marker(pattern=r"\] TextToText worker \d+ ready$|\] >>> GENERATE STARTED", stream="err")
+STOP = Marker(pattern="^📝 Example 2: Interactive Chat Loop$")
+FAIL = Marker(
+    pattern=r" ERROR (?:paraphym|cyrup)_candle::\S+\] (?:TextToText|TextEmbedding) worker \d+ failed: ", stream="err"
+)
+
+
+def launch(job: Job, settings: ParaphymSettings, executable: str, platform: str = sys.platform) -> Launch:
+    """Raises `RefusedError` for what the program can't do."""
+    refuse_impossible(job, settings)
+    return Launch(
+        argv=(
+            executable,
+            # One word each: clap would take a query that begins with a hyphen for an option.
+            f"--query={query_of(job.test.prompt)}",
+            f"--max-tokens={job.test.max_tokens - 1}",
+            f"--temperature={temperature(job, settings)!r}",
+        ),
+        env={
+            **own_cache(job.scratch, platform),
+            "HF_HOME": settings.hf_home,
+            "TOKIO_WORKER_THREADS": str(settings.tokio_threads),
+            "RAYON_NUM_THREADS": str(settings.rayon_threads),
+        },
+        cwd=job.scratch,
+        markers=markers(whole=job.kind == "whole"),
+    )
+
+
+def markers(*, whole: bool) -> Markers:
+    """A whole trial runs to its own end. There is no mark of a first token: text comes in one burst when all of it is
+    made, so a deadline for it would bound the whole generation."""
+    return Markers(ready=READY, stop=None if whole else STOP, fail=FAIL)
+
+
+def own_cache(scratch: str, platform: str) -> dict[str, str]:
+    """The program remembers what it was asked, in the user's cache folder, and puts it into the next prompt. On macOS
+    that folder follows from HOME alone."""
+    if platform == "darwin":
+        return {"HOME": str(Path(scratch) / "home")}
+    return {"XDG_CACHE_HOME": str(Path(scratch) / "cache")}
+
+
+def temperature(job: Job, settings: ParaphymSettings) -> float:
+    """What is passed for the test's temperature."""
+    asked = job.test.sampling.temperature
+    if asked > 0:
+        return asked
+    assert settings.greedy_temperature is not None
+    return settings.greedy_temperature
+
+
+def refuse_impossible(job: Job, settings: ParaphymSettings) -> None:
+    """Raises `RefusedError` with the reason and what would do instead."""
+    test, sampling = job.test, job.test.sampling
+    if test.max_tokens < 2:
+        raise RefusedError(
+            f"max_tokens = {test.max_tokens}: paraphym samples one token more than --max-tokens says, and takes 0 for "
+            "1000; 2 is the least"
+        )
+    if sampling.temperature == 0 and settings.greedy_temperature is None:
+        raise RefusedError(
+            "temperature 0: paraphym divides by it, and what it samples then is noise; set "
+            "`greedy_temperature = 0.001` in the runtime's table, which is greedy in effect"
+        )
+    if test.raw:
+        raise RefusedError("raw = true: paraphym wraps every prompt in a chat turn of its own")
+    if sampling.top_k is not None:
+        raise RefusedError(f"top_k = {sampling.top_k}: paraphym has no such option")
+    if sampling.top_p not in (None, FORCED_TOP_P) and sampling.temperature > 0:
+        raise RefusedError(f"top_p = {sampling.top_p}: paraphym always uses {FORCED_TOP_P}")

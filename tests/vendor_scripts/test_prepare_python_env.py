@@ -1,0 +1,168 @@
+"""Isolated environments, made by real `venv` and real `pip`."""
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from preparing import git, make_repository, prepare, settings_of, snapshot, tools
+
+PYTHON = f'exec "{sys.executable}" "$@"'
+OFFLINE = {"PIP_NO_INDEX": "1"}
+
+
+def make_wheel(folder: Path, *, gpu: bool = False) -> Path:
+    """A stand-in for a compiled llama-cpp-python: what the check after the installation asks of it, and no more."""
+    info = "llama_cpp_python-9.9.dist-info"
+    files = {
+        "llama_cpp/__init__.py": f"def llama_supports_gpu_offload():\n    return {gpu}\n",
+        f"{info}/METADATA": "Metadata-Version: 2.1\nName: llama_cpp_python\nVersion: 9.9\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    folder.mkdir(exist_ok=True)
+    path = folder / "llama_cpp_python-9.9-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+        archive.writestr(f"{info}/RECORD", "".join(f"{name},,\n" for name in (*files, f"{info}/RECORD")))
+    return path
+
+
+@pytest.mark.slow
+def test_a_wheel_becomes_an_environment_that_the_adapter_accepts_and_a_second_run_keeps(tmp_path: Path) -> None:
+    wheel = make_wheel(tmp_path / "wheels")
+    ask = ("llama-cpp-python", "--device=cpu", f"--wheel={wheel}")
+    done = prepare("python-env", *ask, home=tmp_path, env=OFFLINE)
+    assert done.code == 0, done.err
+    assert "llama-cpp-python 9.9: imported, CPU" in done.err
+    table = done.tables["llama-cpp-python"]
+    python = tmp_path / "cache" / "environments" / "llama-cpp-python-cpu" / "bin" / "python"
+    assert table == {"adapter": "llama_cpp", "python": str(python)}
+    settings = settings_of(table)
+    assert settings is not None
+    assert settings.model_dump()["python"] == str(python)
+    where = subprocess.run(
+        [python, "-c", "import sys, llama_cpp; print(sys.prefix, llama_cpp.__file__)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    assert all(Path(path).is_relative_to(python.parent.parent) for path in where)
+
+    again = prepare("python-env", *ask, home=tmp_path, env=OFFLINE)
+    assert (again.code, again.out) == (0, done.out)
+    assert "already prepared" in again.err
+    assert "+ " not in again.err
+
+    other = prepare("python-env", "llama-cpp-python", "--device=cpu", "--version=1.0", home=tmp_path, env=OFFLINE)
+    assert other.code == 1
+    assert "holds something else than is asked for" in other.err
+    assert python.exists()
+
+
+@pytest.mark.slow
+def test_an_installation_that_failed_is_taken_up_again(tmp_path: Path) -> None:
+    """Also: wheels that pip is told to look for are found, and a GPU that isn't there isn't believed."""
+    wheels = tmp_path / "wheels"
+    ask = ("llama-cpp-python", "--device=cpu")
+    env = {**OFFLINE, "PIP_FIND_LINKS": str(wheels)}
+    wheels.mkdir()
+    failed = prepare("python-env", *ask, home=tmp_path, env=env)
+    assert failed.code == 1
+    assert "pip failed" in failed.err
+    wheel = make_wheel(wheels)
+    done = prepare("python-env", *ask, home=tmp_path, env=env)
+    assert done.code == 0, done.err
+
+    cuda = prepare("python-env", "llama-cpp-python", "--device=cuda", "--wheel", wheel, home=tmp_path, env=env)
+    assert cuda.code == 1
+    assert "sees no GPU" in cuda.err
+    assert cuda.out == ""
+
+
+@pytest.mark.slow
+def test_mlx_lm_is_installed_and_computes(tmp_path: Path) -> None:
+    done = prepare("python-env", "mlx-lm", "--device=cpu", home=tmp_path)
+    assert done.code == 0, done.err
+    table = done.tables["mlx-lm"]
+    assert settings_of(table) is not None
+    assert "imported, " in done.err
+    again = prepare("python-env", "mlx-lm", "--device=cpu", home=tmp_path)
+    assert (again.code, again.out) == (0, done.out)
+
+
+@pytest.mark.parametrize(
+    ("device", "system", "wanted"),
+    [
+        ("cpu", "Linux", "mlx\\[cpu\\]"),
+        ("cuda", "Linux", "mlx\\[cuda12\\]"),
+        ("metal", "Darwin", "mlx"),
+        ("cpu", "Darwin", "mlx"),
+    ],
+)
+def test_mlx_is_asked_for_as_each_system_has_it(device: str, system: str, wanted: str, tmp_path: Path) -> None:
+    scripted = {
+        "uname": f"case $1 in -m) echo arm64 ;; *) echo {system} ;; esac",
+        **dict.fromkeys(("c++", "nvidia-smi", "xcode-select"), "exit 0"),
+        "getconf": "exit 1",
+        "python3": PYTHON,
+    }
+    env = {"PATH": tools(tmp_path / "bin", scripted=scripted)}
+    done = prepare("python-env", "mlx-lm", f"--device={device}", "--dry-run", home=tmp_path, env=env)
+    assert done.code == 0, done.err
+    assert f"install mlx-lm\\>=0.31 {wanted}\n" in done.err
+    chosen = done.tables["mlx-lm"].get("device")
+    assert chosen == ("cpu" if (device, system) == ("cpu", "Darwin") else None)
+    assert settings_of(done.tables["mlx-lm"]) is not None
+
+
+@pytest.mark.parametrize(
+    ("device", "system", "flags"),
+    [
+        ("cpu", "Linux", "-DMINE=1"),
+        ("cpu", "Darwin", "-DMINE=1 -DGGML_METAL=off"),
+        ("metal", "Darwin", "-DMINE=1 -DGGML_METAL=on"),
+        ("cuda", "Linux", "-DMINE=1 -DGGML_CUDA=on"),
+    ],
+)
+def test_llama_cpp_is_compiled_for_its_device(device: str, system: str, flags: str, tmp_path: Path) -> None:
+    scripted = {
+        "uname": f"echo {system}",
+        **dict.fromkeys(("c++", "nvcc", "xcode-select"), "exit 0"),
+        "python3": PYTHON,
+    }
+    env = {"PATH": tools(tmp_path / "bin", scripted=scripted), "CMAKE_ARGS": "-DMINE=1"}
+    before = snapshot(tmp_path)
+    done = prepare("python-env", "llama-cpp-python", f"--device={device}", "--dry-run", home=tmp_path, env=env)
+    assert done.code == 0, done.err
+    assert f"CMAKE_ARGS={flags}\n" in done.err
+    assert ("--no-binary llama-cpp-python" in done.err) == (device != "cpu")
+    assert snapshot(tmp_path) == before
+
+
+def test_a_checkout_or_a_git_url_can_be_compiled_instead_of_a_release(tmp_path: Path) -> None:
+    tree = make_repository(tmp_path / "llama", {"pyproject.toml": ""})
+    head = git(tree, "rev-parse", "HEAD")
+
+    def dry(*args: str | Path) -> tuple[int, str]:
+        done = prepare("python-env", "llama-cpp-python", "--device=cpu", "--dry-run", *args, home=tmp_path)
+        return done.code, done.err
+
+    code, err = dry("--source", tree, "--rev", head)
+    assert (code, f"--no-cache-dir {tree}\n" in err) == (0, True)
+    code, err = dry("--source", "git@example.invalid:some/llama.git", "--rev=v1")
+    assert code == 0
+    assert "git+ssh://git@example.invalid/some/llama.git@v1" in err
+    (tree / "mine").touch()
+    code, err = dry("--source", tree)
+    assert (code, "uncommitted changes" in err) == (1, True)
+
+
+def test_a_folder_of_somebody_elses_is_left_alone(tmp_path: Path) -> None:
+    wheel = make_wheel(tmp_path / "wheels")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter").touch()
+    done = prepare("python-env", "llama-cpp-python", f"--wheel={wheel}", "--into=mine", "--device=cpu", home=tmp_path)
+    assert (done.code, "isn't an environment of this script's making" in done.err) == (1, True)
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["letter"]

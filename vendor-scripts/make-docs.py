@@ -1,0 +1,257 @@
+"""Writes the generated parts of docs/*.md: config keys, the metric dictionary, the event protocol, whole files.
+
+    .venv/bin/python vendor-scripts/make-docs.py [--check] [FOLDER]
+
+A generated part stands between two comments that name it, and a code block whose info string has `file=PATH` holds
+that file; all else on a page is written by hand and left alone.
+"""
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from parity.config import Config
+from parity.config.schema import GateBase
+from parity.dictionary import METRICS
+from parity.events import EVENT
+from parity.registry import entries, settings_of
+
+ROOT = Path(__file__).resolve().parent.parent
+OWN_PACKAGE = "parity-matrix"
+PART = re.compile(r"(<!-- generated: (?P<name>[\w-]+) -->\n).*?(<!-- end of (?P=name) -->)", re.DOTALL)
+PART_MARK = re.compile(r"<!-- (?:generated:|end of) [\w-]+ -->")
+WHOLE_FILE = re.compile(r"^(```\w+ file=(?P<path>\S+)\n).*?^(```)$", re.DOTALL | re.MULTILINE)
+NAME_PATTERN = Config.model_json_schema()["properties"]["name"]["pattern"]
+
+Schema = Mapping[str, Any]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "docs")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail where a page is not up to date")
+    arguments = parser.parse_args()
+    stale = []
+    for page in sorted(arguments.folder.glob("*.md")):
+        text = page.read_text(encoding="utf-8")
+        fresh = regenerate(page.name, text)
+        if fresh != text:
+            stale.append(page)
+            if not arguments.check:
+                page.write_text(fresh, encoding="utf-8")
+    state = "is not what the code says: run vendor-scripts/make-docs.py" if arguments.check else "written"
+    for page in stale:
+        print(f"{page}: {state}")
+    return 1 if stale and arguments.check else 0
+
+
+def regenerate(name: str, page: str) -> str:
+    """The page with every generated part made anew. Exits where its comments don't pair."""
+    if len(PART_MARK.findall(page)) != 2 * len(PART.findall(page)):
+        sys.exit(f"{name}: the comments around a generated part don't pair")
+    fresh = PART.sub(lambda part: f"{part[1]}\n{PARTS[part['name']]()}\n\n{part[3]}", page)
+    return WHOLE_FILE.sub(lambda block: block[1] + (ROOT / block["path"]).read_text(encoding="utf-8") + block[3], fresh)
+
+
+def config_tables() -> str:
+    schema = Config.model_json_schema()
+    blocks = ["### Top level", key_table(schema, only_plain=True)]
+    for key, field in schema["properties"].items():
+        for heading, record in sections(key, field, schema["$defs"]):
+            blocks += [f"### {heading}", intro(record), key_table(record)]
+            blocks += nested(record, schema["$defs"])
+    return joined(blocks)
+
+
+def sections(key: str, field: Schema, records: Schema) -> Iterator[tuple[str, Schema]]:
+    """The headings under which a top-level key is explained, each with its record's schema."""
+    if "$ref" in field:
+        yield f"`[{key}]`", record_of(field, records)
+    elif "patternProperties" in field:
+        [value] = field["patternProperties"].values()
+        yield f"`[{key}.NAME]`", record_of(value, records)
+    elif "oneOf" in field.get("items", {}):
+        common = GateBase.model_json_schema()
+        yield f"`[[{key}]]`", common
+        for kind in field["items"]["oneOf"]:
+            record = record_of(kind, records)
+            own = {name: value for name, value in record["properties"].items() if name not in common["properties"]}
+            [constant] = [value["const"] for value in own.values() if "const" in value]
+            yield f'`kind = "{constant}"`', {**record, "properties": own}
+    elif "$ref" in field.get("items", {}):
+        yield f"`[[{key}]]`", record_of(field["items"], records)
+
+
+def adapter_tables() -> str:
+    blocks = []
+    for entry in entries():
+        if entry.package != OWN_PACKAGE:
+            continue
+        schema = settings_of(entry.name).model_json_schema()
+        blocks += [f'### `adapter = "{entry.name}"`', intro(schema), key_table(schema)]
+        blocks += nested(schema, schema.get("$defs", {}))
+    return joined(blocks)
+
+
+def event_tables() -> str:
+    schema = EVENT.json_schema()
+    blocks = []
+    for reference in schema["oneOf"]:
+        record = record_of(reference, schema["$defs"])
+        name = record["properties"]["ev"]["const"]
+        own = {key: value for key, value in record["properties"].items() if key not in ("ev", "t_ns")}
+        rows = [
+            (f"`{key}`", type_words(value), "yes" if key in record["required"] else default_words(value))
+            for key, value in own.items()
+        ]
+        blocks += [f"#### `{name}`", intro(record), table(("Field", "Type", "Required, or default"), rows)]
+    return joined(blocks)
+
+
+def metric_tables() -> str:
+    rows = [
+        (f"`{name}`", spec.title, spec.unit, spec.better or "neither", spec.meaning) for name, spec in METRICS.items()
+    ]
+    ways = [
+        (f"`{name}`", f"`{definition.id}`", definition.sentence)
+        for name, spec in METRICS.items()
+        for definition in spec.definitions
+    ]
+    return joined(
+        [
+            "### What each metric is",
+            table(("Metric", "In tables", "Unit", "Better", "Meaning"), rows),
+            "### How each can be had",
+            table(("Metric", "Definition", "What is taken"), ways),
+        ]
+    )
+
+
+def nested(record: Schema, records: Schema) -> list[str]:
+    """The records that the keys of a record refer to, each explained once, deepest last."""
+    blocks, seen = [], []
+    waiting = list(references(record))
+    while waiting:
+        name = waiting.pop(0)
+        if name in seen:
+            continue
+        seen.append(name)
+        inner = records[name]
+        blocks += [f"#### `{name}`", intro(inner), key_table(inner)]
+        waiting += references(inner)
+    return blocks
+
+
+def references(record: Schema) -> Iterator[str]:
+    for value in record["properties"].values():
+        yield from re.findall(r'"#/\$defs/(\w+)"', json.dumps(value))
+
+
+def key_table(record: Schema, *, only_plain: bool = False) -> str:
+    """One row a key. `only_plain` leaves out the keys that have a table of their own."""
+    rows = []
+    for key, value in record["properties"].items():
+        if only_plain and ("$defs" in json.dumps(value)):
+            continue
+        if "const" in value:
+            continue
+        if not value.get("description"):
+            sys.exit(f"{record.get('title')}.{key} has no description")
+        required = key in record.get("required", ()) and not (only_plain and key == "name")
+        rows.append(
+            (f"`{key}`", type_words(value), "required" if required else default_words(value), value["description"])
+        )
+    return table(("Key", "Type", "Default", "Meaning"), rows)
+
+
+def type_words(value: Schema) -> str:
+    """A type as a reader of TOML or JSON says it, with its bounds."""
+    if "anyOf" in value:
+        return alternatives([type_words(part) for part in value["anyOf"] if part.get("type") != "null"])
+    if "$ref" in value:
+        name = value["$ref"].rpartition("/")[2]
+        return f"table [`{name}`](#{name.lower()})"
+    if "enum" in value:
+        return alternatives([f"`{json.dumps(item)}`" for item in value["enum"]])
+    kind = value.get("type")
+    if kind == "array":
+        return f"array of {plural(type_words(value['items']))}{', not empty' if value.get('minItems') else ''}"
+    if kind == "object":
+        inner = value.get("additionalProperties")
+        return f"table of {plural(type_words(inner))}" if isinstance(inner, dict) and inner else "table"
+    bounds = [
+        f"{sign} {number_words(value[name])}"
+        for name, sign in (("exclusiveMinimum", ">"), ("minimum", "≥"), ("exclusiveMaximum", "<"), ("maximum", "≤"))
+        if name in value
+    ]
+    words = {"boolean": "`true` or `false`"}.get(str(kind), str(kind))
+    if value.get("pattern") == NAME_PATTERN:
+        words = "name"
+    elif "pattern" in value:
+        words += f" like `{value['pattern']}`"
+    return " ".join([words, ", ".join(bounds)]).strip()
+
+
+def alternatives(words: Sequence[str]) -> str:
+    *first, last = words
+    return f"{', '.join(first)} or {last}" if first else last
+
+
+def plural(words: str) -> str:
+    return re.sub(r"^(string|integer|number|name|table)\b", r"\1s", words)
+
+
+def number_words(number: float) -> str:
+    return f"{number:_}" if isinstance(number, int) and number >= 10_000 else f"{number:g}"
+
+
+def default_words(value: Schema) -> str:
+    default = value.get("default")
+    if default is None:
+        return "none"
+    if isinstance(default, dict):
+        return "an empty table"
+    if default == []:
+        return "`[]`"
+    if isinstance(default, int) and not isinstance(default, bool):
+        return f"`{number_words(default)}`"
+    return f"`{json.dumps(default, ensure_ascii=False)}`"
+
+
+def record_of(reference: Schema, records: Schema) -> Schema:
+    found: Schema = records[reference["$ref"].rpartition("/")[2]]
+    return found
+
+
+def intro(record: Schema) -> str:
+    """A record's docstring, without the heading's own words before the colon; a line a paragraph."""
+    text = re.sub(r"^`[^`]*`: ", "", record["description"])
+    paragraphs = [" ".join(part.split()) for part in text.split("\n\n")]
+    return "\n\n".join(part[:1].upper() + part[1:] for part in paragraphs)
+
+
+def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Markdown without padding, so that a changed row is a changed line; empty without rows."""
+    if not rows:
+        return ""
+    cells = [headers, ["---"] * len(headers), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in cells)
+
+
+def joined(blocks: list[str]) -> str:
+    return "\n\n".join(block for block in blocks if block)
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "config": config_tables,
+    "adapters": adapter_tables,
+    "events": event_tables,
+    "metrics": metric_tables,
+}
+
+if __name__ == "__main__":
+    sys.exit(main())
