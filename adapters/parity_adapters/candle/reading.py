@@ -111,11 +111,10 @@ def _opening(settings: CandleSettings, output: Output, preamble: Preamble, progr
         "program": program.name,
         "source": settings.source,
         "candle": settings.crate_version if published else None,
-        "build_features": ",".join(settings.features),
+        "build_features": ",".join(settings.features) or "none",
         "build_target_cpu": settings.target_cpu or ("baseline" if published else None),
         "device": device,
-        "threads": settings.threads,
-        "which": program.which,
+        "threads": settings.threads or "Candle's own choice",
         "end_token": program.end_token,
         "kv_cache_dtype": "f32",
         "rope_table_dtype": program.rope_table_dtype,
@@ -126,6 +125,8 @@ def _opening(settings: CandleSettings, output: Output, preamble: Preamble, progr
         "prefix_cache": False,
         **preamble.facts,
     }
+    if program.which:
+        values["which"] = program.which
     if preamble.header:
         values |= {"tensors": preamble.header.tensors, "weights_bytes_nominal": preamble.header.weights_bytes}
     yield Settings(t_ns=first, values=values)
