@@ -154,7 +154,10 @@ def test_every_toml_block_is_a_whole_config_or_a_file(page: Path, tmp_path: Path
 
 
 def test_the_quickstart_is_a_good_config() -> None:
-    assert load_config(ROOT / "configs" / "quickstart.toml", settings_of, {}).config.implementations == ("mlx-lm",)
+    assert load_config(ROOT / "configs" / "quickstart.toml", settings_of, {}).config.implementations == (
+        "mlx-lm",
+        "candle-reference",
+    )
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
