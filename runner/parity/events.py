@@ -16,7 +16,7 @@ PROTOCOL_VERSION = 1
 class EventBase(BaseModel):
     """What every event has: the instant at which its fact became true, in ns of the monotonic clock."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True)
 
     t_ns: int = Field(gt=0)
 
@@ -118,5 +118,7 @@ class Bye(EventBase):
 
 Event = Hello | Phase | Prompt | Token | Chunk | Count | Text | RuntimeFigure | Settings | Error | Bye
 
-EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="ev")])
+EVENT: TypeAdapter[Event] = TypeAdapter(
+    Annotated[Event, Field(discriminator="ev")], config=ConfigDict(defer_build=True)
+)
 """Parses one line: `EVENT.validate_json(line)`; raises pydantic's `ValidationError`."""

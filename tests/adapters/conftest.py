@@ -19,6 +19,9 @@ from parity.process import supervise
 from parity.records import Job, Limits, ModelFacts, Scalar, TestSpec
 from parity.transcript import Head
 
+COVERAGE = ("COVERAGE_PROCESS_CONFIG",)
+"""By this coverage follows a run into the workers; runs of users hand it on to nobody."""
+
 PATIENT = Limits(load_s=300.0, first_token_s=300.0, stall_s=300.0, total_s=600.0)
 
 
@@ -124,7 +127,7 @@ def run_job(tmp_path: Path) -> RunJob:
 
 def _supervised(adapter: Adapter, launch: Launch, task: Job, path: Path) -> Ran:
     head = Head(purpose="trial", runtime=adapter.name, job=task)
-    transcript = supervise(launch, head=head, path=path, limits=PATIENT)
+    transcript = supervise(launch, head=head, path=path, limits=PATIENT, pass_env=COVERAGE)
     return Ran(transcript, tuple(adapter.read(transcript, task)))
 
 
@@ -135,7 +138,7 @@ def ask(tmp_path: Path) -> Ask:
     def ask(adapter: Adapter) -> Transcript:
         command: Command = adapter.probe().model_copy(update={"deadline_s": 300.0})
         head = Head(purpose="probe", runtime=adapter.name)
-        return supervise(command, head=head, path=tmp_path / "probe.jsonl", limits=PATIENT)
+        return supervise(command, head=head, path=tmp_path / "probe.jsonl", limits=PATIENT, pass_env=COVERAGE)
 
     return ask
 
