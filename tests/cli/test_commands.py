@@ -70,6 +70,7 @@ def test_a_corrupt_model_exits_2_with_the_reason(
     assert "bad.gguf" in done.err
 
 
+@pytest.mark.slow
 def test_plan_shows_cells_order_and_time_and_runs_nothing(
     parity: Parity, write_config: WriteConfig, tmp_path: Path
 ) -> None:
@@ -107,6 +108,7 @@ def test_adapter_list_names_every_adapter_and_its_package(parity: Parity) -> Non
     assert "parity-matrix" in out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", ["table", "markdown", "page", "json"])
 def test_report_prints_each_format_and_changes_nothing(parity: Parity, write_config: WriteConfig, format: str) -> None:
     run = parity("run", write_config(GOOD), "--out", "run").run
@@ -124,6 +126,7 @@ def test_a_report_of_nothing_or_in_no_format_exits_2(parity: Parity, tmp_path: P
     assert parity("score", tmp_path).code == 2
 
 
+@pytest.mark.slow
 def test_a_run_folder_of_another_version_is_refused_by_name(parity: Parity, write_config: WriteConfig) -> None:
     run = parity("run", write_config(GOOD), "--out", "run").run
     text = (run / "run.json").read_text(encoding="utf-8")
@@ -133,6 +136,7 @@ def test_a_run_folder_of_another_version_is_refused_by_name(parity: Parity, writ
     assert "schema version 99; this parity reads version 1" in done.err
 
 
+@pytest.mark.slow
 def test_the_published_schemas_hold_what_parity_writes(parity: Parity, write_config: WriteConfig) -> None:
     run = parity("run", write_config(GOOD), "--out", "run").run
     schemas = {

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from runs import PARITY, Parity, WriteConfig, config_text, speaker_table, speakers_alive
 
+pytestmark = pytest.mark.slow
+
 LIMITS = """
 [limits]
 load_s = 20
