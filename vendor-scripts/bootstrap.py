@@ -6,6 +6,7 @@ wheel kept outside the clone; a second run finds everything done and starts at o
 
 import argparse
 import hashlib
+import importlib.util
 import os
 import platform
 import re
@@ -32,9 +33,7 @@ def main() -> None:
     if stamp.exists():
         return
     check_prerequisites()
-    if not PYTHON.exists():
-        say(f"making {VENV.relative_to(ROOT)}")
-        venv.create(VENV, with_pip=True)
+    make_environment()
     # Dependency groups need pip 25.1, and building llama-cpp-python a cmake of its own where the system has none.
     pip("install", "--quiet", "--upgrade", "pip>=25.1")
     wheel = compiled_wheel()
@@ -50,6 +49,23 @@ def main() -> None:
     say("ready")
 
 
+def make_environment() -> None:
+    """A fresh one unless this very Python made the one that is there; never half of one."""
+    made_by = VENV / ".python"
+    if PYTHON.exists() and made_by.exists() and made_by.read_text() == sys.version:
+        return
+    say(f"making {VENV.relative_to(ROOT)}")
+    shutil.rmtree(VENV, ignore_errors=True)
+    try:
+        venv.create(VENV, with_pip=True)
+        made_by.write_text(sys.version)
+    except BaseException as error:
+        shutil.rmtree(VENV, ignore_errors=True)
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        sys.exit(f"the virtual environment could not be made: {error}")
+
+
 def fingerprint(groups: list[str]) -> str:
     """Changes when what is to be installed changes."""
     what = (ROOT / "pyproject.toml").read_bytes() + Path(__file__).read_bytes() + repr(groups).encode()
@@ -62,6 +78,8 @@ def check_prerequisites() -> None:
             f"parity needs Python 3.11 or newer; {sys.executable} is {platform.python_version()}.\n"
             "Name a newer one: make PYTHON=python3.12 …"
         )
+    if importlib.util.find_spec("ensurepip") is None:
+        sys.exit("this Python can't make virtual environments.\nDebian, Ubuntu: apt-get install python3-venv")
     if not any(shutil.which(name) for name in ("c++", "g++", "clang++")):
         sys.exit(
             "llama-cpp-python is compiled here and needs a C++ compiler.\n"

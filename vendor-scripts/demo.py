@@ -13,6 +13,7 @@ from pathlib import Path
 
 PARITY = Path(sys.executable).with_name("parity")
 CONFIG = "configs/quickstart.toml"
+GUEST = "candle-reference"
 
 
 def main() -> int:
@@ -28,8 +29,12 @@ def main() -> int:
         print(f"\n`parity run {CONFIG}` exited with {code}; it says why above.")
         return code or 1
     found = json.loads(report.read_text(encoding="utf-8"))
-    failed = [trial for trial in found["trials"] if trial["failure"] is not None]
+    # The third runtime is a guest: a Rust toolchain that can't build it does not fail the demo.
+    absent = {r["name"]: r["reason"] for r in found["runtimes"] if r["status"] == "unavailable" and r["name"] == GUEST}
+    failed = [t for t in found["trials"] if t["failure"] is not None and t["runtime"] not in absent]
     print(f"\n`parity run {CONFIG}` exited with {found['exit']['code']}: {found['exit']['reason']}.")
+    for name, reason in absent.items():
+        print(f"{name} was left out: {reason}")
     if failed:
         print(f"The demo failed: {len(failed)} of {len(found['trials'])} trials did not run well.")
         return 1

@@ -1,9 +1,16 @@
 """Entry point of `parity` and `python -m parity`: a failure that the user can mend is a message, not a traceback."""
 
+import io
 import sys
+import traceback
 
 USAGE = 2
 INTERRUPTED = 130
+BUG = 70
+"""EX_SOFTWARE of sysexits.h: no verdict may be read from a failure of parity's own."""
+
+NO_IO = 74
+"""EX_IOERR of sysexits.h, such as a full disk."""
 
 
 def main() -> None:
@@ -17,6 +24,10 @@ def main() -> None:
     from parity.cli import app
     from parity.errors import ParityError
 
+    for stream in (sys.stdout, sys.stderr):
+        # A result is not lost to a terminal that can't show a character of it.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         app()
     except ParityError as error:
@@ -25,10 +36,13 @@ def main() -> None:
     except KeyboardInterrupt:
         print("parity: interrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)
-    except BrokenPipeError:
-        # Whoever read our output left; there is nobody to tell.
-        sys.stderr.close()
-        sys.exit(INTERRUPTED)
+    except OSError as error:
+        print(f"parity: {error.filename or 'input or output'}: {error.strerror}", file=sys.stderr)
+        sys.exit(NO_IO)
+    except Exception:
+        traceback.print_exc()
+        print("parity: this is a bug in parity or in an adapter, and no verdict", file=sys.stderr)
+        sys.exit(BUG)
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ def _measure(short: Trial, full: Trial, asked: tuple[int, int]) -> Sequence[Meas
         reason = f"the larger budget took no longer ({t2:.4g} s against {t1:.4g} s)"
     else:
         rate = (n2 - n1) / (t2 - t1)
-        note = f"N by {counts[0].definition}, T by {spans[0].definition}"
+        note = f"of {asked[0]} and {asked[1]} tokens, N by {counts[0].definition}, T by {spans[0].definition}"
         return [had("gen_tps", rate, RATE, "derived", note), _prompt(short, full, rate, n1, t1, spans[0])]
     return [absent("gen_tps", reason, RATE), absent("prompt_tps", reason, PROMPT)]
 
@@ -74,7 +74,7 @@ def _prompt(short: Trial, full: Trial, rate: float, n1: float, t1: float, span: 
     prefill_s = t1 - (n1 - 1) / rate
     if prefill_s <= 0:
         return absent("prompt_tps", "generation alone accounts for the shorter trial", PROMPT)
-    return had("prompt_tps", counts[1] / prefill_s, PROMPT, "derived", "a lower bound")
+    return had("prompt_tps", counts[1] / prefill_s, PROMPT, "derived")
 
 
 def _common(short: Trial, full: Trial, metrics: Sequence[str]) -> tuple[Measurement, float, float] | None:

@@ -3,6 +3,7 @@
 Results go to standard output, progress and complaints to standard error. Exit codes: see `parity run --help`.
 """
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -34,7 +35,7 @@ def _root(
     if version:
         from parity.version import version as own
 
-        print(f"parity {own()}")
+        _emit(f"parity {own()}")
         raise typer.Exit
 
 
@@ -52,8 +53,15 @@ def run(
 ) -> None:
     """Run a config and judge it.
 
-    Exit codes: 0 every required gate passed, 1 a required gate failed, 2 usage or config error, 3 something required is
-    inconclusive or not comparable, 4 something required did not run, 5 nothing ran, 130 interrupted.
+    \b
+    Exit codes:
+      0    every required gate passed
+      1    a required gate failed
+      2    usage or config error
+      3    something required is inconclusive or not comparable
+      4    something required did not run
+      5    nothing ran
+      130  interrupted
     """
     from parity.plan import make_plan
     from parity.precondition import NotAuthorisedError, authorise
@@ -87,19 +95,24 @@ def plan(config: ConfigPath, as_json: AsJson = False) -> None:
     from parity.outlook import outlook, render
 
     found = outlook(_load(config))
-    print(found.model_dump_json(indent=2) if as_json else render(found))
+    _emit(found.model_dump_json(indent=2) if as_json else render(found))
 
 
 @app.command()
-def doctor(config: Annotated[Path | None, typer.Argument(metavar="[CONFIG]")] = None, as_json: AsJson = False) -> None:
+def doctor(
+    config: Annotated[
+        Path | None, typer.Argument(metavar="CONFIG", help="its runtimes; every adapter unless given")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Say which runtimes can be used here, and how to get those that can't. Exits with 4 when one is not ready."""
     from parity.doctor import examine, render
 
     checkups = list(examine(_load(config) if config is not None else None))
     if as_json:
-        print("[" + ",\n".join(c.model_dump_json() for c in checkups) + "]")
+        _emit("[" + ",\n".join(c.model_dump_json() for c in checkups) + "]")
     else:
-        print(render(checkups))
+        _emit(render(checkups))
     if any(c.status in ("not ready", "broken") for c in checkups):
         raise typer.Exit(4)
 
@@ -131,7 +144,7 @@ def report(
 
     if format not in FORMATS:
         raise typer.BadParameter(f"{format!r} is none of {', '.join(FORMATS)}", param_hint="--format")
-    sys.stdout.write(FORMATS[format](rescore(RunFolder.open(run))))
+    _emit(FORMATS[format](rescore(RunFolder.open(run))))
 
 
 @app.command()
@@ -164,7 +177,7 @@ def synth(
             install(path, install_as, hf_home or hub_cache().parent, progress=progress.fetched) if install_as else ()
         )
     for line in (path, *installed):
-        print(line)
+        _emit(str(line))
 
 
 @adapter_app.command("list")
@@ -175,17 +188,26 @@ def list_adapters() -> None:
     from parity.registry import entries
 
     rows = [(entry.name, entry.package, entry.broken or "ok") for entry in entries()]
-    print(tabulate(rows, headers=("Adapter", "Package", "State"), tablefmt="simple", disable_numparse=True))
+    _emit(tabulate(rows, headers=("Adapter", "Package", "State"), tablefmt="simple", disable_numparse=True))
 
 
 @app.command()
 def schema(
-    what: Annotated[str, typer.Argument(help="config, events, report, results or run")] = "config",
+    what: Annotated[str, typer.Argument(metavar="NAME", help="config, events, report, results or run")] = "config",
 ) -> None:
     """Print the JSON Schema of a config, of the event protocol, or of a run's files."""
     from parity.schema import schema_of
 
-    print(schema_of(what))
+    _emit(schema_of(what))
+
+
+def _emit(text: str) -> None:
+    """Prints a result. Whoever closes the pipe early has seen enough: the exit code stays the run's."""
+    try:
+        sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _load(path: Path) -> "LoadedConfig":
@@ -199,9 +221,9 @@ def _print_report(report: "Report", *, as_json: bool) -> None:
     from parity.report import render_table, report_json
 
     if as_json:
-        sys.stdout.write(report_json(report))
+        _emit(report_json(report))
     else:
         import shutil
 
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 80
-        sys.stdout.write(render_table(report, width=width, style="terminal"))
+        _emit(render_table(report, width=width, style="terminal"))

@@ -90,6 +90,7 @@ METRICS: dict[str, MetricSpec] = {
         "t1 − t0",
         (
             *_token_stamps("from the start of prefill to the stamp of the first token"),
+            Definition("first-token-mark", "from the start of prefill to the program's own mark of the first token"),
             Definition(
                 "first-chunk",
                 "from the start of prefill to the first visible text, which may have been held back: an upper bound",

@@ -12,6 +12,9 @@ from parity.records import Scalar
 
 PROTOCOL_VERSION = 1
 
+MOST_TOKENS = 1_000_000_000
+"""A larger count is a mistake of who counted."""
+
 
 class EventBase(BaseModel):
     """What every event has: the instant at which its fact became true, in ns of the monotonic clock."""
@@ -47,7 +50,7 @@ class Prompt(EventBase):
 
     ev: Literal["prompt"] = "prompt"
     ids: list[int] | None = None
-    count: int | None = Field(default=None, ge=0)
+    count: int | None = Field(default=None, ge=0, le=MOST_TOKENS)
     text: str | None = None
 
 
@@ -71,7 +74,7 @@ class Count(EventBase):
     """How many tokens were sampled, as the runtime counted them and parity corrected it (a first token left out …)."""
 
     ev: Literal["count"] = "count"
-    generated: int = Field(ge=0)
+    generated: int = Field(ge=0, le=MOST_TOKENS)
 
 
 class Text(EventBase):

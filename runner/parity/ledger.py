@@ -62,6 +62,8 @@ def conflict(metric: str, baseline: LedgerEntry, other: LedgerEntry) -> str | No
         return "a side did not show its prompt's tokens, so nothing says that the prompts are equal"
     elif baseline.prompt_tokens != other.prompt_tokens:
         return f"the prompts differ in length ({baseline.prompt_tokens} tokens against {other.prompt_tokens})"
+    if metric in DEPENDENT_ON_COUNT and None in (baseline.generated_tokens, other.generated_tokens):
+        return "how many tokens a side generated was not seen"
     if metric in DEPENDENT_ON_COUNT and baseline.generated_tokens != other.generated_tokens:
         return f"the sides generated {baseline.generated_tokens} and {other.generated_tokens} tokens"
     return None

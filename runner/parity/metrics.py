@@ -52,6 +52,9 @@ def _prompt(timeline: Timeline) -> Iterator[Measurement]:
     t0, t1 = timeline.phase("prefill", "begin"), tokens[0].t_ns if tokens else None
     first = span("ttft_s", "token-stamps", t0, t1, "the start of prefill", "a first token")
     yield first
+    marked = timeline.phase("prefill", "end")
+    if not tokens and marked is not None:
+        yield span("ttft_s", "first-token-mark", t0, marked, "the start of prefill", "the mark of the first token")
     count = timeline.prompt_tokens
     if count is None:
         yield absent("prompt_tokens", "the runtime did not show its prompt's tokens", "prompt-ids")

@@ -1,5 +1,6 @@
 """How a trial ended: its failure class, if any, and its warnings. A pure function of its transcript and events."""
 
+import errno
 import signal
 from collections.abc import Sequence
 
@@ -21,6 +22,9 @@ def classify(transcript: Transcript, events: Sequence[Event], unreadable: str | 
     tail = transcript.tail()
     if transcript.no_spawn is not None and transcript.no_spawn.errno == 0:
         return Failure(kind="refused", message=transcript.no_spawn.message)
+    if transcript.no_spawn is not None and transcript.no_spawn.errno == errno.E2BIG:
+        message = "its command line is too long for the system: let it read the prompt from {scratch}/job.json"
+        return Failure(kind="refused", message=message)
     if transcript.no_spawn is not None:
         program = transcript.launch.argv[0] if transcript.launch else "the program"
         return Failure(kind="unavailable", message=f"{program} can't be started: {transcript.no_spawn.message}")
@@ -33,13 +37,14 @@ def classify(transcript: Transcript, events: Sequence[Event], unreadable: str | 
     said = next((event for event in events if isinstance(event, Error)), None)
     if said is not None or end.by == "fail":
         return Failure(kind=_own_kind(said, end), message=_own_sentence(said), tail=tail)
-    if _answered_nothing(events):
+    if end.signal is not None and end.oom:
+        return Failure(kind="oom", message="the kernel killed it for want of memory", tail=tail)
+    crashed = end.signal is not None and end.by != "stop"
+    if not crashed and _answered_nothing(events):
         return Failure(kind="silent", message="it went on as if it had answered, without a word of answer", tail=tail)
     if end.by != "stop" and (bad := _status(end)) is not None:
-        if end.oom:
-            return Failure(kind="oom", message="the kernel killed it for want of memory", tail=tail)
         return Failure(kind=bad, message=_status_sentence(end), tail=tail)
-    if not transcript.data("out").strip():
+    if not (transcript.data("out") + transcript.data("err")).strip():
         return Failure(kind="silent", message="it ended well and printed nothing", tail=tail)
     if unreadable is not None:
         return Failure(kind="parse", message=unreadable, tail=tail)
@@ -125,6 +130,8 @@ def _incomplete(transcript: Transcript, events: Sequence[Event]) -> Failure | No
     """A transcript that was read without complaint may still hold no result."""
     tail = transcript.tail()
     tokens = [event for event in events if isinstance(event, Token)]
+    if any(isinstance(event, Bye) and event.reason == "error" for event in events):
+        return Failure(kind="parse", message="it said bye for an error without saying which", tail=tail)
     if [token.k for token in tokens] != list(range(1, len(tokens) + 1)):
         return Failure(kind="parse", message="its tokens are not numbered 1, 2, 3, …", tail=tail)
     if any(isinstance(event, Token | Chunk | Text) for event in events):

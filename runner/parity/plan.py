@@ -7,6 +7,9 @@ from parity.compare import Cell
 from parity.config import Config, TestConfig
 from parity.records import Record, TrialKind
 
+LONGEST_NAME = 60
+"""Of a part of a file's name: systems allow 255 bytes in all, and the number alone tells trials apart."""
+
 
 class PlannedTrial(Record):
     """One trial to make. `number` is its place in the run, from 1."""
@@ -28,7 +31,8 @@ class PlannedTrial(Record):
         """Name of its transcript within the run folder's `trials/`."""
         turn = f"w{self.round}" if self.warmup else f"r{self.round}"
         suffix = "" if self.kind == "full" else f"-{self.kind}"
-        return f"{self.number:04d}-{self.model}-{self.test}-{self.runtime}-{turn}{suffix}.jsonl"
+        names = "-".join(name[:LONGEST_NAME] for name in self.cell)
+        return f"{self.number:04d}-{names}-{turn}{suffix}.jsonl"
 
 
 def make_plan(config: Config, unset: Sequence[str] = ()) -> tuple[PlannedTrial, ...]:

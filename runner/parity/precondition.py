@@ -12,12 +12,11 @@ from pydantic import ValidationError
 
 from parity.config import LoadedConfig
 from parity.doctor import examine
-from parity.errors import ParityError
+from parity.errors import ModelError, ParityError
 from parity.machine import facts
-from parity.records import Report
-from parity.store import RUNS, RunFolder, RunRecord
-from parity.weights import silent
-from parity.weights.digest import file_sha256
+from parity.records import ModelFacts, Report
+from parity.store import RUNS, RunFolder, RunRecord, without_secrets
+from parity.weights import model_facts, parse_source
 
 SAME_MACHINE = ("host", "cpu", "arch", "platform")
 
@@ -72,7 +71,7 @@ def _why_not(
     skipped = [v.gate for v in report.verdicts if v.required and v.verdict == "NOT APPLICABLE"]
     if skipped:
         return f"required gates were not applicable: {', '.join(dict.fromkeys(skipped))}"
-    if run.loaded.sha256 != required.sha256 or run.loaded.settings != required.settings:
+    if run.loaded.model_copy(update={"file": required.file}) != without_secrets(required):
         return "its config was another, or its variables had other values"
     here = facts()
     if any(run.machine.get(key) != here[key] for key in SAME_MACHINE):
@@ -80,19 +79,28 @@ def _why_not(
     for runtime in report.runtimes:
         if runtime.version != versions.get(runtime.name):
             return f"{runtime.name} was {runtime.version} and is {versions.get(runtime.name)}"
-    return _changed_file(run, folder)
+    return _changed_file(required, run, folder)
 
 
-def _changed_file(run: RunRecord, folder: RunFolder) -> str | None:
+def _changed_file(required: LoadedConfig, run: RunRecord, folder: RunFolder) -> str | None:
     for model in run.models:
-        path = Path(model.path)
-        if not path.exists() or (path.is_file() and file_sha256(path, silent) != model.sha256):
+        if _model_sha256(model, required.folder) != model.sha256:
             return f"the model {model.name} is another now"
     for runtime, built in folder.executables().items():
         for name, (executable, sha256) in built.items():
             if executable_sha256(Path(executable)) != sha256:
                 return f"the executable {name} of {runtime} is another now"
     return None
+
+
+def _model_sha256(model: ModelFacts, base: Path) -> str | None:
+    """The sha256 of what the source gives now, if it is here; nothing is fetched."""
+    try:
+        if parse_source(model.source, base).locate() is None:
+            return None
+        return model_facts(model.name, model.title, model.source, base=base).sha256
+    except ModelError:
+        return None
 
 
 def executable_sha256(path: Path) -> str | None:

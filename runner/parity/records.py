@@ -65,14 +65,22 @@ class TestSpec(Record):
     sampling: Sampling = Sampling()
 
 
+LONGEST_S = 1e7
+"""Of a deadline: some four months; a larger number is a mistake."""
+
+
 class Limits(Record):
     """Bounds of one trial. Each is named for what it bounds; all but the last are seconds."""
 
-    load_s: float = Field(default=120.0, gt=0, description="spawn to ready")
-    first_token_s: float = Field(default=60.0, gt=0, description="ready to the first token")
-    stall_s: float = Field(default=30.0, gt=0, description="no output and no CPU progress of the whole process tree")
-    total_s: float = Field(default=600.0, gt=0, description="spawn to the end of the process")
-    grace_s: float = Field(default=3.0, gt=0, description="between INT, TERM and KILL when a process must end")
+    load_s: float = Field(default=120.0, gt=0, le=LONGEST_S, description="spawn to ready")
+    first_token_s: float = Field(default=60.0, gt=0, le=LONGEST_S, description="ready to the first token")
+    stall_s: float = Field(
+        default=30.0, gt=0, le=LONGEST_S, description="no output and no CPU progress of the whole process tree"
+    )
+    total_s: float = Field(default=600.0, gt=0, le=LONGEST_S, description="spawn to the end of the process")
+    grace_s: float = Field(
+        default=3.0, gt=0, le=LONGEST_S, description="between INT, TERM and KILL when a process must end"
+    )
     max_output_bytes: int = Field(default=64 * 1024 * 1024, gt=0, description="of both streams together")
 
 
@@ -121,6 +129,9 @@ class LedgerEntry(Record):
 
     weights_sha256: str | None = Field(description="of the file that it loaded; None where that was not seen")
     prompt_ids_sha256: str | None = None
+    prompt_retokenised: bool = Field(
+        default=False, description="the ids are those of the text that it said it sends, tokenised again"
+    )
     prompt_tokens: int | None = None
     generated_tokens: int | None = None
     ended_early: bool = False

@@ -20,6 +20,7 @@ from parity.precondition import executable_sha256
 from parity.process import Cancel, supervise
 from parity.progress import Progress
 from parity.records import SCHEMA_VERSION, Job, ModelFacts, Report, TestSpec, Trial, TrialKind
+from parity.redaction import redact
 from parity.report import render_page, render_table, report_json
 from parity.score import make_adapters, read_trial, score
 from parity.store import RunFolder, RunRecord, now
@@ -101,7 +102,11 @@ def execute(
         _run_trials(loaded, models, plan, ready, folder, progress, cancel)
         folder.end(interrupted=cancel.count > 0)
     report = score(folder)
-    write_reports(report, folder, progress)
+    try:
+        write_reports(report, folder, progress)
+    except OSError as error:
+        # The verdict is not lost with the file that should have held it.
+        progress.note(f"warning: {error.filename}: {error.strerror}; `parity score {folder.path}` writes the reports")
     return report
 
 
@@ -168,6 +173,7 @@ def _command(
         path=path,
         limits=limits,
         pass_env=common.pass_env,
+        hidden=loaded.secrets,
         cancel=cancel,
         watch=lambda sighting: progress.built(runtime, sighting.count) if sighting.kind == "token" else None,
     )
@@ -206,6 +212,7 @@ def _run_trials(
                 scratch=str(scratch),
             )
             transcript = run_trial(loaded, ready[planned.runtime], job, folder.trial_path(planned), progress, cancel)
+        _note_program(planned.runtime, transcript, folder)
         trial = read_trial(ready[planned.runtime].adapter, planned, transcript, folder)
         if _note_weights(trial, job, folder):
             trial = read_trial(ready[planned.runtime].adapter, planned, transcript, folder)
@@ -225,6 +232,15 @@ def _supply_tokenizers(models: tuple[ModelFacts, ...], folder: RunFolder, progre
         target = folder.tokenizer_path(model.name)
         target.parent.mkdir(exist_ok=True)
         shutil.copyfile(found, target)
+
+
+def _note_program(runtime: str, transcript: Transcript, folder: RunFolder) -> None:
+    """Hashes what was launched, once a runtime: an interpreter or a program that parity didn't build counts too."""
+    if transcript.launch is None or transcript.spawn is None:
+        return
+    path = shutil.which(transcript.launch.argv[0], path=transcript.launch.env.get("PATH"))
+    if path is not None and path not in {known for known, _ in folder.executables().get(runtime, {}).values()}:
+        folder.note_executable(runtime, path, executable_sha256(Path(path)))
 
 
 def _note_weights(trial: Trial, job: Job, folder: RunFolder) -> bool:
@@ -254,7 +270,8 @@ def run_trial(
     loaded: LoadedConfig, runtime: Ready, job: Job, path: Path, progress: Progress, cancel: Cancel
 ) -> Transcript:
     """One trial, supervised; a job that its adapter refuses is a transcript too."""
-    head = Head(purpose="trial", runtime=job.runtime, job=job)
+    kept = Job.model_validate_json(redact(job.model_dump_json(), loaded.secrets))
+    head = Head(purpose="trial", runtime=job.runtime, job=kept)
     try:
         launch = runtime.adapter.launch(job, runtime.build)
     except RefusedError as error:
@@ -268,6 +285,7 @@ def run_trial(
         path=path,
         limits=loaded.config.limits,
         pass_env=common.pass_env,
+        hidden=loaded.secrets,
         cancel=cancel,
         watch=progress.sight,
     )

@@ -1,5 +1,6 @@
 """From a run folder to its report: reads transcripts, and computes every number and verdict again from them."""
 
+import errno
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
@@ -13,12 +14,21 @@ from parity.errors import ReadError, RunFolderError
 from parity.events import Event, Prompt
 from parity.metrics import measure
 from parity.plan import PlannedTrial, cells_of
-from parity.records import Failure, Job, Report, RuntimeReport, Scalar, Trial
+from parity.records import Failure, Job, Measurement, Report, RuntimeReport, Scalar, Trial
 from parity.registry import UnknownAdapterError, adapter_class
 from parity.store import RunFolder, RunRecord
 from parity.transcript import Transcript, read_transcript
 from parity.verdict import Evidence, exit_of, judge
 from parity.weights.tokenizer import Encode, load_encoder
+
+NEVER_ASKED = Availability(ready=False, reason="the run was interrupted before it was asked")
+"""Of a runtime about which nothing is known: its trials did not run, and nothing failed."""
+
+
+def _cancelled(transcript: Transcript) -> bool:
+    if transcript.no_spawn is not None:
+        return transcript.no_spawn.errno == errno.ECANCELED
+    return transcript.end is None or transcript.end.by == "cancel"
 
 
 def make_adapters(loaded: LoadedConfig) -> dict[str, Adapter]:
@@ -90,6 +100,7 @@ def read_trial(adapter: Adapter, planned: PlannedTrial, transcript: Transcript, 
     assert job is not None, "a trial's transcript opens with its job"
     events, unreadable = _events(adapter, transcript, job)
     encode = _encoder(folder.tokenizer_path(planned.model))
+    retokenised = encode is not None and any(isinstance(event, Prompt) and event.ids is None for event in events)
     if encode is not None:
         events = [_with_ids(event, encode) for event in events]
     failure = outcome.classify(transcript, events, unreadable)
@@ -106,13 +117,26 @@ def read_trial(adapter: Adapter, planned: PlannedTrial, transcript: Transcript, 
     )
     if failure is not None:
         return blank
+    measurements = measure(transcript, events, None if encode is None else lambda text: len(encode(text)))
+    entry = ledger.entry(job, transcript, events, folder.weights_sha256)
     return blank.model_copy(
         update={
-            "measurements": measure(transcript, events, None if encode is None else lambda text: len(encode(text))),
-            "ledger": ledger.entry(job, transcript, events, folder.weights_sha256),
+            "measurements": measurements,
+            "ledger": entry.model_copy(
+                update={
+                    "prompt_retokenised": retokenised and entry.prompt_ids_sha256 is not None,
+                    "generated_tokens": entry.generated_tokens or _counted(measurements),
+                }
+            ),
             "text": ledger.shown_text(events),
         }
     )
+
+
+def _counted(measurements: Iterable[Measurement]) -> int | None:
+    """N by the strictest count there is."""
+    values = (m.value for m in measurements if m.metric == "generated_tokens" and m.value is not None)
+    return next((round(value) for value in values), None)
 
 
 def _events(adapter: Adapter, transcript: Transcript, job: Job) -> tuple[list[Event], str | None]:
@@ -123,6 +147,9 @@ def _events(adapter: Adapter, transcript: Transcript, job: Job) -> tuple[list[Ev
             events.append(event)  # noqa: PERF402 - what was read before a complaint is kept
     except ReadError as error:
         return events, str(error)
+    except Exception as error:
+        # A reader that breaks on what a program printed loses this trial, not the run.
+        return events, f"its adapter can't read it ({type(error).__name__}: {error})"
     return events, None
 
 
@@ -143,12 +170,18 @@ def _with_ids(event: Event, encode: Encode) -> Event:
 def _availability(folder: RunFolder, runtime: str, adapter: Adapter) -> Availability:
     path = folder.probe_path(runtime)
     if not path.exists():
-        return Availability(ready=False, reason="it was never probed")
-    found = adapter.read_probe(read_transcript(path))
+        return NEVER_ASKED
+    probed = read_transcript(path)
+    if _cancelled(probed):
+        return NEVER_ASKED
+    found = adapter.read_probe(probed)
     built = folder.build_path(runtime)
     if not found.ready or not built.exists():
         return found
-    build = adapter.read_build(read_transcript(built))
+    compiled = read_transcript(built)
+    if _cancelled(compiled):
+        return NEVER_ASKED
+    build = adapter.read_build(compiled)
     if build.executables:
         return found
     return found.model_copy(update={"ready": False, "reason": f"build: {build.reason}", "remedy": build.remedy})
@@ -166,7 +199,7 @@ def _read_trials(
     ran = {trial.file for trial in trials}
     for planned in run.plan:
         found = available[planned.runtime]
-        if not found.ready and f"trials/{planned.file}" not in ran:
+        if not found.ready and found is not NEVER_ASKED and f"trials/{planned.file}" not in ran:
             trials.append(_never_ran(planned, found))
     return tuple(trials), started
 
@@ -191,7 +224,7 @@ def _runtime_report(
 ) -> RuntimeReport:
     settings: dict[str, Scalar] = {}
     for trial in trials:
-        if trial.runtime == name and trial.ledger is not None and not settings:
+        if trial.runtime == name and trial.kind == "full" and trial.ledger is not None and not settings:
             settings = trial.ledger.settings
     device = settings.get("device") or (found.device if found else None)
     return RuntimeReport(

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 CONFIDENCE = 0.95
+LARGEST_LOG = 700.0
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,9 @@ def geometric_mean(values: Sequence[float]) -> Estimate:
     logs = [math.log(value) for value in values]
     mean = math.fsum(logs) / len(logs)
     if len(logs) == 1:
-        return Estimate(math.exp(mean), None, None)
+        return Estimate(_exp(mean), None, None)
     half = _t(len(logs) - 1) * _deviation(logs, mean) / math.sqrt(len(logs))
-    return Estimate(math.exp(mean), math.exp(mean - half), math.exp(mean + half))
+    return Estimate(_exp(mean), _exp(mean - half), _exp(mean + half))
 
 
 def paired_ratio(numerators: Sequence[float], denominators: Sequence[float]) -> Estimate:
@@ -67,6 +68,11 @@ def quantile(values: Sequence[float], q: float) -> float:
     below = math.floor(place)
     above = min(below + 1, len(ordered) - 1)
     return ordered[below] + (place - below) * (ordered[above] - ordered[below])
+
+
+def _exp(log: float) -> float:
+    """Values hundreds of orders of magnitude apart have an interval that no float can hold: its ends are cut."""
+    return math.exp(max(-LARGEST_LOG, min(LARGEST_LOG, log)))
 
 
 def _deviation(values: Sequence[float], mean: float) -> float:

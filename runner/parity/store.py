@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +12,7 @@ from parity.config import LoadedConfig
 from parity.errors import RunFolderError
 from parity.plan import PlannedTrial
 from parity.records import SCHEMA_VERSION, ModelFacts, Record, Scalar, Trial
+from parity.redaction import REDACTED, SECRET, redact, secrets_of
 from parity.transcript import Transcript, read_transcript
 
 RUNS = Path(".parity") / "runs"
@@ -78,7 +78,8 @@ class RunFolder:
 
     def write_run(self, run: RunRecord) -> None:
         """Writes `run.json`; secrets among environment values are left out."""
-        self.write("run.json", _without_secrets(run).model_dump_json(indent=2) + "\n")
+        kept = run.model_copy(update={"loaded": without_secrets(run.loaded)})
+        self.write("run.json", kept.model_dump_json(indent=2) + "\n")
 
     def read_run(self) -> RunRecord:
         """Reads `run.json`. Raises RunFolderError when another version or another program wrote it."""
@@ -107,11 +108,11 @@ class RunFolder:
             return True
 
     def write_executables(self, built: Mapping[str, Mapping[str, tuple[str, str | None]]]) -> None:
-        """Records what was built: runtime → name → (path, sha256)."""
+        """Records what was built or launched: runtime → name → (path, sha256)."""
         self.write("executables.json", json.dumps(built, indent=2) + "\n")
 
     def executables(self) -> dict[str, dict[str, tuple[str, str | None]]]:
-        """What `write_executables` recorded; empty where nothing was built."""
+        """What `write_executables` recorded; empty before anything was built or launched."""
         try:
             recorded = json.loads((self.path / "executables.json").read_bytes())
         except (OSError, ValueError):
@@ -120,6 +121,12 @@ class RunFolder:
             runtime: {name: (entry[0], entry[1]) for name, entry in built.items()}
             for runtime, built in recorded.items()
         }
+
+    def note_executable(self, runtime: str, path: str, sha256: str | None) -> None:
+        """Adds a program that a runtime launches and didn't build."""
+        recorded = self.executables()
+        recorded.setdefault(runtime, {})[Path(path).name] = (path, sha256)
+        self.write_executables(recorded)
 
     def trial_path(self, trial: PlannedTrial) -> Path:
         return self.path / "trials" / trial.file
@@ -177,19 +184,17 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-_SECRET = re.compile("TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|_KEY$", re.IGNORECASE)
-
-
-def _without_secrets(run: RunRecord) -> RunRecord:
-    config = run.loaded.config
+def without_secrets(loaded: LoadedConfig) -> LoadedConfig:
+    """A config as it may be kept: without the values that came from, or are given to, secret-looking variables."""
+    given = [value for runtime in loaded.config.runtimes.values() for value in secrets_of(runtime.env)]
+    kept = LoadedConfig.model_validate_json(redact(loaded.model_dump_json(), {*loaded.secrets, *given}))
     runtimes = {
         name: runtime.model_copy(
-            update={"env": {k: "(left out)" if _SECRET.search(k) else v for k, v in runtime.env.items()}}
+            update={"env": {k: REDACTED if SECRET.search(k) else v for k, v in runtime.env.items()}}
         )
-        for name, runtime in config.runtimes.items()
+        for name, runtime in kept.config.runtimes.items()
     }
-    loaded = run.loaded.model_copy(update={"config": config.model_copy(update={"runtimes": runtimes})})
-    return run.model_copy(update={"loaded": loaded})
+    return kept.model_copy(update={"config": kept.config.model_copy(update={"runtimes": runtimes})})
 
 
 def _unused(path: Path) -> Path:

@@ -163,6 +163,25 @@ class Transcript:
                     break
         return found
 
+    def first_sight(self, pattern: str, stream: Stream, *, partial: bool = False) -> int | None:
+        """When `pattern` was first there to be found in a line of a stream, or None. With `partial` a line counts
+        before its newline has come, from the read that completes the match."""
+        if not partial:
+            found = self.find(pattern, stream)
+            return found[0].t_ns if found else None
+        regex = re.compile(pattern)
+        held = bytearray()
+        for piece in self.pieces:
+            if piece.stream != stream:
+                continue
+            for k, part in enumerate(piece.data.split(b"\n")):
+                if k:
+                    held.clear()
+                held += part
+                if regex.search(_line_text(held)):
+                    return piece.t_ns
+        return None
+
     def tail(self, count: int = 12) -> tuple[str, ...]:
         """The last lines of both streams in order of arrival, for a message."""
         both = sorted((line for stream in ("out", "err") for line in self.lines(stream)), key=lambda line: line.t_ns)

@@ -144,6 +144,13 @@ def _judge_ratio(gate: RatioGate, cell: Cell, evidence: Evidence) -> Judgement:
         return Judgement("NOT COMPARABLE", f"{gate.metric}: {comparison.definition} gives only a {bound} bound")
     if comparison.ratio is None:
         return Judgement("NOT RUN", f"{gate.metric}: {comparison.reason}")
+    both = _good_rounds(evidence, cell) & _good_rounds(evidence, (*cell[:2], evidence.config.baseline))
+    if comparison.rounds < len(both):
+        return Judgement(
+            "INCONCLUSIVE",
+            f"{gate.metric} was had in {comparison.rounds} of {len(both)} good rounds: "
+            f"{evidence.measured.reason(cell, gate.metric)}",
+        )
     interval = comparison.interval
     estimate = stats.Estimate(comparison.ratio, interval.low if interval else None, interval.high if interval else None)
     asked = _asked(gate.min_ratio, gate.max_ratio, lambda bound: f"{bound:g}×")
@@ -177,6 +184,10 @@ def _judge_no_failed(cell: Cell, evidence: Evidence) -> Judgement:
     return Judgement("PASS", f"all {len(trials)} trials ended well")
 
 
+def _good_rounds(evidence: Evidence, cell: Cell) -> set[int]:
+    return {trial.round for trial in evidence.measured.trials(cell)}
+
+
 def _strictest(metric: str, cell: Cell, evidence: Evidence) -> list[float] | Judgement:
     """A cell's values by its strictest definition; NOT RUN with the reason where there are none.
 
@@ -186,6 +197,9 @@ def _strictest(metric: str, cell: Cell, evidence: Evidence) -> list[float] | Jud
         if definition.startswith(REPORTED) or only_a_bound(metric, definition):
             continue
         values = [m.value for m in measured.values(cell, metric, definition).values() if m.value is not None]
+        if values and len(values) < len(_good_rounds(evidence, cell)):
+            good = len(_good_rounds(evidence, cell))
+            return Judgement("INCONCLUSIVE", f"{metric} was had in {len(values)} of {good} good rounds")
         if values and min(values) > 0:
             return values
     unfit = [d for d in measured.definitions(cell, metric) if measured.values(cell, metric, d)]

@@ -178,8 +178,6 @@ def awkward() -> tuple[str, ...]:
     )
 
 
-# --- tiny models
-
 ALPHABET = "".join(chr(b) for b in range(33, 127)) + "¡¢£¤¥¦§¨©ª«¬®" + "".join(chr(b) for b in range(0xAF, 0x100))
 MERGES = ("t h", "th e", "Ġ the", "i n", "Ġ a", "1 2", "12 3", "Ġ Ġ", "Ċ Ċ", "Ã ©", "' s")
 SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")

@@ -153,9 +153,6 @@ def chunks(events: list[Event]) -> list[Chunk]:
     return [event for event in events if isinstance(event, Chunk)]
 
 
-# --- what recorded runs mean
-
-
 def test_the_printed_load_is_the_header_and_a_tenth_of_what_the_weights_took() -> None:
     events = read(recorded("quantized-qwen3.cpu.tsv"), a_job())
     header = figure(events, "load_header_s")
@@ -294,9 +291,6 @@ def test_a_prompt_of_one_line_marks_nothing_because_it_is_not_flushed() -> None:
     assert complaint == "quantized printed no statistics at its end"
 
 
-# --- what a model's text can't do
-
-
 IMITATION = "  99 prompt tokens processed: 999.00 token/s\n  99 tokens generated: 999.00 token/s\n"
 
 
@@ -373,9 +367,6 @@ def test_a_run_cut_off_in_its_echo_keeps_its_load_and_shows_no_text() -> None:
 def test_a_program_that_printed_nothing_has_no_events_nor_has_a_job_that_was_refused() -> None:
     assert read(printed(), a_job()) == []
     assert read(printed(), a_job("gemma3")) == []
-
-
-# --- what is launched
 
 
 def test_an_example_gets_paths_budget_and_sampling_and_no_penalty() -> None:
@@ -496,9 +487,6 @@ def test_the_reference_gets_its_own_settings_alone_and_speaks_the_protocol() -> 
     assert adapter().needs_tokenizer
 
 
-# --- settings
-
-
 @pytest.mark.parametrize(
     ("settings", "about"),
     [
@@ -523,9 +511,6 @@ def test_settings_that_mean_nothing_are_refused_by_name(settings: dict[str, Any]
 
 def test_every_setting_is_described() -> None:
     assert all(field.description for field in CandleSettings.model_fields.values())
-
-
-# --- what is built
 
 
 def test_the_crate_is_built_into_a_folder_of_its_version_and_features() -> None:
@@ -578,9 +563,6 @@ def test_a_checkout_is_built_where_it_lies_and_the_reference_outside_its_clone()
     assert {"--release", "--locked", "--message-format=json-render-diagnostics"} <= set(checkout.argv)
     reference = adapter(source="reference", path="/clone/reference").build()
     assert reference.env["CARGO_TARGET_DIR"].startswith(str(cache_folder()))
-
-
-# --- what Cargo says, by Cargo itself
 
 
 PATIENT = Limits(load_s=300.0, first_token_s=300.0, stall_s=300.0, total_s=600.0)
@@ -809,9 +791,6 @@ def test_a_probe_that_could_not_be_started_is_not_ready() -> None:
         no_spawn=NoSpawn(t_ns=1, errno=13, message="Permission denied"),
     )
     assert adapter().read_probe(transcript).reason == "cargo can't be started: Permission denied"
-
-
-# --- the real examples
 
 
 @dataclass(frozen=True)

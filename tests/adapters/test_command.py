@@ -88,6 +88,38 @@ def test_markers_figures_and_text_become_events_in_order_of_time() -> None:
     ]
 
 
+def test_a_partial_marker_is_stamped_when_it_was_complete_and_not_when_its_line_began() -> None:
+    text = OUTPUT.replace("prompt: hi", "thinking")
+    whole = printed(text)
+    late = Piece(SPAWN_NS + 500 * MS, "out", b"still on the line> ")
+    pieces = (Piece(SPAWN_NS + 5 * MS, "out", b"a line begins, "), late, *whole.pieces)
+    transcript = Transcript(head=whole.head, spawn=whole.spawn, pieces=pieces, end=whole.end)
+    assert transcript.first_sight("> $", "out", partial=True) == SPAWN_NS + 500 * MS
+    assert transcript.first_sight("^loaded$", "out") == SPAWN_NS + 20 * MS
+
+
+def test_a_program_that_was_never_told_the_model_has_unseen_weights() -> None:
+    told = [e for e in read(OUTPUT) if isinstance(e, Settings)]
+    untold = [e for e in read(OUTPUT, args=["-n", "{max_tokens}"]) if isinstance(e, Settings)]
+    assert told == []
+    assert [e.values for e in untold] == [{"weights_file": None}]
+
+
+@pytest.mark.parametrize("raw", ["\u00b2", "9" * 400])
+def test_what_is_no_count_of_tokens_is_not_read_as_one(raw: str) -> None:
+    events = read(
+        OUTPUT.replace("  12 prompt", f"  {raw} prompt"),
+        figures=[{"pattern": r"^ *(?P<prompt_tokens>\S+) prompt tokens: "}],
+    )
+    assert [e for e in events if isinstance(e, Prompt)] == []
+
+
+def test_a_figure_that_overflows_is_kept_as_it_was_printed() -> None:
+    figure = {"pattern": r"^generation took (?P<total_s>\S+) ms$", "scale": 1e300}
+    [found] = [e for e in read(OUTPUT.replace("250 ms", "1e300 ms"), figures=[figure]) if isinstance(e, RuntimeFigure)]
+    assert (found.value, found.raw) == (None, "1e300")
+
+
 def test_a_model_that_imitates_the_figures_is_not_believed() -> None:
     imitation = OUTPUT.replace("Two lines", "  99 prompt tokens: 999 t/s")
     assert [e.value for e in read(imitation) if isinstance(e, RuntimeFigure) and e.metric == "prompt_tps"] == [34.5]

@@ -131,9 +131,6 @@ def test_an_interpreter_that_is_not_there_is_said_with_what_to_set() -> None:
     assert "`python`" in availability.remedy
 
 
-# --- real runs
-
-
 @pytest.mark.slow
 def test_smollm2_answers_and_stops_at_its_end_token(run_job: Callable[..., Any], smollm2: Path) -> None:
     ran = run_job(adapter(threads=1), smollm2, max_tokens=40, ignore_end=False)

@@ -148,9 +148,6 @@ def test_a_merge_may_begin_with_a_space() -> None:
     assert worker.split_merge("  b") == (" ", "b")
 
 
-# --- tokenizers rebuilt from a GGUF
-
-
 def llama_cpp_ids(model: Path, texts: tuple[str, ...]) -> list[list[int]]:
     import llama_cpp
 
@@ -213,9 +210,6 @@ def test_end_tokens_are_llama_cpps(smollm2: Path) -> None:
     assert rebuilt(smollm2).end_ids == {0, 2, 4}
 
 
-# --- weights
-
-
 @pytest.mark.slow
 def test_q4_k_is_held_to_the_last_bit(quantised: Callable[[str], Path]) -> None:
     import gguf
@@ -267,9 +261,6 @@ def test_rope_factors_are_not_passed_over(tiny_gguf: Callable[..., Path], run_jo
     plain = run_job(adapter(), tiny_gguf("llama"), **test)
     scaled = run_job(adapter(), tiny_gguf("llama", rope_factors=True), **test)
     assert plain.ids != scaled.ids
-
-
-# --- real runs
 
 
 @pytest.mark.slow

@@ -1,12 +1,13 @@
 """The other commands, and wrong input to any of them: one clear message, exit 2, never a traceback."""
 
 import json
+import subprocess
 from pathlib import Path
 
 import jsonschema
 import pytest
 import tomli
-from runs import MODEL, Parity, WriteConfig, config_text, speaker_table
+from runs import MODEL, PARITY, Parity, WriteConfig, config_text, speaker_table
 
 from parity.events import EVENT
 
@@ -158,3 +159,28 @@ def test_the_published_schemas_hold_what_parity_writes(parity: Parity, write_con
 def test_an_unknown_schema_or_command_exits_2(parity: Parity) -> None:
     assert parity("schema", "nothing").code == 2
     assert parity("frobnicate").code == 2
+
+
+@pytest.mark.slow
+def test_a_pipe_that_closes_early_leaves_the_exit_code_as_it_was(
+    parity: Parity, write_config: WriteConfig, tmp_path: Path
+) -> None:
+    parity("run", write_config(GOOD), "--out", "run")
+    script = f"{PARITY} report run --format json | true; exit ${{PIPESTATUS[0]}}"
+    assert subprocess.run(["bash", "-c", script], cwd=tmp_path, check=False).returncode == 0
+
+
+@pytest.mark.slow
+def test_a_terminal_without_unicode_still_gets_its_result(
+    parity: Parity, write_config: WriteConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    done = parity("run", write_config(GOOD))
+    assert done.code == 0, done.err
+    assert "Token Generation" in done.out
+
+
+def test_gates_without_anybody_to_judge_are_refused(parity: Parity, write_config: WriteConfig) -> None:
+    done = parity("plan", write_config(config_text(speaker_table("base"))))
+    assert done.code == 2
+    assert "there is no implementation to judge" in done.err

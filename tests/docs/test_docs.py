@@ -194,7 +194,7 @@ def test_the_readme_lists_the_exit_codes_that_the_command_line_explains() -> Non
     text = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Exit codes")[2].partition("\n## ")[0]
     listed = re.findall(r"^\| (\d+) \|", text, re.MULTILINE)
     told = subprocess.run([PARITY, "run", "--help"], capture_output=True, text=True, timeout=60, check=True).stdout
-    explained = re.findall(r"\b(\d+) (?=[a-z])", told.partition("Exit codes:")[2].partition("╭")[0])
+    explained = re.findall(r"\b(\d+) +(?=[a-z])", told.partition("Exit codes:")[2].partition("╭")[0])
     assert sorted(listed) == sorted(explained)
 
 

@@ -26,7 +26,7 @@ def test_a_page_that_drifted_fails_the_check_and_is_mended(tmp_path: Path) -> No
     generate(tmp_path)
     drifted = tmp_path / "config.md"
     good = drifted.read_text(encoding="utf-8")
-    drifted.write_text(good.replace("| `load_s` | number > 0 |", "| `load_s` | number > 1 |"), encoding="utf-8")
+    drifted.write_text(good.replace("| `load_s` | number", "| `load_s` | integer"), encoding="utf-8")
     done = generate("--check", tmp_path)
     assert done.returncode == 1
     assert "config.md" in done.stdout

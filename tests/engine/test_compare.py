@@ -97,6 +97,8 @@ def test_the_strictest_common_definition_is_taken() -> None:
         (entry(prompt_ids_sha256=None, prompt_tokens=5), "gen_tps", "differ in length"),
         (entry(prompt_ids_sha256=None, prompt_tokens=None), "gen_tps", "did not show"),
         (entry(generated_tokens=40), "total_s", "generated 50 and 40"),
+        (entry(generated_tokens=None), "wall_s", "how many tokens a side generated was not seen"),
+        (entry(weights_sha256=None), "load_s", "which weights a side ran was not seen"),
     ],
 )
 def test_sides_that_did_not_run_the_same_are_not_comparable(ours: LedgerEntry, metric: str, reason: str) -> None:
@@ -105,6 +107,11 @@ def test_sides_that_did_not_run_the_same_are_not_comparable(ours: LedgerEntry, m
     assert not found.comparable
     assert found.ratio is None
     assert reason in (found.reason or "")
+
+
+def test_what_neither_side_showed_is_no_agreement() -> None:
+    trials = [trial(side, 1, {"wall_s": 1.0}, ledger=entry(generated_tokens=None)) for side in ("one", "two")]
+    assert not comparison(trials, "wall_s").comparable
 
 
 def test_unequal_prompts_do_not_touch_load() -> None:

@@ -1,5 +1,7 @@
 """A trial that gave no result is a failure of the class that fits what was seen, in a fixed order of evidence."""
 
+import errno
+
 import pytest
 from builders import MS, SPAWN_NS, timeline, transcript
 
@@ -128,6 +130,30 @@ def test_a_program_that_is_not_there_is_unavailable_and_one_that_was_refused_is_
 
     assert kind_of(missing(2), []) == "unavailable"
     assert kind_of(missing(0), []) == "refused"
+
+
+def test_a_command_line_that_is_too_long_is_refused_with_what_helps() -> None:
+    head = Head(purpose="trial", runtime="one")
+    long = Transcript(head=head, no_spawn=NoSpawn(t_ns=1, errno=errno.E2BIG, message="Argument list too long"))
+    failure = classify(long, [], None)
+    assert failure is not None
+    assert failure.kind == "refused"
+    assert "job.json" in failure.message
+
+
+def test_a_bye_for_an_error_is_no_result() -> None:
+    events = [*timeline(), Bye(t_ns=SPAWN_NS + 180 * MS, reason="error")]
+    assert kind_of(transcript(events), events) == "parse"
+
+
+def test_a_crash_is_a_crash_though_the_answer_was_empty() -> None:
+    empty: list[Event] = [Text(t_ns=SPAWN_NS + MS, text="")]
+    assert kind_of(transcript(empty, end=end(exit_code=None, signal=11)), empty) == "crash:SIGSEGV"
+
+
+def test_figures_on_standard_error_alone_are_a_result() -> None:
+    figure: list[Event] = [RuntimeFigure(t_ns=SPAWN_NS + MS, metric="gen_tps", definition="d", value=1.0)]
+    assert kind_of(transcript(out=b"", err=b"5 token/s"), figure) is None
 
 
 def test_a_transcript_without_an_end_is_interrupted() -> None:

@@ -75,6 +75,15 @@ def test_file_names_are_unique_and_sort_in_order() -> None:
     assert files == sorted(set(files))
 
 
+def test_long_names_give_file_names_that_any_system_takes() -> None:
+    runtimes = {letter * 80: {"adapter": "command"} for letter in "ab"}
+    models = ({"name": "m" * 80, "source": "m"},)
+    tests = ({"name": "t" * 80, "prompt": "p", "max_tokens": 5},)
+    plan = make_plan(config(models=models, tests=tests, runtimes=runtimes, baseline="a" * 80))
+    assert max(len(trial.file.encode()) for trial in plan) <= 255
+    assert len({trial.file for trial in plan}) == len(plan)
+
+
 def test_an_estimate_takes_the_typical_cell_for_one_never_seen() -> None:
     plan = make_plan(config(rounds={"count": 1, "warmup": 0}))
     assert estimate_s(plan, {}) is None

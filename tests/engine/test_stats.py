@@ -83,6 +83,13 @@ def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     assert 0.92 < inside_cv / runs < 0.98
 
 
+def test_values_beyond_all_measure_have_an_interval_that_floats_can_hold() -> None:
+    found = stats.geometric_mean([1e-300, 1e300])
+    assert found.high is not None
+    assert math.isfinite(found.high)
+    assert found.centre == pytest.approx(1.0)
+
+
 def test_quantiles_interpolate_between_order_statistics() -> None:
     assert stats.quantile([4.0, 1.0, 3.0, 2.0], 0.5) == 2.5
     assert stats.quantile([1.0, 2.0, 3.0, 4.0, 5.0], 0.95) == pytest.approx(4.8)

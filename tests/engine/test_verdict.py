@@ -118,6 +118,14 @@ def test_a_speed_gate_on_unequal_prompts_is_not_comparable() -> None:
     assert verdict(trials, SPEED).verdict == "NOT COMPARABLE"
 
 
+def test_good_rounds_without_the_metric_leave_a_gate_inconclusive() -> None:
+    trials = [t if t.round < 4 else t.model_copy(update={"measurements": ()}) for t in rates(BASE, BASE)]
+    assert verdict(trials, SPEED).verdict == "INCONCLUSIVE"
+    loads = rates([1.0, 1.0, 1.0, 1.0, 1.0], [1.0] * 5, "load_s")
+    loads[-1] = loads[-1].model_copy(update={"measurements": ()})
+    assert verdict(loads, LOAD).verdict == "INCONCLUSIVE"
+
+
 def test_a_runtimes_own_report_is_no_evidence_for_a_bound() -> None:
     own = [trial("two", k, {"load_s": 0.1}, definition="runtime-report:x") for k in range(1, 6)]
     assert verdict(own, LOAD).verdict == "NOT COMPARABLE"

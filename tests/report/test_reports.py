@@ -215,6 +215,8 @@ def test_page_has_the_owners_lines_in_the_owners_order(reports: Mapping[str, Rep
         "| Prompt Processing ",
         "| Token Generation ",
         "",
+        "- Definitions: ",
+        "",
         "## Test Results",
         "",
         "### Test 1: Simple Math",

@@ -48,6 +48,7 @@ def main() -> None:
     parser.add_argument("--ids", default="1,2,3")
     parser.add_argument("--short-by", type=int, default=0)
     parser.add_argument("--version", action="store_true")
+    parser.add_argument("--note", help="taken and not used")
     options = parser.parse_args()
     if options.version:
         print("speaker 1.0 (scripted)")

@@ -51,6 +51,10 @@ PHASE_OF_MARKER: dict[str, tuple[Literal["weights", "ready", "prefill"], Literal
 }
 
 
+MOST_DIGITS = 9
+"""Of a count of tokens; what is longer is no count."""
+
+
 class MarkerTable(Record):
     """Regular expressions for the instants of a run, each searched in every line of a stream."""
 
@@ -175,6 +179,8 @@ class CommandLine(Adapter):
         )
 
     def read(self, transcript: Transcript, job: Job) -> Iterator[Event]:
+        if transcript.spawn is not None and not self._was_told_the_model():
+            yield Settings(t_ns=transcript.spawn.t_ns, values={"weights_file": None})
         if self.settings.events:
             yield from read_protocol(transcript)
             return
@@ -183,15 +189,19 @@ class CommandLine(Adapter):
             found.append(Settings(t_ns=transcript.spawn.t_ns, values={"device": self.settings.device}))
         yield from sorted(found, key=lambda event: event.t_ns)
 
+    def _was_told_the_model(self) -> bool:
+        """Else nothing says that the program ran this test's weights: it may report `weights_file` itself."""
+        return any("{model}" in arg or "{scratch}" in arg for arg in self.settings.args)
+
     def _phases(self, transcript: Transcript) -> Iterator[Event]:
         for key, (phase, edge) in PHASE_OF_MARKER.items():
             marker: Marker | None = getattr(self.settings.markers, key)
             if marker is None:
                 continue
-            seen = transcript.find(marker.pattern, marker.stream)
-            if seen is None:
+            t_ns = transcript.first_sight(marker.pattern, marker.stream, partial=marker.partial)
+            if t_ns is None:
                 raise ReadError(f"the marker {key!r} ({marker.pattern}) is nowhere in its output")
-            yield Phase(t_ns=seen[0].t_first_ns if marker.partial else seen[0].t_ns, name=phase, edge=edge)
+            yield Phase(t_ns=t_ns, name=phase, edge=edge)
 
     def _figures(self, transcript: Transcript, job: Job) -> Iterator[Event]:
         for figure in self.settings.figures:
@@ -201,15 +211,15 @@ class CommandLine(Adapter):
             line, match = seen
             for metric, raw in match.groupdict().items():
                 definition = figure.definition or f"{job.runtime}'s own"
-                if metric == "prompt_tokens" and raw is not None and raw.isdigit():
+                if metric == "prompt_tokens" and raw is not None and raw.isdecimal() and len(raw) <= MOST_DIGITS:
                     yield Prompt(t_ns=line.t_ns, count=int(raw))
                     continue
-                value = _number(raw)
+                value = _number(raw, figure.scale)
                 yield RuntimeFigure(
                     t_ns=line.t_ns,
                     metric=metric,
                     definition=definition,
-                    value=None if value is None else value * figure.scale,
+                    value=value,
                     raw=raw if value is None else None,
                 )
 
@@ -252,10 +262,10 @@ def _compiled(pattern: str, *, named_groups: bool = False) -> str:
     return pattern
 
 
-def _number(raw: str | None) -> float | None:
+def _number(raw: str | None, scale: float) -> float | None:
     """A finite number, or None: `inf` and `nan` are what a division by zero prints, not measurements."""
     try:
-        value = float(raw) if raw is not None else None
+        value = float(raw) * scale if raw is not None else None
     except ValueError:
         return None
     return value if value is not None and value - value == 0 else None

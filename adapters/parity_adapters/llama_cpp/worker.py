@@ -163,9 +163,6 @@ def run(events: Events, job: dict[str, Any]) -> str:
     return "end-token" if ended_at is not None and not test["ignore_end"] else "length"
 
 
-# --- the package
-
-
 def installed_version() -> str | None:
     try:
         return importlib.metadata.version(PACKAGE)
@@ -243,9 +240,6 @@ class Log:
         cause = self.errors[0] if self.errors else "llama.cpp gave no reason"
         oom = re.search(r"out of memory|failed to allocate|unable to allocate", " ".join(self.errors))
         return WorkerError("oom" if oom else "failed", f"{what}: {cause}")
-
-
-# --- model, prompt, context
 
 
 def load_model(llama: Any, facts: dict[str, Any], settings: dict[str, Any], log: Log) -> Any:
@@ -364,9 +358,6 @@ def in_force(
         "top_k": sampling["top_k"],
         "top_p": sampling["top_p"],
     }
-
-
-# --- generation
 
 
 def new_sampler(llama: Any, sampling: dict[str, Any]) -> Any:

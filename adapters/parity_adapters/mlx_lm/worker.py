@@ -236,9 +236,6 @@ def run(events: Events, job: dict[str, Any]) -> str:
     return "end-token" if ended_at is not None and not test["ignore_end"] else "length"
 
 
-# --- the packages
-
-
 def installed_version(package: str) -> str | None:
     try:
         return importlib.metadata.version(package)
@@ -304,9 +301,6 @@ def gpu_name(mx: Any) -> str | None:
         if backend is not None and backend.is_available():
             return name
     return None
-
-
-# --- models
 
 
 class Loaded(NamedTuple):
@@ -686,9 +680,6 @@ def split_merge(merge: str) -> tuple[str, str]:
     """`a b` → (`a`, `b`). The first half may itself begin with a space."""
     at = merge.index(" ", 1)
     return merge[:at], merge[at + 1 :]
-
-
-# --- generation
 
 
 def generate(

@@ -16,6 +16,7 @@ from parity.config.schema import Config, RuntimeConfig, TestConfig
 from parity.config.variables import interpolate
 from parity.errors import ConfigError, Problem
 from parity.records import Record, TestSpec
+from parity.redaction import secrets_of
 
 
 class LoadedConfig(Record):
@@ -26,6 +27,7 @@ class LoadedConfig(Record):
     sha256: str
     config: Config
     settings: dict[str, dict[str, Any]] = Field(description="runtime → its adapter's validated table")
+    secrets: tuple[str, ...] = Field(default=(), exclude=True, repr=False, description="values that may not be kept")
     not_set: tuple[str, ...] = Field(default=(), description="optional runtimes with an empty setting")
     sent: dict[str, str] = Field(default_factory=dict, description="test → the composed text, where `prompt_as` is set")
 
@@ -63,7 +65,8 @@ def load_config(
     text = _read_text(path)
     tree = _parse(path, text)
     problems: list[Problem] = []
-    tree = cast("dict[str, Any]", interpolate(tree, environ, problems))
+    used: dict[str, str] = {}
+    tree = cast("dict[str, Any]", interpolate(tree, environ, problems, used))
     tree.setdefault("name", path.stem)
     tables = _split_runtimes(tree)
     config = validate(Config, tree, (), problems)
@@ -96,6 +99,7 @@ def load_config(
         config=config,
         settings=settings,
         not_set=tuple(not_set),
+        secrets=tuple(sorted(secrets_of(used))),
         sent=sent,
     )
 

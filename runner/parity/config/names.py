@@ -52,6 +52,10 @@ def _check_gate(gate: Gate, config: Config, runtimes: Sequence[str], tests: Sequ
     yield from _unknown(f"{at}.tests", gate.tests or (), tests)
     if not isinstance(gate, NoFailedTrialsGate):
         yield from _unknown(f"{at}.metric", [gate.metric], tuple(METRICS))
+    if gate.required and gate.runtimes is None and not config.implementations:
+        yield Problem(
+            at, "there is no implementation to judge", "add a runtime beside the baseline, or name `runtimes`"
+        )
     if isinstance(gate, RatioGate) and config.baseline in (gate.runtimes or ()):
         yield Problem(f"{at}.runtimes", f"{config.baseline!r} is the baseline", "a ratio needs an implementation")
     low, high, keys = None, None, ("", "")

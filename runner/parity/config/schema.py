@@ -16,7 +16,7 @@ class ModelConfig(Record):
     title: str | None = Field(default=None, description="how pages call it; the name unless set")
     source: str = Field(
         min_length=1,
-        description="a path, `hf://ORG/REPO/FILE@REV`, `hf://ORG/REPO@REV` or `pypi://PACKAGE/PATH`",
+        description="a path, `hf://ORG/REPO/FILE@REV`, `hf://ORG/REPO@REV`, `pypi://PACKAGE/PATH` or `synth://PRESET/QUANT@SEED`",
     )
     sha256: str | None = Field(
         default=None, pattern="^[0-9a-f]{64}$", description="pins the content: another hash is refused"

@@ -12,15 +12,27 @@ Complain = Callable[[Sequence[str | int], str, str], None]
 _VARIABLE = re.compile(r"\$\$\{|\$\{(?:(?P<name>[A-Za-z_]\w*)(?::-(?P<default>[^}]*))?\})?")
 
 
-def interpolate(tree: Any, environ: Mapping[str, str], problems: list[Problem]) -> Any:
+def interpolate(tree: Any, environ: Mapping[str, str], problems: list[Problem], used: dict[str, str]) -> Any:
     """Replaces `${NAME}` and `${NAME:-default}` in every string; `$${` stands for a literal `${`.
 
-    An unset variable without a default is added to `problems`."""
+    An unset variable without a default is added to `problems`, every variable that was set to `used`."""
 
     def complain(key: Sequence[str | int], wrong: str, remedy: str) -> None:
         problems.append(Problem(key_path(tree, key), wrong, remedy))
 
-    return _interpolate(tree, (), environ, complain)
+    return _interpolate(tree, (), _Noting(environ, used), complain)
+
+
+class _Noting(dict[str, str]):
+    """The environment, noting what is taken from it."""
+
+    def __init__(self, environ: Mapping[str, str], used: dict[str, str]) -> None:
+        super().__init__(environ)
+        self._used = used
+
+    def __getitem__(self, name: str) -> str:
+        self._used[name] = super().__getitem__(name)
+        return self._used[name]
 
 
 def _interpolate(value: Any, key: tuple[str | int, ...], environ: Mapping[str, str], complain: Complain) -> Any:

@@ -1,12 +1,11 @@
 """What a child gets to see of our environment, and what of it may be written down."""
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+
+from parity.redaction import REDACTED, SECRET, redact, secrets_of
 
 TREE_VARIABLE = "PARITY_TREE"
 """Set in every child to a value of its own: descendants which left session and parents are still found by it."""
-
-REDACTED = "[redacted]"
 
 _NAMES = frozenset(
     {
@@ -18,8 +17,6 @@ _NAMES = frozenset(
     }
 )
 _PREFIXES = ("LC_", "XDG_", "HF_", "SSL_CERT_", "DYLD_", "NVIDIA_")
-_SECRET = re.compile(r"TOKEN(?!IZER)|SECRET|PASSW|KEY|CREDENTIAL|AUTH", re.IGNORECASE)
-_SHORTEST_SECRET = 6
 
 
 def child_environment(parent: Mapping[str, str], pass_env: Sequence[str], own: Mapping[str, str]) -> dict[str, str]:
@@ -34,15 +31,15 @@ def child_environment(parent: Mapping[str, str], pass_env: Sequence[str], own: M
     return {**passed, **own, "PYTHONUNBUFFERED": "1"}
 
 
-def recordable(argv: Sequence[str], env: Mapping[str, str]) -> tuple[tuple[str, ...], dict[str, str]]:
-    """`argv` and `env` as they may be kept: values of variables with secret-looking names are replaced, also
-    where they occur inside another value, and bytes that are no UTF-8 become U+FFFD."""
-    secrets = {value for name, value in env.items() if _SECRET.search(name) and len(value) >= _SHORTEST_SECRET}
+def recordable(
+    argv: Sequence[str], env: Mapping[str, str], secrets: Iterable[str] = ()
+) -> tuple[tuple[str, ...], dict[str, str]]:
+    """`argv` and `env` as they may be kept: `secrets` and the values of variables with secret-looking names are
+    replaced, also where they occur inside another value, and bytes that are no UTF-8 become U+FFFD."""
+    hidden = secrets_of(env) | frozenset(secrets)
 
     def clean(text: str) -> str:
-        for secret in sorted(secrets, key=len, reverse=True):
-            text = text.replace(secret, REDACTED)
-        return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        return redact(text, hidden).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
-    kept = {clean(name): REDACTED if _SECRET.search(name) else clean(value) for name, value in env.items()}
+    kept = {clean(name): REDACTED if SECRET.search(name) else clean(value) for name, value in env.items()}
     return tuple(clean(argument) for argument in argv), kept

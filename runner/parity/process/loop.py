@@ -79,10 +79,12 @@ def supervise(
     pass_env: Sequence[str] = (),
     cancel: Cancel | None = None,
     watch: Callable[[Sighting], None] | None = None,
+    hidden: Sequence[str] = (),
 ) -> Transcript:
     """Runs a program to its end and returns the transcript, which grows at `path` meanwhile.
 
-    No process of it is left behind. A program that can't be started is a transcript too.
+    No process of it is left behind. `hidden` is what may not be written down of its command line and environment.
+    A program that can't be started is a transcript too.
 
     A `Launch` is held to all `limits`. A `Command` is held to its own deadline and to `grace_s` and
     `max_output_bytes`; it may be silent as long as it likes. The files of a launch must be there already.
@@ -98,7 +100,7 @@ def supervise(
     searches = line_searches(markers, count_tokens=watch is not None)
     tag = secrets.token_hex(8)
     env = child_environment(os.environ, pass_env, {**launch.env, TREE_VARIABLE: tag})
-    argv, recorded_env = recordable(launch.argv, env)
+    argv, recorded_env = recordable(launch.argv, env, hidden)
     with closing(TranscriptWriter(path, head)) as writer:
         writer.launch(Launched(argv=argv, cwd=launch.cwd, env=recorded_env))
         before = set(psutil.pids())

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Literal
 
-from parity.dictionary import METRICS
+from parity.dictionary import METRICS, only_a_bound
 from parity.records import Claim, Report, RuntimeReport, Summary, Verdict
 from parity.report.markdown import inline
 from parity.report.rows import (
@@ -110,6 +110,8 @@ def _missing(report: Report, implementation: RuntimeReport) -> list[str]:
     ]
     if report.interrupted:
         lines.append("The run was interrupted before its last round")
+    elif report.exit.code != 0 and not lines:
+        lines.append(f"The run exited with {report.exit.code}: {report.exit.reason}")
     if implementation.status != "ready":
         reason = f": {implementation.reason}" if implementation.reason else ""
         remedy = f" (what helps: {implementation.remedy})" if implementation.remedy else ""
@@ -185,7 +187,8 @@ def _phases(report: Report, model: str, test: str, implementation: RuntimeReport
 
 
 def _time_difference(report: Report, model: str, test: str, implementation: RuntimeReport, metric: str) -> float | None:
-    """Implementation − baseline in s; None unless both sides have the metric by one definition."""
+    """Implementation − baseline in s; None unless both sides have the metric by one definition. A difference of mere
+    bounds says nothing of a phase."""
     pair = _pair(report, model, test, implementation, metric)
     return pair[0] - pair[1] if pair else None
 
@@ -207,6 +210,8 @@ def _pair(
     if comparison is not None and not comparison.comparable:
         return None
     definition = comparison.definition if comparison else None
+    if definition is not None and only_a_bound(metric, definition):
+        return None
     own = summary_of(report, model, test, implementation.name, metric, definition)
     theirs = summary_of(report, model, test, report.baseline, metric, definition)
     if own is None or theirs is None or own.definition != theirs.definition:

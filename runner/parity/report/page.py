@@ -1,6 +1,7 @@
 """The Markdown page kept beside a project's code, an implementation against its baseline in fixed form."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from parity.dictionary import METRICS
 from parity.errors import ParityError
@@ -16,19 +17,23 @@ from parity.report.analysis import (
     gates_of,
     said,
 )
+from parity.report.footing import definitions, footing
 from parity.report.layout import markdown_table
 from parity.report.markdown import code_span, inline
 from parity.report.rows import (
     HEADLINE,
     MISSING,
     Footnotes,
+    Row,
     absence,
     baseline_of,
     cells_of,
     comparison_of,
     delta_row,
     implementations_of,
+    remarks,
     summary_of,
+    with_share,
     worst,
 )
 from parity.units import format_words
@@ -69,7 +74,7 @@ def _implementation(report: Report) -> RuntimeReport:
 
 
 def _head(report: Report, implementation: RuntimeReport) -> list[str]:
-    page, baseline = report.page, baseline_of(report)
+    page = report.page
     models = ", ".join(inline(model.title) for model in report.models)
     title = as_written(page.title) if page.title else f"{inline(implementation.title)} {models} Performance"
     features = code_span(page.features.strip("` \n")) if page.features else MISSING
@@ -79,18 +84,21 @@ def _head(report: Report, implementation: RuntimeReport) -> list[str]:
         f"**Features**: {features}",
         f"**Architecture**: {as_written(page.architecture) if page.architecture else MISSING}",
     ]
+    interrupted = ["The run was interrupted: the figures are those measured until then."] * report.interrupted
+    return [f"# {title}", "\n".join(facts), _how_to_read(report, implementation), *interrupted]
+
+
+def _how_to_read(report: Report, implementation: RuntimeReport) -> str:
     versions = " and ".join(
         f"{inline(runtime.title)}{f' ({inline(runtime.version)})' if runtime.version else ''}"
-        for runtime in (implementation, baseline)
+        for runtime in (implementation, baseline_of(report))
     )
     confidence = sorted({c.interval.confidence for c in report.comparisons if c.interval})
     level = "".join(f"{value:.0%} " for value in confidence[:1]) if len(confidence) == 1 else ""
-    delta = (
+    return (
         f"A Delta reads: difference (ratio [{level}interval of the ratio]), the implementation minus, and "
         f"over, the baseline. Both columns come from this run: {versions}."
     )
-    interrupted = ["The run was interrupted: the figures are those measured until then."] * report.interrupted
-    return [f"# {title}", "\n".join(facts), delta, *interrupted]
 
 
 def _headline(report: Report, implementation: RuntimeReport) -> list[str]:
@@ -101,16 +109,28 @@ def _headline(report: Report, implementation: RuntimeReport) -> list[str]:
         test = _headline_test(report, model)
         footnotes = Footnotes()
         grid = []
-        for row in (delta_row(report, model.name, test, implementation.name, metric) for metric in HEADLINE):
+        rows = [_headline_row(report, model.name, test, implementation.name, metric) for metric in HEADLINE]
+        for row in rows:
             figures = zip((row.baseline, row.implementation, row.delta), headers[1:], strict=True)
             marked = [footnotes.mark(figure, column, row.title) for figure, column in figures if figure]
             grid.append((row.title, *marked))
         if len(report.models) > 1:
             blocks.append(f"**{inline(model.title)}**")
         blocks.append(markdown_table(headers, grid))
-        if lines := footnotes.lines(len(grid)):
-            blocks.append(_bullets(inline(line) for line in lines))
+        footed = footing(report, model.name, test, implementation.name)
+        blocks.append(_bullets(map(inline, [*footnotes.lines(len(grid)), *definitions(rows), *footed])))
     return blocks
+
+
+def _headline_row(report: Report, model: str, test: str, implementation: str, metric: str) -> Row:
+    """The template has no row for the share of a metric, so that it is a note on the metric's own."""
+    row = delta_row(report, model, test, implementation, metric)
+    assert row.implementation is not None
+    return replace(
+        row,
+        baseline=with_share(row.baseline, report, model, test, report.baseline, metric),
+        implementation=with_share(row.implementation, report, model, test, implementation, metric),
+    )
 
 
 def _headline_test(report: Report, model: ModelFacts) -> str:
@@ -155,10 +175,10 @@ def _figure(report: Report, implementation: RuntimeReport, model: ModelFacts, te
         why = summary.reason if summary else None
         return f"{MISSING} ({why or absence(report, model.name, test.name, implementation.name)})"
     strictest = METRICS[metric].definitions[0].id
-    remarks = [f"by {summary.definition}"] if summary.definition != strictest else []
-    remarks += [summary.note] if summary.note else []
+    said = [f"by {summary.definition}"] if summary.definition != strictest else []
+    said += remarks(summary)
     value = format_words(summary.centre, summary.unit)
-    return f"{value} ({'; '.join(remarks)})" if remarks else value
+    return f"{value} ({'; '.join(said)})" if said else value
 
 
 def _consistency(report: Report, implementation: RuntimeReport, model: ModelFacts, test: TestSpec) -> str:

@@ -1,9 +1,9 @@
 """The delta table of one model and test as plain rows, and the lookups in a report that formats share."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from parity.dictionary import METRICS, strictness
+from parity.dictionary import METRICS, only_a_bound, strictness
 from parity.records import (
     Comparison,
     Interval,
@@ -162,8 +162,14 @@ def cell_figure(report: Report, model: str, test: str, runtime: str, summary: Su
     if summary is None or summary.centre is None:
         why = (summary.reason if summary else None) or absence(report, model, test, runtime)
         return Figure(MISSING, (why,))
-    notes = (summary.note,) if summary.note else ()
-    return Figure(format_value(summary.centre, summary.unit), notes, summary.definition)
+    return Figure(format_value(summary.centre, summary.unit), tuple(remarks(summary)), summary.definition)
+
+
+def remarks(summary: Summary) -> list[str]:
+    """What must be said of a value: that it is only a bound, and how it was had."""
+    bound = only_a_bound(summary.metric, summary.definition) if summary.metric in METRICS else None
+    said = [f"{'an upper' if bound == 'upper' else 'a lower'} bound"] if bound else []
+    return [*said, *([summary.note] if summary.note else [])]
 
 
 def delta_figure(comparison: Comparison | None, metric: str) -> Figure:
@@ -193,12 +199,28 @@ def _fact_delta(comparison: Comparison | None) -> Figure:
 
 
 def delta_rows(report: Report, model: str, test: str, implementation: str | None) -> list[Row]:
-    """A row for each of `ALWAYS`, then for each further metric of which either side has a record."""
+    """A row for each of `ALWAYS`, then for each further metric of which either side has a record; a metric that is a
+    share of another one comes right beneath it, once a side has it."""
     sides = [report.baseline, *([implementation] if implementation else [])]
     seen = {s.metric for side in sides for s in summaries_of(report, model, test, side)}
     seen |= {c.metric for c in report.comparisons if (c.model, c.test, c.runtime) == (model, test, implementation)}
-    metrics = [*ALWAYS, *sorted(seen - set(ALWAYS), key=_metric_order)]
+    had = {s.metric for side in sides for s in summaries_of(report, model, test, side) if s.centre is not None}
+    leading: list[str] = []
+    for metric in ALWAYS:
+        part = METRICS[metric].part
+        leading += [metric] if part is None or part not in had else [metric, part]
+    metrics = [*leading, *sorted(seen - set(leading), key=_metric_order)]
     return [delta_row(report, model, test, implementation, metric) for metric in metrics]
+
+
+def with_share(figure: Figure, report: Report, model: str, test: str, runtime: str, metric: str) -> Figure:
+    """The figure of a metric with a note of the share that another metric has in it, where that was seen."""
+    part = METRICS[metric].part
+    found = summary_of(report, model, test, runtime, part) if part else None
+    if found is None or found.centre is None or figure.text == MISSING:
+        return figure
+    share = f"{format_value(found.centre, found.unit)} of it is {metric_title(found.metric)} ({found.metric})"
+    return replace(figure, notes=(*figure.notes, share))
 
 
 def split_empty(rows: list[Row]) -> tuple[list[Row], list[Row]]:

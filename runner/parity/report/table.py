@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from parity.records import ModelFacts, Report, RuntimeReport, Scalar, TestSpec, Trial
+from parity.report.footing import definitions, footing
 from parity.report.layout import Layout, Style
 from parity.report.rows import (
     MISSING,
@@ -78,8 +79,9 @@ def _cell(layout: Layout, report: Report, model: ModelFacts, test: TestSpec, sai
         rows, empty = split_empty(delta_rows(report, model.name, test.name, implementation))
         footnotes = Footnotes()
         layout.table(*_grid(report, rows, implementation, footnotes))
-        how = [*_definitions(rows), *_rounds(report, model.name, test.name, implementation)]
-        layout.notes([*footnotes.lines(len(rows)), *_unseen(empty), *_unless_said(how, said)])
+        footed = [*footnotes.lines(len(rows)), *_unseen(empty), *footing(report, model.name, test.name, implementation)]
+        how = [*definitions(rows), *_rounds(report, model.name, test.name, implementation)]
+        layout.notes([*footed, *_unless_said(how, said)])
         shown += rows
     layout.notes(_others(report, model.name, test.name, shown))
 
@@ -115,19 +117,6 @@ def _unseen(rows: list[Row]) -> list[str]:
         reasons = dict.fromkeys(note for figure in figures if figure for note in figure.notes)
         titles.setdefault("; ".join(reasons), []).append(row.title)
     return [f"{MISSING} on every side: {', '.join(names)}: {reason}" for reason, names in titles.items()]
-
-
-def _definitions(rows: list[Row]) -> list[str]:
-    """By which definition each row was had, rows of one definition together."""
-    titles: dict[str, list[str]] = {}
-    for row in rows:
-        figures = (row.baseline, row.implementation)
-        for definition in dict.fromkeys(f.definition for f in figures if f and f.definition):
-            titles.setdefault(definition, []).append(row.title)
-    if not titles:
-        return []
-    listed = "; ".join(f"{', '.join(rows)} by {definition}" for definition, rows in titles.items())
-    return [f"Definitions: {listed}."]
 
 
 def _rounds(report: Report, model: str, test: str, implementation: str | None) -> list[str]:

@@ -1,7 +1,6 @@
 //! Replays a recorded transcript: `SECONDS \t STREAM \t "BYTES OF ONE READ"` a line, `#` before remarks.
 
-use crate::stage::{deadlock, monotonic_ns, set, Stage};
-use std::time::Duration;
+use crate::stage::{deadlock, monotonic_ns, set, wait_until, Stage};
 
 struct Row<'a> {
     seconds: f64,
@@ -17,7 +16,7 @@ pub fn replay(path: &str, stage: &mut Stage) -> i32 {
     let begun_ns = monotonic_ns();
     for row in rows(&recorded, section.as_deref()) {
         let due_ns = begun_ns + (row.seconds * scale * 1e9) as i64;
-        std::thread::sleep(Duration::from_nanos((due_ns - monotonic_ns()).max(0) as u64));
+        wait_until(due_ns);
         match row.stream {
             "out" | "err" => {
                 stage.mark(row.stream);

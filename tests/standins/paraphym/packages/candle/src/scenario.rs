@@ -1,7 +1,7 @@
 //! What the example does from its first heading to its end, with chosen durations and faults.
 
 use crate::arguments::Arguments;
-use crate::stage::{deadlock, is_on, set, wait_ms, Stage};
+use crate::stage::{deadlock, is_on, monotonic_ns, set, wait_ms, wait_until, Stage};
 
 const SYSTEM: &str = "You are a helpful AI assistant. Think step-by-step and be concise.";
 const PERSONALITY: &str = "Personality: assistant (creativity: 0.5, formality: 0.7, empathy: 0.6)";
@@ -118,7 +118,8 @@ fn load(stage: &mut Stage, fault: &str) {
         DEVICE,
         "Using CPU for inference (no GPU available or GPU initialization failed)",
     );
-    stage.log("INFO", QWEN, "Loading model from /hub/Qwen3-1.7B-Q4_K_M.gguf");
+    let file = set("STANDIN_MODEL").unwrap_or_else(|| "/hub/Qwen3-1.7B-Q4_K_M.gguf".into());
+    stage.log("INFO", QWEN, &format!("Loading model from {file}"));
     stage.log("INFO", QWEN, "EOS token ID from GGUF: Some(151645)");
     wait_ms(duration("STANDIN_LOAD_MS", 100));
     if fault == "failed-load" {
@@ -180,11 +181,11 @@ fn word(k: u64) -> String {
 fn generate(tokens: &[String], stage: &mut Stage, crash: bool) {
     let (streamed, interleaved) = (is_on("STANDIN_STREAMED"), is_on("STANDIN_INTERLEAVED"));
     let pause_ms = duration("STANDIN_TOKEN_MS", 2);
+    let begun_ns = monotonic_ns();
     let mut held = String::new();
     for (k, token) in tokens.iter().enumerate() {
-        if k > 0 {
-            wait_ms(pause_ms);
-        }
+        // By the clock and not by the last pause: what a busy machine sleeps too long must not add up.
+        wait_until(begun_ns + (k as u64 * pause_ms * 1_000_000) as i64);
         if crash && k == tokens.len() / 2 {
             stage.mark("text");
             stage.out(&held);

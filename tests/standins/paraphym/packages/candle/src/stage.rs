@@ -40,6 +40,11 @@ pub fn wait_ms(milliseconds: u64) {
     std::thread::sleep(Duration::from_millis(milliseconds));
 }
 
+/// On the clock of `monotonic_ns`; an instant that is past is not waited for.
+pub fn wait_until(due_ns: i64) {
+    std::thread::sleep(Duration::from_nanos((due_ns - monotonic_ns()).max(0) as u64));
+}
+
 /// Waits for what never comes, without using the processor.
 pub fn deadlock() -> ! {
     loop {

@@ -1,0 +1,281 @@
+"""Whole runs of the owner's job: Candle's published example against a stand-in for paraphym, both as they are built.
+
+The stand-in computes nothing: its figures are its pauses, and none of them says anything about paraphym."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from preparing import commit, git
+from runs import PARITY, Done
+
+from parity.transcript import read_transcript
+from parity.weights import parse_source, silent
+from parity.weights.digest import file_sha256
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
+GOLDEN = Path(__file__).parent / "golden"
+MODEL = "synth://tiny-qwen3/Q8_0@1"
+BUILD_S = 3600
+"""What a first build of Candle's examples may take from empty caches."""
+
+CANDLE = 'source = "checkout"\npath = "${CANDLE}"\nfeatures = ["${GPU:-metal}"]\nexamples = ["quantized-qwen3"]'
+PARAPHYM = 'path = "${PARAPHYM}"\nfeatures = ["${GPU:-metal}"]\n'
+WITNESSES = '[runtimes.llama-cpp-python]\nadapter = "llama_cpp"\n\n[runtimes.mlx-lm]\nadapter = "mlx_lm"\n\n'
+
+
+@dataclass(frozen=True)
+class StandIn:
+    """A checkout of the stand-in, and the model whose file it says it loads."""
+
+    checkout: Path
+    model: Path
+
+    def table(self, **played: str | int | Path) -> str:
+        """What stands in a runtime's table beside its adapter. Words in capitals set `STANDIN_…` variables.
+
+        Its text is one token a word by the model's tokenizer, so that its count is what it was told."""
+        variables = {"WORD": " a", "MODEL": self.model, **played}
+        env = ", ".join(f"STANDIN_{name} = {json.dumps(str(value))}" for name, value in variables.items())
+        return f"path = {json.dumps(str(self.checkout))}\ndefault_features = false\nenv = {{ {env} }}\n"
+
+
+@pytest.fixture(scope="module")
+def stand_in(tmp_path_factory: pytest.TempPathFactory) -> StandIn:
+    checkout = tmp_path_factory.mktemp("stand-in") / "paraphym"
+    shutil.copytree(ROOT / "tests" / "standins" / "paraphym", checkout, ignore=shutil.ignore_patterns("target"))
+    (checkout / ".gitignore").write_text("target\n", encoding="utf-8")
+    git(checkout, "init", "--quiet", "--initial-branch=main")
+    commit(checkout)
+    return StandIn(checkout, parse_source(MODEL, Path()).fetch(silent))
+
+
+def swapped(text: str, swaps: Mapping[str, str]) -> str:
+    for old, new in swaps.items():
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    return text
+
+
+def owners_job(paraphym: str, *, baseline: str | None = None, rounds: int, warmup: int = 0, limits: str = "") -> str:
+    """`configs/qwen3.toml` with a tiny model, the stand-in and no witnesses; `baseline`: a stand-in for Candle too."""
+    text = swapped(
+        (ROOT / "configs" / "qwen3.toml").read_text(encoding="utf-8"),
+        {
+            "hf://unsloth/Qwen3-1.7B-GGUF/Qwen3-1.7B-Q4_K_M.gguf": MODEL,
+            CANDLE: 'examples = ["quantized-qwen3"]\nthreads = 2',
+            PARAPHYM: paraphym,
+            WITNESSES: "",
+            "count = 10\nwarmup = 1": f"count = {rounds}\nwarmup = {warmup}",
+            "total_s = 900\n": f"total_s = 900\n{limits}",
+        },
+    )
+    if baseline is None:
+        return text
+    candle = 'adapter = "candle"\ntitle = "Candle"\nexamples = ["quantized-qwen3"]\nthreads = 2\n'
+    return swapped(text, {candle: f'adapter = "paraphym"\ntitle = "Stand-in"\ngreedy_temperature = 0.001\n{baseline}'})
+
+
+def run(folder: Path, text: str) -> Done:
+    """`parity run` on a config in `folder`, on a device that the stand-in names."""
+    (folder / "qwen3.toml").write_text(text, encoding="utf-8")
+    done = subprocess.run(
+        [PARITY, "run", "qwen3.toml", "--out", "run"],
+        cwd=folder,
+        env={**os.environ, "GPU": "cpu"},
+        capture_output=True,
+        text=True,
+        timeout=BUILD_S,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    return Done(done.returncode, done.stdout, done.stderr, folder / "run")
+
+
+@pytest.fixture(scope="module")
+def slower(stand_in: StandIn, tmp_path_factory: pytest.TempPathFactory) -> Done:
+    """Candle's example as baseline; 25 ms a token, no deadlock."""
+    paraphym = stand_in.table(TOKEN_MS=25, AFTER="finish")
+    return run(tmp_path_factory.mktemp("slower"), owners_job(paraphym, rounds=5, warmup=1))
+
+
+@pytest.fixture(scope="module")
+def matching(stand_in: StandIn, tmp_path_factory: pytest.TempPathFactory) -> Done:
+    """Two stand-ins that do the same: 10 ms a token, no deadlock."""
+    paraphym = stand_in.table(TOKEN_MS=10, AFTER="finish")
+    return run(tmp_path_factory.mktemp("matching"), owners_job(paraphym, baseline=paraphym, rounds=6))
+
+
+def comparisons(done: Done, metric: str) -> list[dict[str, Any]]:
+    return [c for c in done.report["comparisons"] if c["metric"] == metric]
+
+
+def page_of(done: Done) -> str:
+    page = done.run.parent / "benchmarks" / "paraphym-qwen3-performance.md"
+    return page.read_text(encoding="utf-8")
+
+
+def squeezed(text: str) -> str:
+    return " ".join(text.split())
+
+
+@pytest.mark.parametrize(
+    ("metric", "definition"),
+    [("load_s", "spawn-to-ready"), ("prompt_tps", "prefill-short-budget"), ("gen_tps", "two-budgets")],
+)
+def test_all_rows_of_the_headline_are_filled_on_one_footing(slower: Done, metric: str, definition: str) -> None:
+    found = comparisons(slower, metric)
+    assert [c["test"] for c in found] == ["simple-math", "longer-generation"]
+    for comparison in found:
+        assert (comparison["comparable"], comparison["definition"]) == (True, definition), comparison["reason"]
+        assert comparison["ratio"] is not None
+
+
+def test_both_sides_ran_the_same_prompt_ids_and_budgets_on_the_same_weights(slower: Done) -> None:
+    trials = [t for t in slower.report["trials"] if t["kind"] != "whole"]
+    assert [t["failure"] for t in trials] == [None] * len(trials)
+    for test, budget in (("simple-math", 50), ("longer-generation", 200)):
+        ledgers = [(t["kind"], t["ledger"]) for t in trials if t["test"] == test]
+        assert len({ledger["prompt_ids_sha256"] for _, ledger in ledgers} - {None}) == 1
+        assert len({ledger["weights_sha256"] for _, ledger in ledgers} - {None}) == 1
+        assert all(ledger["prompt_retokenised"] for _, ledger in ledgers)
+        counted = {(kind, ledger["generated_tokens"]) for kind, ledger in ledgers}
+        assert counted == {("full", budget), ("short", 10)}
+
+
+def test_the_rate_from_two_budgets_is_what_the_program_did(slower: Done) -> None:
+    summaries = [s for s in slower.report["summaries"] if s["runtime"] == "paraphym" and s["metric"] == "gen_tps"]
+    assert [s["definition"] for s in summaries] == ["two-budgets"] * 2
+    for summary in summaries:
+        assert summary["centre"] == pytest.approx(1000 / 25, rel=0.05)
+
+
+def test_a_slow_port_fails_and_the_load_verdict_names_the_share_of_the_language_model(slower: Done) -> None:
+    assert slower.code == 1
+    verdicts = slower.verdicts()
+    assert verdicts["over-70-tokens-per-s"] == "FAIL"
+    assert (verdicts["load-under-2-s"], verdicts["no-hangs"]) == ("PASS", "PASS")
+    [sentence, _] = [v["sentence"] for v in slower.report["verdicts"] if v["gate"] == "load-under-2-s"]
+    assert re.search(r"load_s \S+ s .*; load_lm_s is \S+ s of it$", sentence)
+
+
+def test_the_table_shows_the_share_of_the_language_model_right_beneath_the_load(slower: Done) -> None:
+    lines = (slower.run / "report.md").read_text(encoding="utf-8").splitlines()
+    loads = [k for k, line in enumerate(lines) if line.startswith("| Model Load ")]
+    assert len(loads) == 2
+    assert all(lines[k + 1].startswith("| Load of the Language Model ") for k in loads)
+
+
+@pytest.mark.parametrize("shown", [lambda done: done.out, page_of], ids=["table", "page"])
+def test_the_report_says_its_footing_and_what_it_cannot_know(slower: Done, shown: Callable[[Done], str]) -> None:
+    text = squeezed(shown(slower)).replace("\\", "")
+    assert re.search(r"Prompts: the same \d+ ids on both sides; those of Candle and paraphym_candle", text)
+    assert "Token Generation by two-budgets" in text
+    assert "of 10 and 50 tokens, N by retokenised-text, T by start-to-end" in text
+    assert "Prompt Processing: a lower bound" in text
+    assert "Not known: First Token Latency of paraphym_candle (all text came in one burst)." in text
+    assert "prefill holds" not in text
+
+
+def test_equal_programs_match_and_every_required_gate_passes(matching: Done) -> None:
+    assert matching.code == 0, matching.out
+    assert set(matching.verdicts().values()) == {"PASS"}
+    assert [t["failure"] for t in matching.report["trials"] if t["kind"] == "whole"] == [None] * 2
+
+
+def masked(page: str) -> str:
+    """A page without its figures, and without what Candle's speed on a busy machine decides."""
+    for pattern, put in (
+        (r"\d{4}-\d\d-\d\dT[\d:]+Z", "TIMESTAMP"),
+        (r"(?<=paraphym )[0-9a-f]{12}", "COMMIT"),
+        (r"(?<!candle-examples )(?<![\d.])\d+\.\d+(?:e[+-]\d+)?(?![\d.B])", "X.XX"),
+        (r"\d+(?=×)", "X.XX"),
+        (r"\[[X.\d]+(%?), [X.\d]+%?\]", r"[X.XX\1, X.XX\1]"),
+        (r"×, no interval", "× [X.XX, X.XX]"),
+        (r"[+-](?=X\.XX)", "±"),
+        (r"the same \d+ ids", "the same N ids"),
+        (r"\S+ (within-20-percent|pool-overhead)( \(advice\))?: (?:FAIL|INCONCLUSIVE)", r"❌ \1\2: NOT PASSED"),
+        (r"(?m)^- within-20-percent on .*\n", ""),
+    ):
+        page = re.sub(pattern, put, page)
+    return page
+
+
+@pytest.mark.parametrize("name", ["slower", "matching"])
+def test_the_page_is_the_owners_line_for_line(request: pytest.FixtureRequest, name: str) -> None:
+    """With PARITY_WRITE_GOLDEN=1 it writes the golden file, and fails all the same."""
+    page = masked(page_of(request.getfixturevalue(name)))
+    path = GOLDEN / f"stand-in-{name}.page.md"
+    if os.environ.get("PARITY_WRITE_GOLDEN") == "1":
+        path.write_text(page, encoding="utf-8")
+        pytest.fail(f"{path.name} was written: read it, and run without PARITY_WRITE_GOLDEN")
+    assert page == path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("loaded", "reason"),
+    [("other", "the two sides ran different weights"), ("none", "which weights a side ran was not seen")],
+)
+def test_a_port_that_loaded_another_file_is_not_comparable(
+    stand_in: StandIn, tmp_path: Path, loaded: str, reason: str
+) -> None:
+    other = tmp_path / "other.gguf"
+    if loaded == "other":
+        other.write_bytes(stand_in.model.read_bytes() + b"\0")
+    played: dict[str, str | int | Path] = {"TOKEN_MS": 1, "AFTER": "finish"}
+    baseline = stand_in.table(**played)
+    done = run(tmp_path, owners_job(stand_in.table(**played, MODEL=other), baseline=baseline, rounds=2))
+    for metric in ("load_s", "prompt_tps", "gen_tps"):
+        assert {(c["comparable"], c["reason"]) for c in comparisons(done, metric)} == {(False, reason)}
+    assert done.verdicts()["within-20-percent"] == "NOT COMPARABLE"
+    assert reason in squeezed(done.out)
+    assert reason in page_of(done)
+    hashed = {t["ledger"]["weights_sha256"] for t in done.trials("paraphym")}
+    assert hashed == ({file_sha256(other, silent)} if loaded == "other" else {None})
+
+
+def test_a_deadlock_after_the_answer_fails_the_hang_gate_although_every_timed_trial_is_good(
+    stand_in: StandIn, tmp_path: Path
+) -> None:
+    good, hung = (stand_in.table(TOKEN_MS=10, AFTER=after) for after in ("finish", "deadlock"))
+    done = run(tmp_path, owners_job(hung, baseline=good, rounds=2, limits="stall_s = 8\n"))
+    failed = [t for t in done.report["trials"] if t["failure"] is not None]
+    assert [(t["runtime"], t["kind"], t["failure"]["kind"]) for t in failed] == [("paraphym", "whole", "stall")] * 2
+    verdicts = done.verdicts()
+    assert verdicts.pop("no-hangs") == "FAIL"
+    assert "FAIL" not in verdicts.values()
+    assert done.code == 1
+    assert "❌ no-hangs: FAIL" in page_of(done)
+
+
+@pytest.mark.parametrize(
+    ("play", "kind", "by"),
+    [("failed-load", "crash:worker", "fail"), ("crash", "crash:SIGABRT", "exit"), ("silent", "silent", "stop")],
+)
+def test_a_failure_of_the_port_has_its_class_at_once_and_the_baseline_stands(
+    stand_in: StandIn, tmp_path: Path, play: str, kind: str, by: str
+) -> None:
+    good = stand_in.table(TOKEN_MS=1, AFTER="finish")
+    bad = stand_in.table(PLAY=play, STREAMED=1, TOKEN_MS=1, AFTER="finish")
+    done = run(tmp_path, owners_job(bad, baseline=good, rounds=1))
+    assert {t["failure"]["kind"] for t in done.trials("paraphym")} == {kind}
+    assert [t["failure"] for t in done.trials("candle")] == [None] * len(done.trials("candle"))
+    for trial in done.trials("paraphym"):
+        transcript = read_transcript(done.run / trial["file"])
+        assert transcript.spawn is not None
+        assert transcript.end is not None
+        assert transcript.end.by == ("exit" if trial["kind"] == "whole" and by == "stop" else by)
+        assert (transcript.end.t_ns - transcript.spawn.t_ns) / 1e9 < 20
+    verdicts = done.verdicts()
+    assert (verdicts["no-hangs"], verdicts["within-20-percent"]) == ("FAIL", "NOT RUN")
+    assert done.code == 1
+    assert "### If Undecided" in page_of(done)

@@ -1,0 +1,229 @@
+"""A config that another one must have passed first: what authorises a run, and what does not."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from runs import OWN, PARITY, SPEAKER
+
+from parity.weights import parse_source, silent
+
+pytestmark = pytest.mark.slow
+
+QUICK = """
+baseline = "base"
+
+[[models]]
+name = "m"
+source = "model.gguf"
+
+[[tests]]
+name = "t"
+prompt = "hello"
+max_tokens = 8
+
+[runtimes.base]
+adapter = "command"
+program = "./speaker"
+args = ["{scratch}/job.json"]
+events = true
+
+[runtimes.other]
+adapter = "command"
+program = "./speaker"
+args = ["{scratch}/job.json", "--rate", "${RATE:-200}"]
+events = true
+env = { API_TOKEN = "a secret" }
+
+[rounds]
+count = 2
+warmup = 0
+
+[[gates]]
+name = "hangs"
+kind = "no-failed-trials"
+
+[[gates]]
+name = "speed"
+kind = "ratio"
+metric = "gen_tps"
+min_ratio = 0.2
+"""
+ELSEWHERE = """
+[[gates]]
+name = "on-metal"
+kind = "bound"
+metric = "gen_tps"
+min = 1.0
+when = { device = "metal" }
+"""
+LATER = '\n[requires]\nconfig = "quick.toml"\n'
+REFUSED = 2
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder with configs, a program and a model, all its own."""
+
+    folder: Path
+
+    def run(self, config: str, *options: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [PARITY, "run", config, *options],
+            cwd=self.folder,
+            env={**os.environ, OWN: str(self.folder), **variables},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert "Traceback" not in done.stderr, done.stderr
+        return done
+
+    def record(self, name: str) -> dict[str, Any]:
+        """`run.json` of the newest run of a config."""
+        found: dict[str, Any] = json.loads((self.newest(name) / "run.json").read_text(encoding="utf-8"))
+        return found
+
+    def newest(self, name: str) -> Path:
+        return sorted((self.folder / ".parity" / "runs").glob(f"*-{name}*"))[-1]
+
+    def runs(self) -> int:
+        return len(list((self.folder / ".parity" / "runs").glob("*")))
+
+
+def make_project(folder: Path, quick: str = QUICK) -> Project:
+    speaker = folder / "speaker"
+    speaker.write_text(f"#!{sys.executable}\n{SPEAKER.read_text(encoding='utf-8')}", encoding="utf-8")
+    speaker.chmod(0o755)
+    shutil.copyfile(parse_source("synth://tiny-llama/Q8_0@1", Path()).fetch(silent), folder / "model.gguf")
+    (folder / "quick.toml").write_text(quick, encoding="utf-8")
+    (folder / "later.toml").write_text(QUICK + LATER, encoding="utf-8")
+    return Project(folder)
+
+
+def refusal(project: Project, config: str = "later.toml", **variables: str) -> str:
+    """Why a config is refused, on one line; nothing may have been run."""
+    before = project.runs()
+    done = project.run(config, **variables)
+    assert (done.returncode, done.stdout) == (REFUSED, "")
+    assert "requires.config" in done.stderr
+    assert "--force" in done.stderr
+    assert project.runs() == before
+    return " ".join(done.stderr.split())
+
+
+@pytest.fixture(scope="module")
+def passing(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """What is required has passed once."""
+    project = make_project(tmp_path_factory.mktemp("passing"))
+    done = project.run("quick.toml")
+    assert done.returncode == 0, done.stdout
+    return project
+
+
+@pytest.fixture
+def passed(passing: Project) -> Iterator[Project]:
+    """The same, for a test to change: every file is put back afterwards."""
+    before = {path: path.read_bytes() for path in passing.folder.rglob("*") if path.is_file()}
+    yield passing
+    for path, content in before.items():
+        if not path.exists() or path.read_bytes() != content:
+            path.write_bytes(content)
+
+
+def test_without_a_run_on_record_the_reason_says_so(tmp_path: Path) -> None:
+    assert "no run of it is on record" in refusal(make_project(tmp_path))
+
+
+def test_after_a_passing_run_it_goes_ahead_and_names_what_authorised_it(passed: Project) -> None:
+    done = passed.run("later.toml")
+    assert done.returncode == 0, done.stderr
+    record = passed.record("later")
+    assert record["authorised_by"] == passed.newest("quick").name
+    assert record["forced"] is False
+
+
+def append(name: str, content: bytes) -> Callable[[Project], None]:
+    def change(project: Project) -> None:
+        with (project.folder / name).open("ab") as file:
+            file.write(content)
+
+    return change
+
+
+def from_another_machine(project: Project) -> None:
+    path = project.newest("quick") / "run.json"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    record["machine"]["host"] = "another"
+    path.write_text(json.dumps(record), encoding="utf-8")
+
+
+def forget_the_end(project: Project) -> None:
+    (project.newest("quick") / "report.json").unlink()
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (append("quick.toml", b"# a remark\n"), "its config was another"),
+        (append("speaker", b"# rebuilt\n"), "the executable speaker of "),
+        (append("model.gguf", b"\0"), "the model m is another now"),
+        (lambda project: (project.folder / "model.gguf").unlink(), "the model m is another now"),
+        (from_another_machine, "it ran on another machine"),
+        (forget_the_end, "no run of it is on record"),
+    ],
+    ids=["config", "executable", "model", "no-model", "machine", "unfinished"],
+)
+def test_what_changed_since_is_authorised_by_nothing(
+    passed: Project, change: Callable[[Project], None], reason: str
+) -> None:
+    change(passed)
+    assert reason in refusal(passed)
+
+
+def test_another_value_of_a_variable_is_another_config(passed: Project) -> None:
+    assert "its variables had other values" in refusal(passed, RATE="190")
+
+
+def test_a_failed_run_authorises_nothing(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    crash = {"RATE": "0"}
+    assert project.run("quick.toml", **crash).returncode == 1
+    assert "it exited with 1: required gates failed: hangs" in refusal(project, **crash)
+
+
+def test_a_run_in_which_a_required_gate_did_not_apply_authorises_nothing(tmp_path: Path) -> None:
+    project = make_project(tmp_path, QUICK + ELSEWHERE)
+    assert project.run("quick.toml").returncode == 0
+    assert "required gates were not applicable: on-metal" in refusal(project)
+
+
+def test_a_forced_run_is_recorded_as_such_and_authorises_nothing(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    (tmp_path / "last.toml").write_text(QUICK + LATER.replace("quick", "later"), encoding="utf-8")
+    done = project.run("later.toml", "--force")
+    assert done.returncode == 0, done.stderr
+    assert "forced: " in done.stderr
+    assert (project.record("later")["forced"], project.record("later")["authorised_by"]) == (True, None)
+    assert "it was itself forced" in refusal(project, "last.toml")
+
+
+def test_force_changes_nothing_where_a_run_authorises(passed: Project) -> None:
+    assert passed.run("later.toml", "--force").returncode == 0
+    assert passed.record("later")["forced"] is False
+
+
+def test_every_program_that_is_launched_is_recorded_with_its_hash(passed: Project) -> None:
+    recorded = json.loads((passed.newest("quick") / "executables.json").read_text(encoding="utf-8"))
+    assert {runtime: list(programs) for runtime, programs in recorded.items()} == {
+        "base": ["speaker"],
+        "other": ["speaker"],
+    }

@@ -1,0 +1,88 @@
+"""`parity synth` as a user calls it, and `synth://` in a config."""
+
+from pathlib import Path
+
+import pytest
+from runs import MODEL, Parity, WriteConfig, config_text, speaker_table
+
+from parity.weights.digest import file_sha256
+from parity.weights.progress import silent
+
+
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """An empty cache, so that models are made and not found."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("PARITY_CACHE", str(folder))
+    return folder
+
+
+def test_it_prints_the_path_alone_and_makes_the_model_once(parity: Parity, own_cache: Path) -> None:
+    first = parity("synth", "tiny-llama", "--quant", "F16", "--seed", "3")
+    assert first.code == 0, first.err
+    path = Path(first.out.removesuffix("\n"))
+    assert path.is_relative_to(own_cache)
+    assert path.suffix == ".gguf"
+    made = path.stat()
+    assert parity("synth", "tiny-llama", "--quant", "F16", "--seed", "3").out == first.out
+    assert (path.stat().st_ino, path.stat().st_mtime_ns) == (made.st_ino, made.st_mtime_ns)
+
+
+def test_the_same_seed_makes_the_same_bytes_again_and_another_seed_others(
+    parity: Parity, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    made = []
+    for cache, seed in (("one", "3"), ("two", "3"), ("two", "4")):
+        monkeypatch.setenv("PARITY_CACHE", str(tmp_path / cache))
+        made.append(file_sha256(Path(parity("synth", "tiny-llama", "--seed", seed).out.strip()), silent))
+    assert made[0] == made[1] != made[2]
+
+
+def test_it_is_installed_where_a_program_with_a_hard_wired_repository_looks(parity: Parity, tmp_path: Path) -> None:
+    home = tmp_path / "hf"
+    done = parity("synth", "tiny-qwen3", "--install-as", "unsloth/Qwen3-1.7B-GGUF", "--hf-home", home)
+    assert done.code == 0, done.err
+    made, *installed = map(Path, done.out.splitlines())
+    assert [path.name for path in installed] == ["Qwen3-1.7B-Q8_0.gguf"]
+    assert installed[0].is_relative_to(home / "hub" / "models--unsloth--Qwen3-1.7B-GGUF")
+    assert installed[0].read_bytes() == made.read_bytes()
+    again = parity("synth", "tiny-qwen3", "--install-as", "unsloth/Qwen3-1.7B-GGUF", "--hf-home", home)
+    assert (again.code, again.out) == (0, done.out)
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["tiny-qwen"], "did you mean tiny-qwen3?"),
+        (["nothing-like-it"], "presets: "),
+        (["tiny-qwen3", "--quant", "Q9_9"], "give one of F32, F16"),
+        (["tiny-qwen3", "--seed", "-1"], "synth://PRESET/QUANT@SEED"),
+        (["tiny-qwen3", "--install-as", "no-slash"], "unsloth/Qwen3-1.7B-GGUF"),
+    ],
+)
+def test_what_it_cannot_make_exits_2_and_says_what_it_can(
+    parity: Parity, tmp_path: Path, args: list[str], message: str
+) -> None:
+    done = parity("synth", *args)
+    assert (done.code, done.out) == (2, "")
+    assert message in done.err
+
+
+def test_a_config_may_name_a_synthetic_model(parity: Parity, write_config: WriteConfig, own_cache: Path) -> None:
+    text = config_text(speaker_table("base") + speaker_table("other")).replace(MODEL, "synth://tiny-llama/F16@3")
+    config = write_config(text)
+    assert "not here yet; the run will fetch it" in parity("plan", config).out
+    done = parity("run", config, "--out", "run")
+    assert done.code == 0, done.err
+    [model] = done.report["models"]
+    assert (model["source"], model["architecture"]) == ("synth://tiny-llama/F16@3", "llama")
+    assert Path(model["path"]).is_relative_to(own_cache)
+    assert model["path"] in parity("plan", config).out
+
+
+def test_a_config_with_a_wrong_preset_names_key_and_nearest(parity: Parity, write_config: WriteConfig) -> None:
+    text = config_text(speaker_table("base") + speaker_table("other")).replace(MODEL, "synth://tiny-lama/F16@3")
+    done = parity("run", write_config(text))
+    assert done.code == 2
+    assert "models.m.source" in done.err
+    assert "did you mean tiny-llama?" in done.err
