@@ -46,15 +46,18 @@ class Measured:
             if m.metric == metric and m.definition == definition and m.value is not None
         }
 
-    def reason(self, cell: Cell, metric: str) -> str:
-        """Why a cell lacks a metric."""
+    def reason(self, cell: Cell, metric: str, definition: str | None = None) -> str:
+        """Why a cell lacks a metric, by a definition where that one gave a reason."""
         if not self.trials(cell):
             failed = self.failed(cell)
             return f"all {failed} trials failed" if failed else "no trial ran"
-        reasons = [
-            m.reason for t in self.trials(cell) for m in t.measurements if m.metric == metric and m.reason is not None
-        ]
-        return reasons[0] if reasons else "this runtime does not show it"
+        reasons = {
+            m.definition: m.reason
+            for trial in reversed(self.trials(cell))
+            for m in trial.measurements
+            if m.metric == metric and m.reason is not None
+        }
+        return reasons.get(definition or "") or next(iter(reasons.values()), "this runtime does not show it")
 
 
 def summarise(measured: Measured, cells: Sequence[Cell]) -> Iterator[Summary]:

@@ -144,13 +144,8 @@ def _judge_ratio(gate: RatioGate, cell: Cell, evidence: Evidence) -> Judgement:
         return Judgement("NOT COMPARABLE", f"{gate.metric}: {comparison.definition} gives only a {bound} bound")
     if comparison.ratio is None:
         return Judgement("NOT RUN", f"{gate.metric}: {comparison.reason}")
-    both = _good_rounds(evidence, cell) & _good_rounds(evidence, (*cell[:2], evidence.config.baseline))
-    if comparison.rounds < len(both):
-        return Judgement(
-            "INCONCLUSIVE",
-            f"{gate.metric} was had in {comparison.rounds} of {len(both)} good rounds: "
-            f"{evidence.measured.reason(cell, gate.metric)}",
-        )
+    if missing := _missing_rounds(comparison, cell, evidence):
+        return Judgement("INCONCLUSIVE", missing)
     interval = comparison.interval
     estimate = stats.Estimate(comparison.ratio, interval.low if interval else None, interval.high if interval else None)
     asked = _asked(gate.min_ratio, gate.max_ratio, lambda bound: f"{bound:g}×")
@@ -182,6 +177,21 @@ def _judge_no_failed(cell: Cell, evidence: Evidence) -> Judgement:
     if missing > 0 or not trials:
         return Judgement("NOT RUN", f"{missing} of {evidence.planned.get(cell, 0)} planned trials did not run")
     return Judgement("PASS", f"all {len(trials)} trials ended well")
+
+
+def _missing_rounds(comparison: Comparison, cell: Cell, evidence: Evidence) -> str | None:
+    """That good rounds are in no ratio, and why: what is left out may be what would have failed."""
+    base = (*cell[:2], comparison.baseline)
+    good = _good_rounds(evidence, cell) & _good_rounds(evidence, base)
+    if comparison.definition is None or comparison.rounds >= len(good):
+        return None
+    metric, definition = comparison.metric, comparison.definition
+    whys = [
+        f"{side[2]}: {evidence.measured.reason(side, metric, definition)}"
+        for side in (base, cell)
+        if good - evidence.measured.values(side, metric, definition).keys()
+    ]
+    return f"{metric} by {definition} was had in {comparison.rounds} of {len(good)} good rounds ({'; '.join(whys)})"
 
 
 def _good_rounds(evidence: Evidence, cell: Cell) -> set[int]:

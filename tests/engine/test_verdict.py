@@ -120,7 +120,9 @@ def test_a_speed_gate_on_unequal_prompts_is_not_comparable() -> None:
 
 def test_good_rounds_without_the_metric_leave_a_gate_inconclusive() -> None:
     trials = [t if t.round < 4 else t.model_copy(update={"measurements": ()}) for t in rates(BASE, BASE)]
-    assert verdict(trials, SPEED).verdict == "INCONCLUSIVE"
+    found = verdict(trials, SPEED)
+    assert found.verdict == "INCONCLUSIVE"
+    assert "was had in 3 of 5 good rounds" in found.sentence
     loads = rates([1.0, 1.0, 1.0, 1.0, 1.0], [1.0] * 5, "load_s")
     loads[-1] = loads[-1].model_copy(update={"measurements": ()})
     assert verdict(loads, LOAD).verdict == "INCONCLUSIVE"
