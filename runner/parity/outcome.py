@@ -11,6 +11,9 @@ from parity.transcript import End, Transcript
 WORKER_DIED = "crash:worker"
 """Failure class of a program that lives on while the part of it that computes is gone; parity ends it at once."""
 
+REFUSED = 0
+"""`errno` of a trial that its adapter refused: the operating system was never asked."""
+
 NEVER_RAN = ("unavailable", "build", "refused")
 """Failure classes in which the model was never asked anything: no evidence for or against a hang."""
 
@@ -20,7 +23,7 @@ def classify(transcript: Transcript, events: Sequence[Event], unreadable: str | 
 
     What parity saw first decides; then what the runtime said of itself; then its exit status; then its output."""
     tail = transcript.tail()
-    if transcript.no_spawn is not None and transcript.no_spawn.errno == 0:
+    if transcript.no_spawn is not None and transcript.no_spawn.errno == REFUSED:
         return Failure(kind="refused", message=transcript.no_spawn.message)
     if transcript.no_spawn is not None and transcript.no_spawn.errno == errno.E2BIG:
         message = "its command line is too long for the system: let it read the prompt from {scratch}/job.json"

@@ -15,6 +15,7 @@ from parity.adapter import Adapter, Build, needs_tokenizer
 from parity.config import LoadedConfig, TestConfig, test_spec
 from parity.errors import ConfigError, ModelError, Problem, RefusedError
 from parity.ledger import WEIGHTS_FILE
+from parity.outcome import REFUSED
 from parity.plan import PlannedTrial, make_plan
 from parity.precondition import executable_sha256
 from parity.process import Cancel, supervise
@@ -31,9 +32,6 @@ from parity.weights.digest import file_sha256
 from parity.weights.tokenizer import tokenizer_file
 
 TRIAL_KINDS: tuple[TrialKind, ...] = ("full", "short", "whole")
-
-REFUSED = 0
-"""`errno` of a trial that its adapter refused: the operating system was never asked."""
 
 
 @dataclass(frozen=True)
