@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import time
 import venv
 from pathlib import Path
@@ -80,11 +81,20 @@ def check_prerequisites() -> None:
         )
     if importlib.util.find_spec("ensurepip") is None:
         sys.exit("this Python can't make virtual environments.\nDebian, Ubuntu: apt-get install python3-venv")
-    if not any(shutil.which(name) for name in ("c++", "g++", "clang++")):
+    if platform.system() == "Darwin":
+        if not has_command_line_tools():
+            sys.exit(f"{COMPILED} is compiled here and needs Xcode's command line tools.\nxcode-select --install")
+    elif not any(shutil.which(name) for name in ("c++", "g++", "clang++")):
         sys.exit(
-            "llama-cpp-python is compiled here and needs a C++ compiler.\n"
-            "Debian, Ubuntu: apt-get install build-essential; macOS: xcode-select --install"
+            f"{COMPILED} is compiled here and needs a C++ compiler.\n"
+            "Debian, Ubuntu: apt-get install build-essential; Fedora: dnf install gcc-c++"
         )
+
+
+def has_command_line_tools() -> bool:
+    """Without them macOS has a c++ all the same, which only asks for them."""
+    found = shutil.which("xcode-select")
+    return found is not None and subprocess.run([found, "-p"], capture_output=True, check=False).returncode == 0
 
 
 def compiled_wheel() -> Path:
@@ -96,14 +106,12 @@ def compiled_wheel() -> Path:
         say(f"{COMPILED} {version}: compiled before, from {folder}")
         return found[-1]
     say(f"compiling {COMPILED} {version or ''} (once; about 5 minutes on two cores)")
-    partial = folder / ".partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    compile_wheel(version, partial)
-    [built] = partial.glob("*.whl")
-    built.replace(folder / built.name)
-    shutil.rmtree(partial)
-    return folder / built.name
+    folder.mkdir(parents=True, exist_ok=True)
+    # Of this process alone: another clone may be compiling the same wheel for the same cache.
+    with tempfile.TemporaryDirectory(prefix=".partial-", dir=folder) as partial:
+        compile_wheel(version, Path(partial))
+        [built] = Path(partial).glob("*.whl")
+        return built.replace(folder / built.name)
 
 
 def newest_version() -> str:

@@ -4,10 +4,13 @@
 # Options are read by the scripts that source this.
 # shellcheck disable=SC2034
 
-# commit_of TREE REV: the commit that REV means there, the user's own branch before the remote's; nothing if unknown.
+# commit_of TREE REV: the commit that REV means there, the user's own branch before the remote's and before what
+# `clone` fetched by that name; nothing if unknown.
 commit_of() {
-    git -C "$1" rev-parse --quiet --verify "$2^{commit}" 2>/dev/null ||
-        git -C "$1" rev-parse --quiet --verify "refs/remotes/origin/$2^{commit}" 2>/dev/null || true
+    local name
+    for name in "$2" "refs/remotes/origin/$2" "refs/parity/$2"; do
+        ! git -C "$1" rev-parse --quiet --verify "$name^{commit}" 2>/dev/null || return 0
+    done
 }
 
 # uncommitted TREE: what differs from the commit, but for a lock file of cargo's own making.
@@ -63,8 +66,9 @@ clone() {
     scratch=$(mktemp -d "$(dirname "$into")/.parity-clone.XXXXXX")
     run git clone --no-checkout -- "$url" "$scratch/tree" || fail "$url can't be cloned; git says why above"
     commit=$(commit_of "$scratch/tree" "${rev:-HEAD}")
-    if [ -z "$commit" ] && git -C "$scratch/tree" fetch --quiet origin "$rev" 2>/dev/null; then
-        commit=$(commit_of "$scratch/tree" FETCH_HEAD)
+    # Git clones branches and tags only; what else is asked for is kept by its name, for the next run to know it.
+    if [ -z "$commit" ] && git -C "$scratch/tree" fetch --quiet origin "+$rev:refs/parity/$rev" 2>/dev/null; then
+        commit=$(commit_of "$scratch/tree" "$rev")
     fi
     [ -n "$commit" ] || fail "$url has no revision ${rev:-HEAD}"
     run git -C "$scratch/tree" checkout --quiet --detach "$commit" || fail "$commit can't be checked out"
@@ -74,7 +78,8 @@ clone() {
     scratch=""
 }
 
-# fill_submodules TREE PATH=URL…: every submodule that is still empty; PATH=URL says where to have one instead.
+# fill_submodules TREE PATH=URL…: every submodule that is still empty; PATH=URL says where to have one instead. No shell
+# expands the ~/ of such a URL, since it doesn't begin the word.
 fill_submodules() {
     local tree=$1 path commit url pair
     shift
@@ -82,6 +87,7 @@ fill_submodules() {
         is_empty_folder "$tree/$path" || [ ! -e "$tree/$path" ] || continue
         url=""
         for pair in "$@"; do [ "${pair%%=*}" != "$path" ] || url=${pair#*=}; done
+        case $url in \~/*) url=$HOME/${url#??} ;; esac
         if [ -n "$url" ]; then
             clone "$url" "$commit" "$tree/$path"
         elif git -C "$tree" config --file "$tree/.gitmodules" --get-regexp '\.path$' "^$path\$" >/dev/null 2>&1; then
@@ -94,24 +100,25 @@ Name one: --submodule $path=URL"
     done 3< <(git -C "$tree" ls-files --stage | grep '^160000 ' || true)
 }
 
-# fetch_crates TREE MANIFEST LOCK_IS_COMMITTED: every crate of the lock file, so that a build needs no network.
+# fetch_crates TREE MANIFEST LOCK_IS_COMMITTED: every crate of the lock file, so that a build needs no network. A lock
+# file that isn't in git is made where there is none, and brought up to date where the manifests have changed.
 fetch_crates() {
-    local tree=$1 manifest=$2 lock_is_committed=$3 workspace
+    local tree=$1 manifest=$2 lock_is_committed=$3 workspace locked=()
+    [ "$lock_is_committed" = no ] || locked=(--locked)
     if [ "$dry_run" = yes ]; then
-        run_in "$tree" cargo fetch --locked --manifest-path "$manifest"
+        run_in "$tree" cargo fetch ${locked[@]+"${locked[@]}"} --manifest-path "$manifest"
         return
     fi
     workspace=$(cd "$tree" && cargo locate-project --workspace --message-format plain --manifest-path "$manifest") ||
         fail "cargo can't read $manifest; it says why above"
     workspace=$(dirname "$workspace")
-    if [ ! -f "$workspace/Cargo.lock" ]; then
-        [ "$lock_is_committed" = no ] || fail "$workspace has no Cargo.lock, and without one cargo takes other crates
+    [ "$lock_is_committed" = no ] || [ -f "$workspace/Cargo.lock" ] ||
+        fail "$workspace has no Cargo.lock, and without one cargo takes other crates
 than its authors did. Choose a revision that has one, or make one and commit it: cargo generate-lockfile"
-        run_in "$tree" cargo generate-lockfile --manifest-path "$workspace/Cargo.toml" ||
-            fail "cargo can't make a Cargo.lock; it says why above"
-    fi
+    # A fork may keep in git what Candle leaves out.
+    ! git -C "$workspace" ls-files --error-unmatch Cargo.lock >/dev/null 2>&1 || locked=(--locked)
     (cd "$tree" && cargo fetch --quiet --locked --offline --manifest-path "$manifest") >/dev/null 2>&1 ||
-        run_in "$tree" cargo fetch --locked --manifest-path "$manifest" ||
+        run_in "$tree" cargo fetch ${locked[@]+"${locked[@]}"} --manifest-path "$manifest" ||
         fail "the crates can't be fetched; cargo says why above"
 }
 

@@ -23,7 +23,7 @@ is.
   --features LIST       further features of the crate
   --build               compile the example now; else `parity run` does it before the first trial
   --allow-dirty         take uncommitted changes in
-  --submodule PATH=URL  where to have a submodule from, such as forks/surrealdb=/src/surrealdb
+  --submodule PATH=URL  where to have a submodule from, such as forks/surrealdb=~/src/surrealdb
   --dry-run             look and show the commands, change nothing
   --help                this text
 

@@ -108,9 +108,10 @@ fits() {
 }
 
 check_python() {
-    local candidate found="" wanted
+    local candidate found="" wanted candidates=(python3 python3.13 python3.12 python3.11 python3.10 python3.9)
+    [ -z "$python" ] || candidates=("$python")
     wanted="Python 3.$(oldest_python_minor) or newer with venv, for $runtime"
-    for candidate in ${python:-python3 python3.13 python3.12 python3.11 python3.10 python3.9}; do
+    for candidate in "${candidates[@]}"; do
         if fits "$candidate"; then
             python=$(command -v "$candidate")
             return
@@ -133,10 +134,18 @@ check_glibc() {
     esac
 }
 
+# check_llama_source: that a checkout has the llama.cpp which is compiled with it; from a URL pip fetches it itself.
+check_llama_source() {
+    ! is_empty_folder "$source_of_runtime/vendor/llama.cpp" ||
+        need "llama.cpp's source: $source_of_runtime/vendor/llama.cpp, a submodule, is empty" \
+            "git -C $(printf '%q' "$source_of_runtime") submodule update --init --recursive"
+}
+
 check_prerequisites() {
     check_python
     [ -z "$source_of_runtime" ] || check_git "to read --source"
     if [ "$runtime" = llama-cpp-python ]; then
+        [ -z "$source_of_runtime" ] || check_llama_source
         # cmake and ninja aren't asked for: pip brings them where the system has none.
         [ -n "$wheel" ] || check_cxx "to compile llama-cpp-python"
         [ -n "$wheel" ] || check_gpu "$device"
@@ -306,7 +315,8 @@ Name another folder with --into, or remove that one: rm -r $(printf '%q' "$into"
     echo "[runtimes.$runtime]"
     echo "adapter = $(toml_string "$(adapter)")"
     echo "python = $(toml_string "$into/bin/python")"
-    # MLX has one build for macOS, which takes the GPU unless told otherwise.
+    # A wheel may have been compiled for a GPU, and MLX has one build for macOS: both take the GPU unless told otherwise.
+    [ "$runtime/$device" != llama-cpp-python/cpu ] || echo "gpu_layers = 0"
     [ "$runtime/$device/$(uname -s)" != mlx-lm/cpu/Darwin ] || echo 'device = "cpu"'
     end_of_dry_run
 }

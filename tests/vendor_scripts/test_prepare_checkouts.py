@@ -1,6 +1,7 @@
 """Candle and paraphym checkouts: made once, left alone ever after."""
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -82,9 +83,14 @@ def test_a_commit_that_no_branch_holds_can_be_had(candle: Path, tmp_path: Path) 
     lone = commit(candle)
     git(candle, "update-ref", "refs/pull/1/head", lone)
     git(candle, "checkout", "--quiet", "main")
-    done = prepare("candle", candle.as_uri(), "--rev", "refs/pull/1/head", "--device=cpu", home=tmp_path)
+    ask = ("candle", candle.as_uri(), "--rev", "refs/pull/1/head", "--device=cpu")
+    done = prepare(*ask, home=tmp_path)
     assert done.code == 0, done.err
     assert git(Path(done.tables["candle"]["path"]), "rev-parse", "HEAD") == lone
+    candle.rename(tmp_path / "gone")
+    again = prepare(*ask, home=tmp_path)
+    assert (again.code, again.out) == (0, done.out), again.err
+    assert "already prepared, nothing to do" in again.err
 
 
 @both
@@ -166,9 +172,36 @@ def test_a_folder_inside_a_checkout_is_refused_with_the_folder_to_name(candle: P
     assert (done.code, f"lies inside the checkout {candle}" in done.err) == (1, True)
 
 
-def test_candle_gets_the_lock_file_that_it_keeps_out_of_git(candle: Path, tmp_path: Path) -> None:
-    assert prepare("candle", candle, "--device=cpu", home=tmp_path).code == 0
-    assert 'name = "candle-examples"' in (candle / "Cargo.lock").read_text(encoding="utf-8")
+@pytest.mark.parametrize("ignored", ["target\nCargo.lock\n", "target\n"])
+def test_candle_gets_the_lock_file_that_it_keeps_out_of_git(ignored: str, tmp_path: Path) -> None:
+    """Given nothing but the folder, as the adapter's remedy has it; also where cargo can't do without the network."""
+    tree = make_repository(tmp_path / "candle", {**CANDLE_FILES, ".gitignore": ignored})
+    online = f'case " $* " in *" --offline "*) exit 101 ;; *) exec {shutil.which("cargo")} "$@" ;; esac'
+    path = tools(tmp_path / "bin", scripted={"cargo": online}) + os.pathsep + os.environ["PATH"]
+    done = prepare("candle", tree, home=tmp_path, env={"PATH": path})
+    assert done.code == 0, done.err
+    assert 'name = "candle-examples"' in (tree / "Cargo.lock").read_text(encoding="utf-8")
+    subprocess.run(["cargo", "metadata", "--locked", "--offline"], cwd=tree, capture_output=True, check=True)
+    again = prepare("candle", tree, home=tmp_path)
+    assert (again.code, again.out) == (0, done.out), again.err
+    assert "already prepared, nothing to do" in again.err
+
+
+def test_a_lock_file_of_another_revision_is_brought_up_to_date_unless_it_is_in_git(
+    candle: Path, tmp_path: Path
+) -> None:
+    stale = 'version = 3\n\n[[package]]\nname = "candle-examples"\nversion = "9.9.9"\n'
+    lock = candle / "Cargo.lock"
+    lock.write_text(stale, encoding="utf-8")
+    done = prepare("candle", candle, home=tmp_path)
+    assert done.code == 0, done.err
+    assert 'version = "0.0.0"' in lock.read_text(encoding="utf-8")
+    lock.write_text(stale, encoding="utf-8")
+    git(candle, "add", "--force", "Cargo.lock")
+    commit(candle)
+    refused = prepare("candle", candle, home=tmp_path)
+    assert (refused.code, "--locked" in refused.err) == (1, True)
+    assert lock.read_text(encoding="utf-8") == stale
 
 
 def test_paraphym_without_its_lock_file_is_refused(tmp_path: Path) -> None:
@@ -198,7 +231,10 @@ def test_empty_submodules_are_filled_with_the_commit_that_is_recorded(paraphym: 
     assert "already" in prepare("paraphym", paraphym.as_uri(), "--device=cpu", home=tmp_path).err
 
 
-def test_a_submodule_without_a_url_is_named_and_can_be_had_from_elsewhere(paraphym: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("source", ["{home}/surrealdb", "~/surrealdb"])
+def test_a_submodule_without_a_url_is_named_and_can_be_had_from_elsewhere(
+    source: str, paraphym: Path, tmp_path: Path
+) -> None:
     fork = make_repository(tmp_path / "surrealdb", {"fork": "first"})
     recorded = git(fork, "rev-parse", "HEAD")
     git(paraphym, "update-index", "--add", "--cacheinfo", f"160000,{recorded},forks/surrealdb")
@@ -207,8 +243,8 @@ def test_a_submodule_without_a_url_is_named_and_can_be_had_from_elsewhere(paraph
     done = prepare("paraphym", url, "--device=cpu", home=tmp_path)
     assert done.code == 1
     assert f"forks/surrealdb is empty: the commit names it as a submodule at {recorded}" in done.err
-    supplied = f"--submodule=forks/surrealdb={fork}"
-    filled = prepare("paraphym", url, "--device=cpu", supplied, home=tmp_path)
+    supplied = f"forks/surrealdb={source.format(home=tmp_path)}"
+    filled = prepare("paraphym", url, "--device=cpu", "--submodule", supplied, home=tmp_path)
     assert filled.code == 0, filled.err
     tree = Path(filled.tables["paraphym"]["path"])
     assert git(tree / "forks" / "surrealdb", "rev-parse", "HEAD") == recorded

@@ -154,6 +154,15 @@ def test_a_newer_python_beside_an_old_one_is_taken(tmp_path: Path) -> None:
     assert f"would run: {path}/python3.12 -m venv" in done.err
 
 
+def test_a_python_whose_path_has_a_space_is_taken(tmp_path: Path) -> None:
+    path = tools(tmp_path / "bin", scripted={"c++": "exit 1"})
+    named = Path(tools(tmp_path / "my tools", scripted={"python": PYTHON})) / "python"
+    ask = ("mlx-lm", "--device=cpu", "--dry-run", "--python", named)
+    done = prepare("python-env", *ask, home=tmp_path, env={"PATH": path})
+    assert done.code == 0, done.err
+    assert "my\\ tools/python -m venv" in done.err
+
+
 def test_mlx_needs_a_system_that_its_wheels_were_linked_for(tmp_path: Path) -> None:
     old = {"getconf": "echo glibc 2.31", "python3": PYTHON, "c++": "exit 1"}
     env = {"PATH": tools(tmp_path / "bin", scripted=old)}

@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from preparing import git, make_repository, prepare, settings_of, snapshot, tools
+from preparing import commit, environment, git, make_repository, prepare, settings_of, snapshot, tools
 
 PYTHON = f'exec "{sys.executable}" "$@"'
 OFFLINE = {"PIP_NO_INDEX": "1"}
@@ -38,7 +38,7 @@ def test_a_wheel_becomes_an_environment_that_the_adapter_accepts_and_a_second_ru
     assert "llama-cpp-python 9.9: imported, CPU" in done.err
     table = done.tables["llama-cpp-python"]
     python = tmp_path / "cache" / "environments" / "llama-cpp-python-cpu" / "bin" / "python"
-    assert table == {"adapter": "llama_cpp", "python": str(python)}
+    assert table == {"adapter": "llama_cpp", "python": str(python), "gpu_layers": 0}
     settings = settings_of(table)
     assert settings is not None
     assert settings.model_dump()["python"] == str(python)
@@ -138,6 +138,7 @@ def test_llama_cpp_is_compiled_for_its_device(device: str, system: str, flags: s
     assert done.code == 0, done.err
     assert f"CMAKE_ARGS={flags}\n" in done.err
     assert ("--no-binary llama-cpp-python" in done.err) == (device != "cpu")
+    assert done.tables["llama-cpp-python"].get("gpu_layers") == (0 if device == "cpu" else None)
     assert snapshot(tmp_path) == before
 
 
@@ -157,6 +158,24 @@ def test_a_checkout_or_a_git_url_can_be_compiled_instead_of_a_release(tmp_path: 
     (tree / "mine").touch()
     code, err = dry("--source", tree)
     assert (code, "uncommitted changes" in err) == (1, True)
+
+
+def test_a_checkout_without_its_llama_cpp_is_told_how_to_have_it(tmp_path: Path) -> None:
+    inner = make_repository(tmp_path / "llama.cpp", {"CMakeLists.txt": ""})
+    origin = make_repository(tmp_path / "origin", {"pyproject.toml": ""})
+    git(origin, "submodule", "--quiet", "add", inner.as_uri(), "vendor/llama.cpp")
+    commit(origin)
+    tree = tmp_path / "my llama"
+    git(tmp_path, "clone", "--quiet", origin.as_uri(), str(tree))
+    ask = ("llama-cpp-python", "--device=cpu", "--source", tree)
+    done = prepare("python-env", *ask, home=tmp_path)
+    assert (done.code, done.out) == (3, "")
+    assert f"{tree}/vendor/llama.cpp, a submodule, is empty" in done.err
+    [remedy] = [line.strip() for line in done.err.splitlines() if "submodule update" in line]
+    assert remedy == f"git -C {str(tree).replace(' ', chr(92) + ' ')} submodule update --init --recursive"
+    subprocess.run(["bash", "-c", remedy], env=environment(tmp_path), check=True)
+    filled = prepare("python-env", *ask, "--dry-run", home=tmp_path)
+    assert filled.code == 0, filled.err
 
 
 def test_a_folder_of_somebody_elses_is_left_alone(tmp_path: Path) -> None:

@@ -9,12 +9,16 @@ use candle_core::{DType, Device, Tensor};
 use candle_transformers::models::{quantized_llama, quantized_phi3, quantized_qwen3};
 use serde_json::Value;
 
+use crate::device::DeviceChoice;
 use crate::failure::{Failure, Result};
 use crate::gguf::{Header, type_name};
 use crate::job::{RopeDtype, Settings};
 
 /// The base that Candle's `quantized_phi3` computes with, whatever the file says.
 const PHI3_ROPE_BASE: f64 = 10_000.0;
+
+/// Above it F16 holds every second integer at most, so neighbouring positions become one.
+const F16_POSITIONS: usize = 2048;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Architecture {
@@ -92,6 +96,33 @@ impl Architecture {
             deviations.push(format!("computes RoPE with base 10000 instead of {base}"));
         }
         deviations
+    }
+
+    /// What Candle's model computes otherwise than the file says once that many positions are in use.
+    pub fn deviations_at(self, header: &Header, positions: usize) -> Vec<String> {
+        let mut deviations = Vec::new();
+        if let Some(window) = self.ignored_window(header)
+            && window < positions
+        {
+            deviations.push(format!(
+                "ignores the sliding window of {window} positions ({positions} are needed)"
+            ));
+        }
+        if self.rope_dtype(header) == RopeDtype::F16 && positions > F16_POSITIONS {
+            deviations.push(format!(
+                "computes RoPE in F16 (`rope_dtype`), where positions above {F16_POSITIONS} become one with their \
+                 neighbours ({positions} are needed)"
+            ));
+        }
+        deviations
+    }
+
+    /// The type that Candle computes RoPE's angles and tables in.
+    fn rope_dtype(self, header: &Header) -> RopeDtype {
+        match self {
+            Self::Qwen3 if header.unsigned("general.dtype") != Some(0) => RopeDtype::F16,
+            _ => RopeDtype::F32,
+        }
     }
 
     fn key(self, name: &str) -> String {
@@ -215,10 +246,11 @@ pub fn facts(
     architecture: Architecture,
     header: &Header,
     settings: &Settings,
+    device: DeviceChoice,
 ) -> BTreeMap<String, Value> {
-    let rope = match architecture {
-        Architecture::Qwen3 if header.unsigned("general.dtype") != Some(0) => "f16",
-        _ => "f32",
+    let rope = match architecture.rope_dtype(header) {
+        RopeDtype::F16 => "f16",
+        RopeDtype::F32 => "f32",
     };
     let mut facts = BTreeMap::from([
         ("architecture".into(), architecture.name().into()),
@@ -246,30 +278,42 @@ pub fn facts(
         if info.shape.rank() > 1 {
             facts.insert(
                 format!("matmul_{}", type_name(info.ggml_dtype)),
-                matmul_path(info.ggml_dtype).into(),
+                matmul_path(info.ggml_dtype, device, std::env::consts::ARCH).into(),
             );
         }
     }
     facts
 }
 
-/// What `QMatMul` does with weights of a type on the CPU; the environment can make it dequantise them all.
-fn matmul_path(dtype: GgmlDType) -> &'static str {
+/// What `QMatMul` does with weights of a type; the environment can make it dequantise them all.
+fn matmul_path(dtype: GgmlDType, device: DeviceChoice, cpu: &str) -> &'static str {
     let set = |name: &str| std::env::var(name).is_ok_and(|v| !v.is_empty() && v != "0");
-    match dtype {
-        GgmlDType::F32 => "f32",
-        GgmlDType::F16 | GgmlDType::BF16 => "dequantised to f32",
+    match (dtype, cpu) {
+        (GgmlDType::F32, _) => "f32",
+        (GgmlDType::F16 | GgmlDType::BF16, _) => "dequantised to f32",
         _ if set("CANDLE_DEQUANTIZE_ALL") => "dequantised to f32",
         _ if set("CANDLE_DEQUANTIZE_ALL_F16") => "dequantised to f16",
-        GgmlDType::Q4_0 | GgmlDType::Q5_0 => "quantised, activations Q8_0",
-        GgmlDType::Q8_0 => "quantised, activations Q8_0, or Q8_K where repacked",
-        GgmlDType::Q4_1 | GgmlDType::Q5_1 | GgmlDType::Q8_1 => "quantised, activations Q8_1",
-        GgmlDType::Q4K | GgmlDType::Q6K => {
+        _ if device != DeviceChoice::Cpu => "quantised, the device's own kernels",
+        (GgmlDType::Q8_0, "x86_64") => {
+            "quantised, activations Q8_0, or Q8_K where repacked in the first forward"
+        }
+        (GgmlDType::Q4_0 | GgmlDType::Q8_0, "aarch64") => {
+            "quantised, activations Q8_0, repacked in the first forward where the CPU allows"
+        }
+        (GgmlDType::Q4K | GgmlDType::Q6K, "x86_64" | "aarch64") | (GgmlDType::Q5K, "aarch64") => {
             "quantised, activations Q8_K, repacked in the first forward where the CPU allows"
         }
-        GgmlDType::Q2K | GgmlDType::Q3K | GgmlDType::Q5K | GgmlDType::Q8K => {
-            "quantised, activations Q8_K"
-        }
+        (GgmlDType::Q4_0 | GgmlDType::Q5_0 | GgmlDType::Q8_0, _) => "quantised, activations Q8_0",
+        (GgmlDType::Q4_1 | GgmlDType::Q5_1 | GgmlDType::Q8_1, _) => "quantised, activations Q8_1",
+        (
+            GgmlDType::Q2K
+            | GgmlDType::Q3K
+            | GgmlDType::Q4K
+            | GgmlDType::Q5K
+            | GgmlDType::Q6K
+            | GgmlDType::Q8K,
+            _,
+        ) => "quantised, activations Q8_K",
     }
 }
 
@@ -290,5 +334,28 @@ mod tests {
         assert!(!Architecture::Llama.reads("rope_freqs.weight"));
         assert!(!Architecture::Phi3.reads("blk.0.attn_qkv.bias"));
         assert!(!Architecture::Phi3.reads("rope_factors_long.weight"));
+    }
+    #[test]
+    fn the_cpus_kernels_are_told_of_the_cpu_alone() {
+        let told = |dtype, cpu| matmul_path(dtype, DeviceChoice::Cpu, cpu);
+        for dtype in [GgmlDType::Q4_0, GgmlDType::Q5K] {
+            assert!(told(dtype, "aarch64").contains("repacked"), "{dtype:?}");
+            assert!(!told(dtype, "x86_64").contains("repacked"), "{dtype:?}");
+        }
+        for dtype in [GgmlDType::Q4K, GgmlDType::Q6K, GgmlDType::Q8_0] {
+            assert!(told(dtype, "aarch64").contains("repacked"), "{dtype:?}");
+            assert!(told(dtype, "x86_64").contains("repacked"), "{dtype:?}");
+            assert!(!told(dtype, "wasm32").contains("repacked"), "{dtype:?}");
+            for device in [DeviceChoice::Cuda(0), DeviceChoice::Metal(0)] {
+                assert_eq!(
+                    matmul_path(dtype, device, "aarch64"),
+                    "quantised, the device's own kernels"
+                );
+            }
+        }
+        assert_eq!(
+            matmul_path(GgmlDType::F16, DeviceChoice::Metal(0), "aarch64"),
+            "dequantised to f32"
+        );
     }
 }

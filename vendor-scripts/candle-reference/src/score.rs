@@ -38,8 +38,9 @@ struct Position {
 
 pub fn run(job: ScoreJob) -> Result<()> {
     let mut session = Session::open(&job.model, job.settings)?;
+    let longest = job.ids.iter().map(|ids| ids.len() - 1).max().unwrap_or(0);
+    session.check_positions(longest)?;
     for ids in &job.ids {
-        session.check_positions(ids.len() - 1)?;
         session.check_ids(ids)?;
     }
     let mut model = session.load_weights()?;

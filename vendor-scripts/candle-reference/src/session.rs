@@ -21,6 +21,7 @@ pub struct Session {
     architecture: Architecture,
     settings: Settings,
     facts: BTreeMap<String, Value>,
+    deviations: Vec<String>,
     vocabulary_size: usize,
 }
 
@@ -37,15 +38,11 @@ impl Session {
         if let Some(dtype) = settings.rope_dtype {
             model::set_rope_dtype(architecture, &mut header, dtype)?;
         }
-        let mut facts = model::facts(architecture, &header, &settings);
+        let mut facts = model::facts(architecture, &header, &settings, choice);
         facts.insert("device".into(), choice.name().into());
         let deviations = architecture.deviations(&header);
-        if !deviations.is_empty() {
-            let message = deviations.join(", ");
-            accept(&settings, architecture, &message)?;
-            facts.insert("deviations".into(), message.into());
-        }
-        Ok(Self {
+        let mut session = Self {
+            deviations: Vec::new(),
             vocabulary_size: header.rows("token_embd.weight")?,
             device,
             header,
@@ -53,7 +50,9 @@ impl Session {
             architecture,
             settings,
             facts,
-        })
+        };
+        session.accept(deviations)?;
+        Ok(session)
     }
 
     /// Reads the weights onto the device; can be done once.
@@ -83,8 +82,9 @@ impl Session {
     }
 
     /// # Errors
-    /// Refused if Candle's model has no RoPE table, or not the file's attention, for that many positions.
-    pub fn check_positions(&self, positions: usize) -> Result<()> {
+    /// Refused if Candle's model has no RoPE table for that many positions, or computes them otherwise than the file
+    /// says and `accept_deviations` isn't set.
+    pub fn check_positions(&mut self, positions: usize) -> Result<()> {
         let limit = self.architecture.positions(&self.header);
         if positions > limit {
             return Err(Failure::refused(format!(
@@ -92,16 +92,7 @@ impl Session {
                 self.architecture.name()
             )));
         }
-        match self.architecture.ignored_window(&self.header) {
-            Some(window) if window < positions => accept(
-                &self.settings,
-                self.architecture,
-                &format!(
-                    "ignores the sliding window of {window} positions ({positions} are needed)"
-                ),
-            ),
-            _ => Ok(()),
-        }
+        self.accept(self.architecture.deviations_at(&self.header, positions))
     }
 
     /// Settings in force: asked for, taken by Candle, or given by the file.
@@ -113,16 +104,24 @@ impl Session {
             None => "rebuilt from the GGUF".into(),
         };
         values.insert("tokenizer".into(), tokenizer.into());
+        if !self.deviations.is_empty() {
+            values.insert("deviations".into(), self.deviations.join(", ").into());
+        }
         values
     }
-}
 
-fn accept(settings: &Settings, architecture: Architecture, deviation: &str) -> Result<()> {
-    if settings.accept_deviations {
-        return Ok(());
+    fn accept(&mut self, deviations: Vec<String>) -> Result<()> {
+        if !deviations.is_empty() && !self.settings.accept_deviations {
+            let message = format!(
+                "Candle's {} {}",
+                self.architecture.name(),
+                deviations.join(", ")
+            );
+            return Err(Failure::refused(message).with_remedy(
+                "set `accept_deviations` to run it all the same: its speed is right, its text may not be",
+            ));
+        }
+        self.deviations.extend(deviations);
+        Ok(())
     }
-    let message = format!("Candle's {} {deviation}", architecture.name());
-    Err(Failure::refused(message).with_remedy(
-        "set `accept_deviations` to run it all the same: its speed is right, its text may not be",
-    ))
 }

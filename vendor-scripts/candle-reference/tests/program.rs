@@ -220,6 +220,41 @@ fn qwen3s_rope_table_can_be_made_f32_and_that_changes_the_scores() {
 }
 
 #[test]
+fn positions_that_f16_cannot_tell_apart_are_refused_unless_accepted() {
+    let first = {
+        let model = TinyModel::write("qwen3", &[]);
+        ids(&events(&job(&model, 1)))[0]
+    };
+    let model = TinyModel::write(
+        "qwen3",
+        &[
+            ("qwen3.context_length", Metadata::U32(4096)),
+            ("tokenizer.ggml.eos_token_id", Metadata::U32(first as u32)),
+        ],
+    );
+    // The budget is what is judged; the end token, which comes first, keeps the test short.
+    let mut job = job(&model, 2100);
+    job["test"]["ignore_end"] = json!(false);
+    let error = error(&job);
+    assert_eq!(error["kind"], "refused");
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("RoPE in F16"), "{message}");
+    assert!(message.contains("above 2048"), "{message}");
+    let deviations = |job: &Value| find(&events(job), "settings")["values"]["deviations"].clone();
+    job["settings"]["accept_deviations"] = json!(true);
+    assert!(deviations(&job).as_str().unwrap().contains("RoPE in F16"));
+    job["settings"] = json!({"threads": 1, "rope_dtype": "f32"});
+    assert_eq!(deviations(&job), Value::Null);
+    job["settings"] = json!({"threads": 1});
+    job["test"]["max_tokens"] = json!(2);
+    assert_eq!(deviations(&job), Value::Null);
+    let sequence = vec![first; 2050];
+    let request = json!({"model": {"path": model.path()}, "top_k": 0, "ids": [[1, 2], sequence]});
+    let told = lines(&call("--score", &request)).pop().unwrap();
+    assert_eq!(told["error"]["kind"], "refused", "{told}");
+}
+
+#[test]
 fn what_candle_would_compute_otherwise_than_the_file_says_is_refused_unless_accepted() {
     let model = TinyModel::write("phi3", &[("phi3.rope.freq_base", Metadata::F32(250_000.0))]);
     let mut job = job(&model, 2);
