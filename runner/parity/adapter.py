@@ -1,5 +1,5 @@
 """The contract between the engine and a runtime's adapter. Adapters import this module, `parity.events` and
-`parity.errors`, and nothing else of parity.
+`parity.errors` (and `parity.cargo` where Cargo builds the runtime), and nothing else of parity.
 
 An adapter describes and reads: it spawns, hashes and creates nothing, so that each method is a pure function and is
 tested from transcripts alone. The engine runs the commands, keeps their transcripts and creates scratch folders.
@@ -15,7 +15,7 @@ from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, fie
 from parity.cache import cache_folder
 from parity.errors import ReadError
 from parity.events import EVENT, PROTOCOL_VERSION, Bye, Event, Hello
-from parity.records import Job, Record
+from parity.records import Checkout, Job, Record
 from parity.transcript import Line, Stream, Transcript
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "Record",
     "Transcript",
     "cache_folder",
+    "checkout_of",
     "needs_tokenizer",
     "read_protocol",
     "read_protocol_probe",
@@ -93,8 +94,9 @@ class Markers(Record):
     """What the supervisor looks for while a trial runs; times are measured later, from the transcript.
 
     `ready` ends the load deadline and starts the one for the first token, `first_token` ends that one; each match of
-    `token` counts one token for the progress display; `stop` ends the trial: everything wanted was seen. `fail` ends
-    it as failed: the program said that a part of it is gone for good, and would live on and wait for nothing."""
+    `token` counts one token for the progress display; `stop` ends the trial: everything wanted was seen. `fail` says
+    that a part of the program is gone for good: once nothing else works on, the trial ends as failed, long before the
+    limit for stalls."""
 
     ready: Marker | None = None
     first_token: Marker | None = None
@@ -118,6 +120,7 @@ class Availability(Record):
 
     ready: bool
     version: str | None = None
+    checkout: Checkout | None = Field(default=None, description="filled by the engine, where the adapter names one")
     device: str | None = None
     reason: str | None = None
     remedy: str | None = None
@@ -134,9 +137,11 @@ class Build(Record):
 class Adapter(Protocol):
     """Knows how to probe, build, launch and read one runtime.
 
-    Two hooks are optional. `needs_tokenizer: ClassVar[bool] = True` has the engine put a `tokenizer.json` into every
-    job, and count by it the tokens of text. `prompt_as(prompt: str) -> str`, a static method, gives the text that the
-    runtime really sends as the user's turn; a test's `prompt_as` has every other runtime send that text too."""
+    Three hooks are optional. `checkout: str` (None where there is none) is the folder of the source tree that `build`
+    compiles: the engine records its commit. `needs_tokenizer: ClassVar[bool] = True` has the engine put a
+    `tokenizer.json` and, unless the prompt is raw, its `chat_turn` into every job, and count the tokens of text.
+    `prompt_as(prompt: str) -> str`, a static method, gives the text that the runtime really sends as the user's turn; a
+    test's `prompt_as` has every other runtime send that text too."""
 
     name: ClassVar[str]
     Settings: ClassVar[type[AdapterSettings]]
@@ -166,6 +171,12 @@ class Adapter(Protocol):
     def read(self, transcript: Transcript, job: Job) -> Iterator[Event]:
         """The events of a transcript, in order. Raises `ReadError` where it can't be read: never a zero."""
         ...
+
+
+def checkout_of(adapter: Adapter) -> str | None:
+    """The source tree that an adapter's runtime is built from, if any."""
+    folder: str | None = getattr(adapter, "checkout", None)
+    return folder
 
 
 def needs_tokenizer(adapter: Adapter) -> bool:

@@ -3,6 +3,7 @@
 Visible text is no token: it may be held back until the end, and one piece may hold many tokens.
 """
 
+import itertools
 from collections.abc import Callable, Iterator
 
 from parity.records import Measurement
@@ -13,6 +14,12 @@ CountTokens = Callable[[str], int]
 
 ONE_BURST_S = 0.005
 """Text that arrives within this is one burst: its arrival says nothing of how it was generated."""
+
+LONGEST_PAUSE = 0.5
+"""Of the time from the first chunk to the last: text with a longer pause in it came in bursts."""
+
+LEAST_SHARE = 0.2
+"""Of the time from the start of prefill to the last chunk: text that takes less was made before it was shown."""
 
 
 def without_stamps(timeline: Timeline, count_tokens: CountTokens | None) -> Iterator[Measurement]:
@@ -35,9 +42,16 @@ def _chunk_rate(timeline: Timeline, count_tokens: CountTokens | None) -> Measure
     first, *rest = timeline.chunks
     if count_tokens is None:
         return absent("gen_tps", "there is no tokenizer to count the tokens of its text", "chunk-interval")
-    if not rest or (rest[-1].t_ns - first.t_ns) * NS < ONE_BURST_S:
+    whole_ns = rest[-1].t_ns - first.t_ns if rest else 0
+    if whole_ns * NS < ONE_BURST_S:
         return absent("gen_tps", "all text came in one burst", "chunk-interval")
+    pause_ns = max(later.t_ns - earlier.t_ns for earlier, later in itertools.pairwise(timeline.chunks))
+    if pause_ns > LONGEST_PAUSE * whole_ns:
+        return absent("gen_tps", "the text came in bursts, not as it was generated", "chunk-interval")
+    start = timeline.phase("prefill", "begin")
+    if start is not None and whole_ns < LEAST_SHARE * (rest[-1].t_ns - start):
+        return absent("gen_tps", "most of the text came at the end, not as it was generated", "chunk-interval")
     tokens = count_tokens("".join(chunk.text for chunk in rest))
     if tokens == 0:
         return absent("gen_tps", "the text after its first chunk holds no token", "chunk-interval")
-    return had("gen_tps", tokens / ((rest[-1].t_ns - first.t_ns) * NS), "chunk-interval", "derived")
+    return had("gen_tps", tokens / (whole_ns * NS), "chunk-interval", "derived")

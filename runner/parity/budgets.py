@@ -56,6 +56,10 @@ def _measure(short: Trial, full: Trial, asked: tuple[int, int]) -> Sequence[Meas
     (n1, n2), (t1, t2) = (counts[1], counts[2]), (spans[1], spans[2])
     if n1 < asked[0] or n2 < asked[1]:
         reason = f"it made {n1:.0f} and {n2:.0f} of {asked[0]} and {asked[1]} tokens"
+    elif n1 > asked[0] or n2 > asked[1]:
+        reason = (
+            f"{counts[0].definition} counts {n1:.0f} and {n2:.0f} tokens where {asked[0]} and {asked[1]} were asked"
+        )
     elif n2 <= n1 or t2 <= t1:
         reason = f"the larger budget took no longer ({t2:.4g} s against {t1:.4g} s)"
     else:

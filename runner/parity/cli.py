@@ -156,7 +156,12 @@ def synth(
     seed: Annotated[int, typer.Option("--seed", help="another seed, other weights")] = 0,
     install_as: Annotated[
         str | None,
-        typer.Option("--install-as", metavar="ORG/REPO", help="also put it into a Hugging Face cache folder"),
+        typer.Option(
+            "--install-as",
+            metavar="ORG/REPO",
+            help="also put it into a Hugging Face cache folder, under the name of that repository; reports show that "
+            "its weights are synthetic",
+        ),
     ] = None,
     hf_home: Annotated[
         Path | None, typer.Option("--hf-home", help="that folder; HF_HOME or ~/.cache/huggingface unless named")
@@ -167,15 +172,16 @@ def synth(
     In a config it is named synth://PRESET/QUANT@SEED. Its speed is the real model's; its text is not.
     """
     from parity.progress import showing
-    from parity.weights.hub import hub_cache
-    from parity.weights.source import parse_source
+    from parity.weights.synth import check_install, parse_synthetic, user_hf_home
     from parity.weights.synth import install_as as install
 
+    model = parse_synthetic(f"{preset}/{quant}@{seed}")
+    home = hf_home or user_hf_home()
+    if install_as:
+        check_install(model.preset, install_as, home)
     with showing(0) as progress:
-        path = parse_source(f"synth://{preset}/{quant}@{seed}", Path()).fetch(progress.fetched)
-        installed = (
-            install(path, install_as, hf_home or hub_cache().parent, progress=progress.fetched) if install_as else ()
-        )
+        path = model.fetch(progress.fetched)
+        installed = install(path, install_as, home, progress=progress.fetched) if install_as else ()
     for line in (path, *installed):
         _emit(str(line))
 

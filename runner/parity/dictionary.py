@@ -105,7 +105,10 @@ METRICS: dict[str, MetricSpec] = {
         "t0 → tN",
         (
             *_token_stamps("from the start of prefill to the stamp of the last token"),
-            Definition("start-to-end", "from the start of prefill to the mark at which generation is over"),
+            Definition(
+                "start-to-end",
+                "from the start of prefill to the mark at which generation is over, or to the stamp of the last token",
+            ),
         ),
     ),
     "peak_rss_bytes": MetricSpec(

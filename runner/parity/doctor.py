@@ -7,13 +7,14 @@ from pathlib import Path
 from pydantic import ValidationError
 from tabulate import tabulate
 
-from parity.adapter import Adapter, Availability
+from parity import checkout
+from parity.adapter import Adapter, Availability, Command, checkout_of
 from parity.config import LoadedConfig
 from parity.process import supervise
 from parity.records import Limits, Record
 from parity.registry import adapter_class, entries
 from parity.score import make_adapters
-from parity.transcript import Head
+from parity.transcript import Head, Transcript
 
 
 class Checkup(Record):
@@ -42,7 +43,7 @@ def examine(loaded: LoadedConfig | None) -> Iterator[Checkup]:
                 runtime=name,
                 adapter=runtime.adapter,
                 status="not set",
-                reason="optional, and a setting of it is empty",
+                reason=loaded.why_not_set(name),
             )
 
 
@@ -68,16 +69,26 @@ def _examine_adapters() -> Iterator[Checkup]:
 
 
 def _probe(adapter: Adapter, runtime: str, env: Mapping[str, str], pass_env: tuple[str, ...]) -> Availability:
-    command = adapter.probe()
+    """What a runtime says of itself, with the commit that it would be built from."""
+
+    def ask(command: Command) -> Transcript:
+        return _ask(command, runtime, env, pass_env)
+
+    found, tree = adapter.read_probe(ask(adapter.probe())), checkout_of(adapter)
+    if tree is None or not found.ready:
+        return found
+    return checkout.built_from(found, checkout.read(ask(checkout.command(tree)), tree))
+
+
+def _ask(command: Command, runtime: str, env: Mapping[str, str], pass_env: tuple[str, ...]) -> Transcript:
     with tempfile.TemporaryDirectory(prefix="parity-") as folder:
-        transcript = supervise(
+        return supervise(
             command.model_copy(update={"env": {**command.env, **env}}),
             head=Head(purpose="probe", runtime=runtime),
             path=Path(folder) / "probe.jsonl",
             limits=Limits(total_s=command.deadline_s),
             pass_env=pass_env,
         )
-    return adapter.read_probe(transcript)
 
 
 def _checkup(runtime: str, adapter: str, found: Availability) -> Checkup:

@@ -38,10 +38,11 @@ class Phase(EventBase):
     """A phase begins or ends. `weights` ends when they are resident; `ready` (only `end`) when a prompt could be
     taken; `prefill` begins when the request is accepted (t0) and ends when the first token is available (t1);
     `generate` ends when a program that shows no token's instant is done generating; `lm-load` is the language model's
-    own share of the load, in a program that loads other models first."""
+    own share of the load, in a program that loads other models first; `download` is each file that it fetches
+    by itself."""
 
     ev: Literal["phase"] = "phase"
-    name: Literal["import", "header", "weights", "tokenizer", "lm-load", "ready", "prefill", "generate"]
+    name: Literal["import", "header", "weights", "tokenizer", "lm-load", "ready", "prefill", "generate", "download"]
     edge: Literal["begin", "end"]
 
 

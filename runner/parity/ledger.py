@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from parity.events import Bye, Event, Settings, Text
 from parity.records import Job, LedgerEntry, Scalar
@@ -14,7 +14,7 @@ DEPENDENT_ON_COUNT = ("total_s", "wall_s", "cpu_s", "peak_rss_bytes")
 
 
 WEIGHTS_FILE = "weights_file"
-"""The setting by which a runtime that chooses its own weights tells which file it loaded."""
+"""The setting by which a runtime that chooses its own weights tells which file it loaded; None: it did not say."""
 
 Sha256Of = Callable[[str], str | None]
 """Path of a weights file → its sha256 as the run recorded it, or None."""
@@ -30,15 +30,22 @@ def entry(job: Job, transcript: Transcript, events: Sequence[Event], sha256_of: 
             settings |= event.values
     generated = len(timeline.tokens) or timeline.counted
     bye = next((event for event in events if isinstance(event, Bye)), None)
-    loaded = settings.get(WEIGHTS_FILE, job.model.path)
     return LedgerEntry(
-        weights_sha256=job.model.sha256 if loaded == job.model.path else sha256_of(str(loaded)),
+        weights_sha256=_weights_sha256(job, settings, sha256_of),
         prompt_ids_sha256=hashlib.sha256(json.dumps(ids).encode()).hexdigest() if ids is not None else None,
         prompt_tokens=timeline.prompt_tokens,
         generated_tokens=generated,
         ended_early=bye is not None and generated is not None and generated < job.test.max_tokens,
         settings=settings,
     )
+
+
+def _weights_sha256(job: Job, settings: Mapping[str, Scalar], sha256_of: Sha256Of) -> str | None:
+    """Of the file that was loaded: the job's, unless the runtime chooses by itself. None where that was not seen."""
+    loaded = settings.get(WEIGHTS_FILE, job.model.path)
+    if loaded is None:
+        return None
+    return job.model.sha256 if loaded == job.model.path else sha256_of(str(loaded))
 
 
 def shown_text(events: Sequence[Event]) -> str | None:

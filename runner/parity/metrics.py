@@ -17,6 +17,8 @@ from parity.transcript import Sample, Transcript
 MIN_CORES_WINDOW_S = 0.5
 """Shorter phases hold too few samples of CPU time to say how many cores were busy."""
 
+DOWNLOADED = "it downloaded files in this trial"
+
 
 def measure(
     transcript: Transcript, events: Sequence[Event], count_tokens: CountTokens | None = None
@@ -37,6 +39,10 @@ def measure(
 
 
 def _load(timeline: Timeline) -> Iterator[Measurement]:
+    if timeline.phase("download", "begin") is not None:
+        yield absent("load_s", DOWNLOADED, "spawn-to-ready")
+        yield absent("load_weights_s", DOWNLOADED, "spawn-to-weights")
+        return
     ready = timeline.phase("ready", "end")
     weights = timeline.phase("weights", "end")
     yield span("load_s", "spawn-to-ready", timeline.spawned, ready, "the spawn", "ready")
@@ -96,6 +102,7 @@ def _generation(timeline: Timeline) -> Iterator[Measurement]:
         )
     t0 = timeline.phase("prefill", "begin")
     yield span("total_s", "token-stamps", t0, tokens[-1].t_ns, "the start of prefill", "a last token")
+    yield span("total_s", "start-to-end", t0, tokens[-1].t_ns, "the start of prefill", "a last token")
 
 
 def _process(timeline: Timeline) -> Iterator[Measurement]:

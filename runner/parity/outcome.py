@@ -4,7 +4,7 @@ import errno
 import signal
 from collections.abc import Sequence
 
-from parity.events import Bye, Chunk, Error, Event, Text, Token
+from parity.events import Bye, Chunk, Error, Event, Phase, Text, Token
 from parity.records import Failure
 from parity.transcript import End, Transcript
 
@@ -35,6 +35,9 @@ def classify(transcript: Transcript, events: Sequence[Event], unreadable: str | 
     if end is None:
         return Failure(kind="interrupted", message="parity ended before this trial did", tail=tail)
     stopped = _stopped_by_parity(end)
+    if stopped is not None and end.by != "cancel" and _still_downloading(events):
+        message = f"it was still downloading a file ({stopped[1]}): let it fetch what it needs once, outside of parity"
+        return Failure(kind="unavailable", message=message, tail=tail)
     if stopped is not None:
         return Failure(kind=stopped[0], message=stopped[1], tail=tail)
     said = next((event for event in events if isinstance(event, Error)), None)
@@ -85,6 +88,11 @@ def _stopped_by_parity(end: End) -> tuple[str, str] | None:
             return "interrupted", "the run was interrupted"
         case "exit" | "stop" | "fail":
             return None
+
+
+def _still_downloading(events: Sequence[Event]) -> bool:
+    edges = [event.edge for event in events if isinstance(event, Phase) and event.name == "download"]
+    return edges.count("begin") > edges.count("end")
 
 
 def _own_kind(said: Error | None, end: End) -> str:

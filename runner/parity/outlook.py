@@ -76,7 +76,7 @@ def _earlier(config_sha256: str) -> tuple[Mapping[Cell, float], str | None]:
             if run["loaded"]["sha256"] != config_sha256:
                 continue
             times: dict[Cell, list[float]] = {}
-            for line in (folder / "results.jsonl").read_text(encoding="utf-8").splitlines():
+            for line in (folder / "results.jsonl").read_text(encoding="utf-8").rstrip("\n").split("\n"):
                 trial = json.loads(line)
                 for m in trial["measurements"]:
                     if m["metric"] == "wall_s" and m["value"] is not None:

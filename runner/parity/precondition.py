@@ -1,7 +1,7 @@
 """A config that another one must have passed first: finds the run that authorises it, or says what is missing.
 
 A run authorises only what it judged: the same config, model, versions and executables as there are now, on this
-machine. An old binary authorises nothing.
+machine. An old binary authorises nothing, nor does a model with synthetic weights.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from parity.config import LoadedConfig
 from parity.doctor import examine
 from parity.errors import ModelError, ParityError
 from parity.machine import facts
-from parity.records import ModelFacts, Report
+from parity.records import ModelFacts, Report, RuntimeReport
 from parity.store import RUNS, RunFolder, RunRecord, without_secrets
 from parity.weights import model_facts, parse_source
 
@@ -77,15 +77,29 @@ def _why_not(
     if any(run.machine.get(key) != here[key] for key in SAME_MACHINE):
         return "it ran on another machine"
     for runtime in report.runtimes:
+        if (unnamed := _unnamed(runtime)) is not None:
+            return unnamed
         if runtime.version != versions.get(runtime.name):
             return f"{runtime.name} was {runtime.version} and is {versions.get(runtime.name)}"
-    return _changed_file(required, run, folder)
+    return _unfit_file(required, run, folder)
 
 
-def _changed_file(required: LoadedConfig, run: RunRecord, folder: RunFolder) -> str | None:
+def _unnamed(runtime: RuntimeReport) -> str | None:
+    """Sources that no commit names could have changed since, and nothing would tell."""
+    tree = runtime.checkout
+    if tree is None or (tree.commit is not None and not tree.changed_files):
+        return None
+    return f"{runtime.name} was built from {tree.folder} ({tree}): commit what is there, and run it again"
+
+
+def _unfit_file(required: LoadedConfig, run: RunRecord, folder: RunFolder) -> str | None:
+    """A model or executable that changed since, or weights that never were a real model's."""
     for model in run.models:
-        if _model_sha256(model, required.folder) != model.sha256:
+        now = _model_now(model, required.folder)
+        if now is None or now.sha256 != model.sha256:
             return f"the model {model.name} is another now"
+        if now.synthetic:
+            return f"its model {model.name} has synthetic weights"
     for runtime, built in folder.executables().items():
         for name, (executable, sha256) in built.items():
             if executable_sha256(Path(executable)) != sha256:
@@ -93,12 +107,12 @@ def _changed_file(required: LoadedConfig, run: RunRecord, folder: RunFolder) -> 
     return None
 
 
-def _model_sha256(model: ModelFacts, base: Path) -> str | None:
-    """The sha256 of what the source gives now, if it is here; nothing is fetched."""
+def _model_now(model: ModelFacts, base: Path) -> ModelFacts | None:
+    """The facts of what the source gives now, if it is here; nothing is fetched."""
     try:
         if parse_source(model.source, base).locate() is None:
             return None
-        return model_facts(model.name, model.title, model.source, base=base).sha256
+        return model_facts(model.name, model.title, model.source, base=base)
     except ModelError:
         return None
 

@@ -169,6 +169,8 @@ def result_of(trial: Trial) -> str:
 
 
 def _fetch_line(what: str, done_bytes: int, total_bytes: int | None) -> str:
+    if not done_bytes and not total_bytes:
+        return what
     of = f" of {format_value(total_bytes, 'bytes')}" if total_bytes else ""
     return f"{what}: {format_value(done_bytes, 'bytes')}{of}"
 

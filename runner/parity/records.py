@@ -39,6 +39,7 @@ class ModelFacts(Record):
     tokenizer: str | None = Field(default=None, description="tokenizer family and pre-tokenizer, such as gpt2/smollm")
     vocab_size: int | None = None
     chat_template_sha256: str | None = None
+    synthetic: bool = Field(default=False, description="made up by `parity synth`: true shape, meaningless text")
 
 
 class Sampling(Record):
@@ -101,7 +102,24 @@ class Job(Record):
     warmup: bool = False
     kind: TrialKind = "full"
     tokenizer: str | None = Field(default=None, description="a tokenizer.json of the model, for programs that need one")
+    chat_turn: str | None = Field(
+        default=None, description="the prompt in the model's own chat template, for programs that know no template"
+    )
     scratch: str = Field(description="an empty folder of this trial's own; removed afterwards")
+
+
+class Checkout(Record):
+    """The state of the source tree that a runtime is built from. `commit` None: it is no git checkout."""
+
+    folder: str
+    commit: str | None = None
+    changed_files: int = 0
+
+    def __str__(self) -> str:
+        if self.commit is None:
+            return "commit unknown"
+        files = f"{self.changed_files} changed file{'s' if self.changed_files > 1 else ''}"
+        return f"commit {self.commit[:12]}{f' with {files}' if self.changed_files else ''}"
 
 
 class Failure(Record):
@@ -229,6 +247,7 @@ class RuntimeReport(Record):
     role: Literal["baseline", "implementation"]
     status: Literal["ready", "unavailable", "not set"]
     version: str | None = None
+    checkout: Checkout | None = Field(default=None, description="what it was built from, where that is a source tree")
     device: str | None = None
     reason: str | None = None
     remedy: str | None = None

@@ -6,13 +6,19 @@ from collections.abc import Iterable, Mapping
 
 REDACTED = "[redacted]"
 SECRET = re.compile(r"TOKEN(?!IZER)|SECRET|PASSW|KEY|CREDENTIAL|AUTH", re.IGNORECASE)
+IN_ADDRESS = re.compile(r"(?<=://)[^/@\s]+(?=@)")
+"""Who asks a server, and by which password, within an address."""
+
 SHORTEST_SECRET = 6
 """A shorter value would be found in half of all words."""
 
 
 def secrets_of(variables: Mapping[str, str]) -> frozenset[str]:
-    """Values of variables with secret-looking names that are long enough to be told from other text."""
-    return frozenset(v for name, v in variables.items() if SECRET.search(name) and len(v) >= SHORTEST_SECRET)
+    """Values of variables with secret-looking names, and names and passwords within addresses, where they are long
+    enough to be told from other text."""
+    named = {value for name, value in variables.items() if SECRET.search(name)}
+    within = {part for value in variables.values() for part in IN_ADDRESS.findall(value)}
+    return frozenset(value for value in named | within if len(value) >= SHORTEST_SECRET)
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:

@@ -4,14 +4,16 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
+from typing import Literal
 
-from parity import machine
-from parity.adapter import Adapter, Build, needs_tokenizer
+from parity import checkout, machine
+from parity.adapter import Adapter, Build, Command, checkout_of, needs_tokenizer
 from parity.config import LoadedConfig, TestConfig, test_spec
 from parity.errors import ConfigError, ModelError, Problem, RefusedError
 from parity.ledger import WEIGHTS_FILE
@@ -29,7 +31,8 @@ from parity.transcript import Head, NoSpawn, Transcript, TranscriptWriter, read_
 from parity.version import version
 from parity.weights import model_facts, silent
 from parity.weights.digest import file_sha256
-from parity.weights.tokenizer import tokenizer_file
+from parity.weights.template import chat_turn
+from parity.weights.tokenizer import write_tokenizer
 
 TRIAL_KINDS: tuple[TrialKind, ...] = ("full", "short", "whole")
 
@@ -130,21 +133,9 @@ def _make_ready(loaded: LoadedConfig, folder: RunFolder, progress: Progress, can
     for name, adapter in make_adapters(loaded).items():
         if cancel.count:
             break
-        found = adapter.read_probe(_command(loaded, name, "probe", folder.probe_path(name), adapter, cancel, progress))
-        if not found.ready:
-            progress.note(f"{name}: not available: {found.reason}\n    {found.remedy or 'see `parity doctor`'}")
-            continue
-        build = None
-        if adapter.build() is not None:
-            progress.note(f"{name}: building")
-            build = adapter.read_build(
-                _command(loaded, name, "build", folder.build_path(name), adapter, cancel, progress)
-            )
-            if not build.executables:
-                progress.note(f"{name}: the build failed: {build.reason}\n    {build.remedy or ''}")
-                continue
-        progress.note(f"{name}: {found.version or 'ready'}{f' on {found.device}' if found.device else ''}")
-        ready[name] = Ready(adapter, build)
+        prepared = _prepare(name, adapter, folder, progress, partial(_ask, loaded, name, cancel, progress))
+        if prepared is not None:
+            ready[name] = prepared
     built = {name: runtime.build.executables for name, runtime in ready.items() if runtime.build is not None}
     folder.write_executables(
         {name: {k: (path, executable_sha256(Path(path))) for k, path in paths.items()} for name, paths in built.items()}
@@ -152,22 +143,43 @@ def _make_ready(loaded: LoadedConfig, folder: RunFolder, progress: Progress, can
     return ready
 
 
-def _command(
+Ask = Callable[[Literal["probe", "build"], Command, Path], Transcript]
+
+
+def _prepare(name: str, adapter: Adapter, folder: RunFolder, progress: Progress, ask: Ask) -> Ready | None:
+    """One runtime, probed and built; None where it isn't available."""
+    found = adapter.read_probe(ask("probe", adapter.probe(), folder.probe_path(name)))
+    if not found.ready:
+        progress.note(f"{name}: not available: {found.reason}\n    {found.remedy or 'see `parity doctor`'}")
+        return None
+    if tree := checkout_of(adapter):
+        told = ask("probe", checkout.command(tree), folder.checkout_path(name))
+        found = checkout.built_from(found, checkout.read(told, tree))
+    build = None
+    if command := adapter.build():
+        progress.note(f"{name}: building")
+        build = adapter.read_build(ask("build", command, folder.build_path(name)))
+        if not build.executables:
+            progress.note(f"{name}: the build failed: {build.reason}\n    {build.remedy or ''}")
+            return None
+    progress.note(f"{name}: {found.version or 'ready'}{f' on {found.device}' if found.device else ''}")
+    return Ready(adapter, build)
+
+
+def _ask(
     loaded: LoadedConfig,
     runtime: str,
-    purpose: str,
-    path: Path,
-    adapter: Adapter,
     cancel: Cancel,
     progress: Progress,
+    purpose: Literal["probe", "build"],
+    command: Command,
+    path: Path,
 ) -> Transcript:
-    command = adapter.probe() if purpose == "probe" else adapter.build()
-    assert command is not None
     common = loaded.config.runtimes[runtime]
     limits = loaded.config.limits.model_copy(update={"total_s": command.deadline_s})
     return supervise(
         command.model_copy(update={"env": {**command.env, **common.env}}),
-        head=Head.model_validate({"purpose": purpose, "runtime": runtime}),
+        head=Head(purpose=purpose, runtime=runtime),
         path=path,
         limits=limits,
         pass_env=common.pass_env,
@@ -189,6 +201,7 @@ def _run_trials(
     facts = {model.name: model for model in models}
     if any(needs_tokenizer(runtime.adapter) for runtime in ready.values()):
         _supply_tokenizers(models, folder, progress)
+    chat_turns = _ChatTurns(facts, folder)
     tests = {(test.name, kind): job_test(loaded, test, kind) for test in loaded.config.tests for kind in TRIAL_KINDS}
     for place, planned in enumerate(plan):
         if cancel.count:
@@ -207,6 +220,7 @@ def _run_trials(
                 warmup=planned.warmup,
                 kind=planned.kind,
                 tokenizer=_tokenizer_of(folder, planned.model),
+                chat_turn=chat_turns.of(planned.model, tests[planned.test, planned.kind]),
                 scratch=str(scratch),
             )
             transcript = run_trial(loaded, ready[planned.runtime], job, folder.trial_path(planned), progress, cancel)
@@ -222,14 +236,12 @@ def _supply_tokenizers(models: tuple[ModelFacts, ...], folder: RunFolder, progre
     """Puts each model's `tokenizer.json` into the run folder; without one, those who need it refuse."""
     for model in models:
         progress.note(f"{model.name}: preparing its tokenizer.json")
-        try:
-            found = tokenizer_file(model)
-        except ModelError as error:
-            progress.note(f"{model.name}: {error}")
-            continue
         target = folder.tokenizer_path(model.name)
         target.parent.mkdir(exist_ok=True)
-        shutil.copyfile(found, target)
+        try:
+            write_tokenizer(model, target)
+        except ModelError as error:
+            progress.note(f"{model.name}: {error}")
 
 
 def _note_program(runtime: str, transcript: Transcript, folder: RunFolder) -> None:
@@ -251,6 +263,27 @@ def _note_weights(trial: Trial, job: Job, folder: RunFolder) -> bool:
     except (OSError, ModelError):
         return False
     return True
+
+
+class _ChatTurns:
+    """Prompts in the chat templates of their models, each rendered once: a template may tell the time."""
+
+    def __init__(self, models: Mapping[str, ModelFacts], folder: RunFolder) -> None:
+        self._models = models
+        self._folder = folder
+        self._known: dict[tuple[str, str], str | None] = {}
+
+    def of(self, model: str, test: TestSpec) -> str | None:
+        """None where the prompt is raw, no runtime needs the tokenizer, or the template can't be rendered."""
+        if test.raw or (tokenizer := _tokenizer_of(self._folder, model)) is None:
+            return None
+        key = model, test.prompt
+        if key not in self._known:
+            try:
+                self._known[key] = chat_turn(self._models[model], Path(tokenizer), test.prompt)
+            except ModelError:
+                self._known[key] = None
+        return self._known[key]
 
 
 def _tokenizer_of(folder: RunFolder, model: str) -> str | None:

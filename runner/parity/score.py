@@ -1,12 +1,14 @@
 """From a run folder to its report: reads transcripts, and computes every number and verdict again from them."""
 
 import errno
-from collections.abc import Iterable, Mapping
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-from parity import ledger, outcome
-from parity.adapter import Adapter, Availability
+from parity import checkout, ledger, outcome
+from parity.adapter import Adapter, Availability, checkout_of
 from parity.budgets import with_two_budgets
 from parity.compare import Cell, Measured, compare, summarise
 from parity.config import LoadedConfig, test_spec
@@ -175,6 +177,9 @@ def _availability(folder: RunFolder, runtime: str, adapter: Adapter) -> Availabi
     if _cancelled(probed):
         return NEVER_ASKED
     found = adapter.read_probe(probed)
+    tree, told = checkout_of(adapter), folder.checkout_path(runtime)
+    if tree is not None and told.exists():
+        found = checkout.built_from(found, checkout.read(read_transcript(told), tree))
     built = folder.build_path(runtime)
     if not found.ready or not built.exists():
         return found
@@ -222,10 +227,11 @@ def _never_ran(planned: PlannedTrial, found: Availability) -> Trial:
 def _runtime_report(
     loaded: LoadedConfig, name: str, found: Availability | None, trials: Iterable[Trial]
 ) -> RuntimeReport:
-    settings: dict[str, Scalar] = {}
-    for trial in trials:
-        if trial.runtime == name and trial.kind == "full" and trial.ledger is not None and not settings:
-            settings = trial.ledger.settings
+    ledgers = [
+        (trial, trial.ledger) for trial in trials if trial.runtime == name and trial.kind == "full" and trial.ledger
+    ]
+    timed = [entry.settings for trial, entry in ledgers if not trial.warmup]
+    settings = in_force(timed or [entry.settings for _, entry in ledgers])
     device = settings.get("device") or (found.device if found else None)
     return RuntimeReport(
         name=name,
@@ -234,20 +240,37 @@ def _runtime_report(
         role="baseline" if name == loaded.config.baseline else "implementation",
         status="not set" if found is None else "ready" if found.ready else "unavailable",
         version=found.version if found else None,
+        checkout=found.checkout if found else None,
         device=str(device) if device is not None else None,
-        reason=found.reason if found else "optional, and a setting of it is empty",
+        reason=found.reason if found else loaded.why_not_set(name),
         remedy=found.remedy if found else None,
         settings=settings,
     )
+
+
+def in_force(seen: Sequence[Mapping[str, Scalar]]) -> dict[str, Scalar]:
+    """The settings of the measured trials; of one that varied, how often it was what."""
+    settings: dict[str, Scalar] = {}
+    for key in dict.fromkeys(key for one in seen for key in one):
+        counts = Counter(json.dumps(one.get(key)) for one in seen)
+        if len(counts) == 1:
+            settings[key] = next(one[key] for one in seen if key in one)
+        else:
+            settings[key] = ", ".join(
+                f"{_shown(value)} in {count} of {len(seen)} trials" for value, count in counts.items()
+            )
+    return settings
+
+
+def _shown(value: str) -> str:
+    """A JSON scalar without its quotes."""
+    return "not seen" if value == "null" else str(json.loads(value)) if value.startswith('"') else value
 
 
 def _warnings(run: RunRecord, trials: Iterable[Trial]) -> Iterable[str]:
     budgets = _budgets(run)
     seen: dict[str, int] = {}
     for trial in trials:
-        for warning in trial.warnings:
-            line = f"{trial.runtime} on {trial.test}: {warning}"
-            seen[line] = seen.get(line, 0) + 1
         if trial.ledger is not None and trial.ledger.ended_early and trial.kind != "whole":
             line = (
                 f"{trial.runtime} on {trial.test}: sampled {trial.ledger.generated_tokens} of "

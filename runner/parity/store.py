@@ -59,7 +59,7 @@ class RunFolder:
         try:
             if path.exists() and (not path.is_dir() or any(path.iterdir())):
                 raise RunFolderError(f"{path}: is there already and not an empty folder; name a new one")
-            for part in ("trials", "probes", "builds"):
+            for part in ("trials", "probes", "checkouts", "builds"):
                 (path / part).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RunFolderError(f"{path}: can't be made ({error.strerror})") from error
@@ -133,6 +133,9 @@ class RunFolder:
 
     def probe_path(self, runtime: str) -> Path:
         return self.path / "probes" / f"{runtime}.jsonl"
+
+    def checkout_path(self, runtime: str) -> Path:
+        return self.path / "checkouts" / f"{runtime}.jsonl"
 
     def build_path(self, runtime: str) -> Path:
         return self.path / "builds" / f"{runtime}.jsonl"

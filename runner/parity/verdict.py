@@ -149,7 +149,8 @@ def _judge_ratio(gate: RatioGate, cell: Cell, evidence: Evidence) -> Judgement:
     interval = comparison.interval
     estimate = stats.Estimate(comparison.ratio, interval.low if interval else None, interval.high if interval else None)
     asked = _asked(gate.min_ratio, gate.max_ratio, lambda bound: f"{bound:g}×")
-    seen = f"{gate.metric} {estimate.centre:.3g}× {comparison.baseline}"
+    own = " by what both print of themselves" if (comparison.definition or "").startswith(REPORTED) else ""
+    seen = f"{gate.metric}{own} {estimate.centre:.3g}× {comparison.baseline}"
     return _against(estimate, gate.min_ratio, gate.max_ratio, seen, asked, "×")
 
 

@@ -4,6 +4,7 @@ import hashlib
 import itertools
 import json
 import re
+import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,7 +23,8 @@ from parity.records import Job, Limits, Measurement, ModelFacts, TestSpec
 from parity.transcript import End, Head, Launched, NoSpawn, Piece, Spawned, Stream
 from parity.weights.inspect import inspect_gguf
 from parity.weights.synth import synthesise
-from parity.weights.tokenizer import load_encoder, tokenizer_file
+from parity.weights.template import chat_turn
+from parity.weights.tokenizer import load_encoder, write_tokenizer
 from parity_adapters.candle import Candle
 from parity_adapters.candle.settings import CandleSettings
 
@@ -428,6 +430,12 @@ def test_which_can_be_set() -> None:
     assert "--which=deepseekr1-llama8b" in launch.argv
 
 
+@pytest.mark.parametrize(("architecture", "tokenizer"), [("llama", "gpt2/smollm"), ("phi3", "gpt2/dbrx")])
+def test_an_example_that_knows_no_template_is_given_the_engines_turn(architecture: str, tokenizer: str) -> None:
+    job = a_job(architecture, tokenizer=tokenizer, prompt="Hi").model_copy(update={"chat_turn": "<user>Hi<answer>"})
+    assert "--prompt=<user>Hi<answer>" in adapter().launch(job, BUILT).argv
+
+
 def test_a_raw_prompt_that_is_a_turn_already_is_unwrapped_for_the_example_that_wraps() -> None:
     job = a_job(prompt=TURN.format("Hi") + "\n", raw=True)
     assert "--prompt=Hi" in adapter().launch(job, BUILT).argv
@@ -441,7 +449,7 @@ def test_a_raw_prompt_that_is_a_turn_already_is_unwrapped_for_the_example_that_w
         (a_job("gemma3"), "none of the examples .* runs the architecture gemma3"),
         (a_job(None), "runs the architecture None"),
         (a_job(raw=True), "can't take a raw one"),
-        (a_job("llama"), "quantized knows no chat template: set raw = true"),
+        (a_job("llama"), "quantized knows no chat template, and the model has none .* set raw = true"),
         (a_job("phi3"), "quantized-phi knows no chat template"),
         (a_job("llama", tokenizer="gpt2/other", raw=True), "gpt2/other is not known: set `which`"),
         (a_job("llama", path="/blobs/ab12", raw=True), r"only if its name ends in \.gguf"),
@@ -560,9 +568,17 @@ def test_a_checkout_is_built_where_it_lies_and_the_reference_outside_its_clone()
     checkout = adapter(source="checkout", path="/candle").build()
     assert checkout.cwd == "/candle"
     assert "CARGO_TARGET_DIR" not in checkout.env
+    assert adapter(source="checkout", path="/candle").checkout == "/candle"
     assert {"--release", "--locked", "--message-format=json-render-diagnostics"} <= set(checkout.argv)
     reference = adapter(source="reference", path="/clone/reference").build()
     assert reference.env["CARGO_TARGET_DIR"].startswith(str(cache_folder()))
+    assert adapter(source="reference", path="/clone/reference").checkout is None
+
+
+def test_two_clones_share_what_is_compiled_of_others_crates_and_not_the_executable() -> None:
+    one, other = (adapter(source="reference", path=path).build().env for path in ("/a", "/b"))
+    assert one["CARGO_BUILD_BUILD_DIR"] == other["CARGO_BUILD_BUILD_DIR"]
+    assert one["CARGO_TARGET_DIR"] != other["CARGO_TARGET_DIR"]
 
 
 PATIENT = Limits(load_s=300.0, first_token_s=300.0, stall_s=300.0, total_s=600.0)
@@ -644,7 +660,8 @@ def test_a_folder_that_is_not_there_is_named(cargo: Cargo, tmp_path: Path) -> No
     assert not found.ready
     assert found.reason is not None
     assert "nowhere" in found.reason
-    assert found.remedy == "name a folder that exists"
+    assert found.remedy is not None
+    assert "vendor-scripts/prepare-candle.sh GIT_URL" in found.remedy
 
 
 def test_a_folder_without_a_cargo_toml_is_the_wrong_one(cargo: Cargo, tmp_path: Path) -> None:
@@ -653,7 +670,8 @@ def test_a_folder_without_a_cargo_toml_is_the_wrong_one(cargo: Cargo, tmp_path: 
     assert not found.ready
     assert found.reason is not None
     assert "could not find `Cargo.toml`" in found.reason
-    assert found.remedy == "name the folder that holds Cargo.toml"
+    assert found.remedy is not None
+    assert "set `path` to a checkout of Candle" in found.remedy
     assert refusal(candle, cargo(candle)) == (found.reason, found.remedy)
 
 
@@ -677,7 +695,7 @@ def test_a_missing_lock_file_is_never_written_unasked(cargo: Cargo, checkout: Pa
     (checkout / "Cargo.lock").unlink()
     reason, remedy = refusal(of(checkout), cargo(of(checkout)))
     assert "cannot create the lock file" in reason
-    assert "cargo generate-lockfile" in remedy
+    assert f"vendor-scripts/prepare-candle.sh {checkout} makes the Cargo.lock" in remedy
     assert not (checkout / "Cargo.lock").exists()
 
 
@@ -693,7 +711,7 @@ def test_the_first_compiler_error_comes_with_its_crate_and_place(cargo: Cargo, c
     source.write_text("pub fn nothing() {}\npub fn five() -> u32 { missing }\n")
     reason, _ = refusal(of(checkout), cargo(of(checkout)))
     assert reason == (
-        "candle-examples does not compile: error[E0425]: cannot find value `missing` in this scope "
+        "crate `candle-examples`: error[E0425]: cannot find value `missing` in this scope "
         "(candle-examples/src/lib.rs:2:24)"
     )
 
@@ -733,7 +751,7 @@ def test_a_compiler_that_is_too_old_is_told(cargo: Cargo, checkout: Path) -> Non
     manifest.write_text(manifest.read_text().replace('edition = "2021"', 'edition = "2021"\nrust-version = "1.999"'))
     reason, remedy = refusal(of(checkout), cargo(of(checkout)))
     assert "is not supported by the following packages: candle-examples@0.1.2 requires rustc 1.999" in reason
-    assert remedy == "rustup update"
+    assert "rustup update" in remedy
 
 
 def test_a_feature_of_another_platform_is_told_before_anything_is_built(cargo: Cargo) -> None:
@@ -761,20 +779,9 @@ warning: build failed, waiting for other jobs to finish...
 
 def test_metal_elsewhere_is_known_by_its_first_crate() -> None:
     reason, remedy = refusal(adapter(), printed(METAL_ON_LINUX, exit_code=101, stream="err"))
-    assert reason.startswith("objc2 does not compile: error: `objc2` only works on Apple platforms.")
+    assert reason.startswith("crate `objc2`: error: `objc2` only works on Apple platforms.")
     assert reason.endswith("(objc2-0.6.5/src/lib.rs:219:1)")
     assert "leave the feature `metal` out" in remedy
-
-
-def test_a_build_that_parity_ended_goes_on_where_it_stopped() -> None:
-    cut = a_transcript(
-        [Piece(SPAWN_NS + 1, "err", b"    Blocking waiting for file lock on build directory\n")],
-        End(t_ns=SPAWN_NS + 2, by="deadline:total", signal=15),
-    )
-    reason, remedy = refusal(adapter(), cut)
-    assert "deadline:total" in reason
-    assert "Blocking waiting for file lock" in reason
-    assert "goes on where it stopped" in remedy
 
 
 def test_the_crates_executables_are_known_without_looking() -> None:
@@ -812,7 +819,20 @@ REFERENCE = str(Path(__file__).parents[2] / "vendor-scripts" / "candle-reference
 def tokenizer_of(model: Path) -> Path:
     with model.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    return tokenizer_file(a_job(path=str(model)).model.model_copy(update={"sha256": sha256}))
+    facts = a_job(path=str(model)).model.model_copy(update={"sha256": sha256})
+    return write_tokenizer(facts, Path(tempfile.gettempdir()) / f"parity-tests-{sha256}.json")
+
+
+def prompt_ids(ran: Ran, model: Path) -> list[int]:
+    """As shown; of a program that shows its prompt as text, what the model's tokenizer makes of that, if its own count
+    says the same."""
+    [prompt] = [event for event in ran.events if isinstance(event, Prompt)]
+    if prompt.ids is not None:
+        return prompt.ids
+    assert prompt.text is not None
+    ids = load_encoder(tokenizer_of(model))(prompt.text)
+    assert prompt.count == len(ids)
+    return ids
 
 
 def build_of(candle: Candle, folder: Path) -> Build:
@@ -844,7 +864,8 @@ def run_trial(tmp_path: Path) -> RunTrial:
         tokenizer_json = tokenizer_of(model)
         scratch = tmp_path / f"trial-{next(runs)}"
         scratch.mkdir()
-        job = job.model_copy(update={"tokenizer": str(tokenizer_json), "scratch": str(scratch)})
+        turn = None if job.test.raw else chat_turn(job.model, tokenizer_json, job.test.prompt)
+        job = job.model_copy(update={"tokenizer": str(tokenizer_json), "chat_turn": turn, "scratch": str(scratch)})
         launch = candle.launch(job, build)
         for name, content in launch.files.items():
             (scratch / name).write_text(content, encoding="utf-8")
@@ -887,6 +908,21 @@ def test_smollm2_answers_and_its_printed_rate_is_the_observed_one(run_example: R
     assert 0 < ran.value("load_weights_s", "spawn-to-weights") < ran.value("load_s", "spawn-to-ready")
     assert (header := figure(ran.events, "load_header_s").value) is not None
     assert header < ran.value("load_weights_s", "spawn-to-weights")
+
+
+@pytest.mark.slow
+def test_an_example_without_a_template_runs_the_prompt_ids_of_a_program_that_has_one(
+    built: Build, built_reference: Build, run_trial: RunTrial, smollm2: Path
+) -> None:
+    example = run_trial(adapter(threads=2), built, smollm2, prompt="What is 2+2?", max_tokens=8)
+    reference = run_trial(
+        adapter(source="reference", path=REFERENCE, threads=2),
+        built_reference,
+        smollm2,
+        prompt="What is 2+2?",
+        max_tokens=8,
+    )
+    assert prompt_ids(example, smollm2) == prompt_ids(reference, smollm2)
 
 
 @pytest.mark.slow
@@ -945,4 +981,4 @@ def test_example_and_reference_say_the_same_from_the_same_prompt(
         assert text(one.events) == text(other.events)
         ids = [event for event in other.events if isinstance(event, Token)]
         assert count(one.events) == len(ids)
-        assert one.value("prompt_tokens", "prompt-count") == other.value("prompt_tokens", "prompt-ids")
+        assert prompt_ids(one, model) == prompt_ids(other, model)

@@ -394,3 +394,4 @@ def test_an_interpreter_without_the_package_gets_the_command_that_installs_it_th
     assert not availability.ready
     assert availability.remedy is not None
     assert f"{bare_python} -m pip install mlx-lm" in availability.remedy
+    assert "vendor-scripts/prepare-python-env.sh" in availability.remedy

@@ -11,9 +11,9 @@ from pydantic import ValidationError
 
 from parity.adapter import Build
 from parity.errors import ReadError, RefusedError
-from parity.events import Chunk, Event, Phase, Prompt, RuntimeFigure, Text
+from parity.events import Chunk, Error, Event, Phase, Prompt, RuntimeFigure, Settings, Text
 from parity.records import Job
-from parity.transcript import End, Head, Launched, NoSpawn, Piece, Spawned, Transcript
+from parity.transcript import End, Head, Launched, Piece, Spawned, Transcript
 from parity_adapters.paraphym import Paraphym, ParaphymSettings
 from parity_adapters.paraphym.launch import own_cache
 from parity_adapters.paraphym.prompt import query_of
@@ -93,6 +93,14 @@ def test_temperature_0_is_refused_with_the_reason_and_what_would_do() -> None:
         adapter(greedy_temperature=None).launch(asking(), BUILT)
 
 
+def test_a_model_whose_loop_counts_every_token_is_told_the_budget_itself() -> None:
+    asked = asking()
+    phi = asked.model_copy(update={"model": asked.model.model_copy(update={"architecture": "phi3"})})
+    assert "--max-tokens=50" in adapter().launch(phi, BUILT).argv
+    qwen = asked.model_copy(update={"model": asked.model.model_copy(update={"architecture": "qwen3"})})
+    assert "--max-tokens=49" in adapter().launch(qwen, BUILT).argv
+
+
 def test_a_temperature_of_the_test_needs_no_setting() -> None:
     launch = adapter(greedy_temperature=None).launch(asking(sampling={"temperature": 0.7}), BUILT)
     assert launch.argv[-1] == "--temperature=0.7"
@@ -131,17 +139,19 @@ def test_what_was_not_built_is_not_launched() -> None:
         adapter().launch(asking(), Build(reason="broken"))
 
 
-# the build and the probe
+# the build
 
 
 def test_the_build_is_the_owners_command_with_the_lock_file() -> None:
     command = adapter(features=["metal"]).build()
     assert command is not None
     assert shlex.join(command.argv) == (
-        "cargo build --example fluent_builder --release --features metal --locked --color=never "
+        "cargo build --example fluent_builder --release --features metal --locked "
         "--message-format=json-render-diagnostics"
     )
-    assert (command.cwd, command.deadline_s, command.env) == ("/checkout", 3600.0, {})
+    assert (command.cwd, command.deadline_s) == ("/checkout", 3600.0)
+    assert "RUSTFLAGS" not in command.env
+    assert adapter().checkout == "/checkout"
 
 
 def test_package_profile_features_toolchain_and_flags_are_the_configs() -> None:
@@ -158,44 +168,7 @@ def test_package_profile_features_toolchain_and_flags_are_the_configs() -> None:
         "cargo +nightly build --example fluent_builder --profile release-lto --package cyrup_candle "
         "--no-default-features --features api,cognitive --locked"
     )
-    assert command.env == {"RUSTFLAGS": "-C target-cpu=native"}
-
-
-def status(out: str, exit_code: int = 0) -> Transcript:
-    return transcript(out=out.encode(), end=End(t_ns=SPAWN_NS + MS, by="exit", exit_code=exit_code))
-
-
-OID = "996ee90c0ffee00000000000000000000000abcd"
-
-
-@pytest.mark.parametrize(
-    ("out", "exit_code", "version"),
-    [
-        (f"# branch.oid {OID}\n# branch.head main\n", 0, "paraphym 996ee90c0ffe"),
-        (f"# branch.oid {OID}\n1 .M N... a.rs\n1 .M N... b.rs\n", 0, "paraphym 996ee90c0ffe with 2 changed files"),
-        ("# branch.oid (initial)\n# branch.head main\n", 0, "paraphym, commit unknown"),
-        ("", 128, "paraphym, commit unknown"),
-    ],
-)
-def test_the_probe_tells_the_commit_and_whether_it_was_changed(out: str, exit_code: int, version: str) -> None:
-    found = adapter().read_probe(status(out, exit_code))
-    assert (found.ready, found.version) == (True, version)
-
-
-@pytest.mark.parametrize(
-    ("message", "ready"),
-    [("No such file or directory: working folder /checkout", False), ("No such file or directory", True)],
-)
-def test_a_missing_folder_is_unavailable_and_a_missing_git_is_not(message: str, ready: bool) -> None:
-    found = adapter().read_probe(
-        Transcript(
-            head=Head(purpose="probe", runtime="one"),
-            launch=Launched(argv=("git",), env={}),
-            no_spawn=NoSpawn(t_ns=1, errno=2, message=message),
-        )
-    )
-    assert found.ready is ready
-    assert ready or (found.remedy is not None and "`path`" in found.remedy)
+    assert command.env["RUSTFLAGS"] == "-C target-cpu=native"
 
 
 # reading what no recording shows
@@ -240,6 +213,24 @@ def line(message: str, crate: str = "cyrup_candle") -> str:
 def test_the_log_is_read_under_both_names_of_the_crate(crate: str) -> None:
     found = events(printed(" four", log=line("TextToText worker 0 ready", crate)))
     assert next((e.name, e.edge) for e in found if isinstance(e, Phase)) == ("ready", "end")
+
+
+READY_LINE = "TextToText worker {} ready"
+FAILED_LINE = "TextToText worker {} failed: out of memory"
+
+
+@pytest.mark.parametrize("messages", [(READY_LINE, FAILED_LINE), (FAILED_LINE, READY_LINE)])
+def test_a_worker_that_failed_beside_one_that_loaded_is_no_failure_of_the_trial(messages: tuple[str, str]) -> None:
+    log = "".join(line(message.format(k)) for k, message in enumerate(messages))
+    assert not [event for event in events(printed("yes", log=log)) if isinstance(event, Error)]
+    alone = events(printed("yes", log=line(FAILED_LINE.format(0))))
+    [told] = [event for event in alone if isinstance(event, Error)]
+    assert "TextToText worker 0 failed" in told.message
+
+
+def test_weights_that_the_program_did_not_name_are_not_known() -> None:
+    [settings] = [event.values for event in events(printed("yes")) if isinstance(event, Settings)]
+    assert settings["weights_file"] is None
 
 
 def test_a_line_that_cuts_into_another_is_still_seen() -> None:

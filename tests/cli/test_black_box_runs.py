@@ -196,8 +196,8 @@ def masked(page: str) -> str:
     """A page without its figures, and without what Candle's speed on a busy machine decides."""
     for pattern, put in (
         (r"\d{4}-\d\d-\d\dT[\d:]+Z", "TIMESTAMP"),
-        (r"(?<=paraphym )[0-9a-f]{12}", "COMMIT"),
-        (r"(?<!candle-examples )(?<![\d.])\d+\.\d+(?:e[+-]\d+)?(?![\d.B])", "X.XX"),
+        (r"(?<=0\.0\.0, commit )[0-9a-f]{12}", "COMMIT"),
+        (r"(?<!candle-examples )(?<!cyrup_candle )(?<![\d.])\d+\.\d+(?:e[+-]\d+)?(?![\d.B])", "X.XX"),
         (r"\d+(?=×)", "X.XX"),
         (r"\[[X.\d]+(%?), [X.\d]+%?\]", r"[X.XX\1, X.XX\1]"),
         (r"×, no interval", "× [X.XX, X.XX]"),

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ import pytest
 from runs import OWN, PARITY, SPEAKER
 
 from parity.weights import parse_source, silent
+from parity.weights.facts import SYNTHETIC_DESCRIPTION
 
 pytestmark = pytest.mark.slow
 
@@ -99,11 +99,14 @@ class Project:
         return len(list((self.folder / ".parity" / "runs").glob("*")))
 
 
-def make_project(folder: Path, quick: str = QUICK) -> Project:
+def make_project(folder: Path, quick: str = QUICK, *, synthetic: bool = False) -> Project:
+    """`synthetic`: whether the header of the model's file says so. A real one is too large to be copied about."""
     speaker = folder / "speaker"
     speaker.write_text(f"#!{sys.executable}\n{SPEAKER.read_text(encoding='utf-8')}", encoding="utf-8")
     speaker.chmod(0o755)
-    shutil.copyfile(parse_source("synth://tiny-llama/Q8_0@1", Path()).fetch(silent), folder / "model.gguf")
+    model = parse_source("synth://tiny-llama/Q8_0@1", Path()).fetch(silent).read_bytes()
+    mark = SYNTHETIC_DESCRIPTION.encode()
+    (folder / "model.gguf").write_bytes(model if synthetic else model.replace(mark, b"-" * len(mark)))
     (folder / "quick.toml").write_text(quick, encoding="utf-8")
     (folder / "later.toml").write_text(QUICK + LATER, encoding="utf-8")
     return Project(folder)
@@ -166,6 +169,13 @@ def from_another_machine(project: Project) -> None:
     path.write_text(json.dumps(record), encoding="utf-8")
 
 
+def built_from_sources_that_no_commit_names(project: Project) -> None:
+    path = project.newest("quick") / "report.json"
+    report = json.loads(path.read_text(encoding="utf-8"))
+    report["runtimes"][1]["checkout"] = {"folder": "/src/other", "commit": "ab" * 20, "changed_files": 1}
+    path.write_text(json.dumps(report), encoding="utf-8")
+
+
 def forget_the_end(project: Project) -> None:
     (project.newest("quick") / "report.json").unlink()
 
@@ -178,9 +188,10 @@ def forget_the_end(project: Project) -> None:
         (append("model.gguf", b"\0"), "the model m is another now"),
         (lambda project: (project.folder / "model.gguf").unlink(), "the model m is another now"),
         (from_another_machine, "it ran on another machine"),
+        (built_from_sources_that_no_commit_names, "/src/other (commit abababababab with 1 changed file): commit what"),
         (forget_the_end, "no run of it is on record"),
     ],
-    ids=["config", "executable", "model", "no-model", "machine", "unfinished"],
+    ids=["config", "executable", "model", "no-model", "machine", "checkout", "unfinished"],
 )
 def test_what_changed_since_is_authorised_by_nothing(
     passed: Project, change: Callable[[Project], None], reason: str
@@ -204,6 +215,12 @@ def test_a_run_in_which_a_required_gate_did_not_apply_authorises_nothing(tmp_pat
     project = make_project(tmp_path, QUICK + ELSEWHERE)
     assert project.run("quick.toml").returncode == 0
     assert "required gates were not applicable: on-metal" in refusal(project)
+
+
+def test_a_run_on_synthetic_weights_authorises_nothing(tmp_path: Path) -> None:
+    project = make_project(tmp_path, synthetic=True)
+    assert project.run("quick.toml").returncode == 0
+    assert "its model m has synthetic weights" in refusal(project)
 
 
 def test_a_forced_run_is_recorded_as_such_and_authorises_nothing(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from runs import MODEL, Parity, WriteConfig, config_text, speaker_table
 
+from parity.weights import model_facts
 from parity.weights.digest import file_sha256
 from parity.weights.progress import silent
 
@@ -46,8 +47,32 @@ def test_it_is_installed_where_a_program_with_a_hard_wired_repository_looks(pari
     assert [path.name for path in installed] == ["Qwen3-1.7B-Q8_0.gguf"]
     assert installed[0].is_relative_to(home / "hub" / "models--unsloth--Qwen3-1.7B-GGUF")
     assert installed[0].read_bytes() == made.read_bytes()
+    assert model_facts("m", "M", str(installed[0]), base=Path()).synthetic
     again = parity("synth", "tiny-qwen3", "--install-as", "unsloth/Qwen3-1.7B-GGUF", "--hf-home", home)
     assert (again.code, again.out) == (0, done.out)
+
+
+def test_without_a_folder_named_it_goes_where_programs_on_hf_hub_look(
+    parity: Parity, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "own"))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "pythons" / "hub"))
+    done = parity("synth", "tiny-qwen3", "--install-as", "org/Model")
+    assert done.code == 0, done.err
+    assert Path(done.out.splitlines()[1]).is_relative_to(tmp_path / "own" / "hub" / "models--org--Model")
+
+
+def test_whether_it_can_be_installed_is_judged_before_it_is_made(
+    parity: Parity, tmp_path: Path, own_cache: Path
+) -> None:
+    reference = tmp_path / "hf" / "hub" / "models--org--Model" / "refs" / "main"
+    reference.parent.mkdir(parents=True)
+    reference.write_text("fedcba98" * 5, encoding="utf-8")
+    for repo, message in (("no-slash", "not of the form ORG/NAME"), ("org/Model", "the real org/Model lies there")):
+        done = parity("synth", "tiny-qwen3", "--install-as", repo, "--hf-home", tmp_path / "hf")
+        assert (done.code, done.out) == (2, "")
+        assert message in done.err
+        assert not own_cache.exists()
 
 
 @pytest.mark.parametrize(
@@ -76,6 +101,8 @@ def test_a_config_may_name_a_synthetic_model(parity: Parity, write_config: Write
     assert done.code == 0, done.err
     [model] = done.report["models"]
     assert (model["source"], model["architecture"]) == ("synth://tiny-llama/F16@3", "llama")
+    assert model["synthetic"] is True
+    assert "synthetic weights, llama" in done.out
     assert Path(model["path"]).is_relative_to(own_cache)
     assert model["path"] in parity("plan", config).out
 

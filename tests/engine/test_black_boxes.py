@@ -48,8 +48,10 @@ def test_streamed_text_gives_a_rate_by_chunks_and_a_bound_of_the_first_token() -
     [
         (((390, "all at once"),), True, "one burst"),
         (((390, "all "), (392, "at once")), True, "one burst"),
-        (((150, "a"), (300, " ")), True, "holds no token"),
-        (((150, "a"), (300, "b")), False, "no tokenizer"),
+        (((150, "a"), (160, "b"), (300, "c")), True, "came in bursts"),
+        (((380, "a"), (385, "b"), (390, "c")), True, "most of the text came at the end"),
+        (((150, "a"), (225, " "), (300, " ")), True, "holds no token"),
+        (((150, "a"), (225, "b"), (300, "c")), False, "no tokenizer"),
     ],
 )
 def test_a_burst_has_no_rate(chunks: tuple[tuple[int, str], ...], tokenizer: bool, reason: str) -> None:
@@ -88,6 +90,12 @@ def test_two_budgets_give_the_true_rate_of_a_steady_program(start: float, step: 
     ("full", "short", "reason"),
     [
         (box("full", 30, 2.0), box("short", 10, 1.0), "made 10 and 30 of 10 and 50"),
+        (
+            box("full", 52, 2.0),
+            box("short", 10, 1.0),
+            "start-to-end counts 10 and 52 tokens where 10 and 50 were asked",
+        ),
+        (box("full", 50, 2.0), box("short", 11, 1.0), "counts 11 and 50 tokens where 10 and 50 were asked"),
         (box("full", 50, 1.0), box("short", 10, 1.0), "took no longer"),
         (box("full", 50, 1.0), box("short", 10, 2.0), "took no longer"),
         (

@@ -23,9 +23,23 @@ def test_each_metric_follows_its_definition() -> None:
     assert found["gen_tps"].value == pytest.approx(2 / 0.040)
     assert found["itl_p50_s"].value == pytest.approx(0.020)
     assert found["total_s"].value == pytest.approx(0.080)
+    assert found["total_s"].definition == "start-to-end"
     assert found["wall_s"].value == pytest.approx(1.0)
     assert found["cpu_s"].value == 0.5
     assert found["peak_rss_bytes"].value == 1000
+
+
+def test_the_total_of_stamped_tokens_can_be_held_against_that_of_a_black_box() -> None:
+    events = timeline(prefill_ms=110, token_ms=(150, 160, 190))
+    totals = {m.definition: m.value for m in measure(transcript(events), events) if m.metric == "total_s"}
+    assert totals == {"token-stamps": pytest.approx(0.080), "start-to-end": pytest.approx(0.080)}
+
+
+def test_a_load_in_which_files_were_downloaded_is_no_load() -> None:
+    fetched = [Phase(t_ns=SPAWN_NS + ms * MS, name="download", edge=edge) for ms, edge in ((10, "begin"), (50, "end"))]
+    found = measured([*timeline()[:1], *fetched, *timeline()[1:]])  # type: ignore[list-item]
+    for metric in ("load_s", "load_weights_s"):
+        assert (found[metric].value, found[metric].reason) == (None, "it downloaded files in this trial")
 
 
 def test_the_first_token_counts_in_no_generation_rate() -> None:

@@ -5,7 +5,7 @@ import errno
 import pytest
 from builders import MS, SPAWN_NS, timeline, transcript
 
-from parity.events import Bye, Error, Event, RuntimeFigure, Text, Token
+from parity.events import Bye, Error, Event, Phase, RuntimeFigure, Text, Token
 from parity.outcome import classify, warnings
 from parity.transcript import End, EndedBy, Head, Launched, NoSpawn, Transcript
 
@@ -76,6 +76,16 @@ def test_a_program_that_outlived_its_own_failure_is_a_crash_of_its_worker() -> N
         assert failure is not None
         assert failure.kind == "crash:worker"
     assert failure.message == "worker 1 failed: no model"
+
+
+@pytest.mark.parametrize("by", ["deadline:load", "stall", "deadline:total"])
+def test_a_download_that_outlasts_a_limit_is_no_hang(by: EndedBy) -> None:
+    begun = Phase(t_ns=SPAWN_NS + MS, name="download", edge="begin")
+    over = Phase(t_ns=SPAWN_NS + 2 * MS, name="download", edge="end")
+    ended = transcript(out=b"fetching\n", end=end(by=by, exit_code=None, signal=15))
+    assert kind_of(ended, [begun]) == "unavailable"
+    assert kind_of(ended, [begun, over, begun]) == "unavailable"
+    assert kind_of(ended, [begun, over]) not in (None, "unavailable")
 
 
 @pytest.mark.parametrize("ended", [end(), end(exit_code=1), end(by="stop", exit_code=None, signal=2)])

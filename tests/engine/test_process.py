@@ -156,6 +156,11 @@ def test_tokenizers_parallelism_is_no_secret() -> None:
     assert recordable((), {"TOKENIZERS_PARALLELISM": "false"})[1] == {"TOKENIZERS_PARALLELISM": "false"}
 
 
+def test_a_password_within_an_address_is_redacted() -> None:
+    kept = recordable((), {"https_proxy": "http://me:hidden@proxy:3128"})[1]
+    assert kept == {"https_proxy": f"http://{REDACTED}@proxy:3128"}
+
+
 def test_an_environment_that_is_no_utf8_can_be_recorded() -> None:
     assert recordable(("\udcff",), {"HOME": "/home/\udce9"}) == (("\N{REPLACEMENT CHARACTER}",), {"HOME": "/home/�"})
 
@@ -404,12 +409,18 @@ def test_a_fail_marker_ends_a_program_that_would_wait_for_ever(run: Run) -> None
     assert lasted_s(transcript) < FAR / 2
 
 
-@pytest.mark.parametrize(("first", "by"), [("stop", "stop"), ("fail", "fail")])
-def test_of_a_stop_and_a_fail_marker_the_first_counts(run: Run, first: str, by: str) -> None:
-    words = ["stop", "fail"] if first == "stop" else ["fail", "stop"]
+@pytest.mark.parametrize("words", [("stop", "fail"), ("fail", "stop")])
+def test_everything_wanted_was_seen_also_where_a_part_failed(run: Run, words: tuple[str, str]) -> None:
     code = f"import sys, time; print({words[0]!r}, {words[1]!r}, sep='\\n', flush=True); time.sleep(600)"
     markers = Markers(stop=Marker(pattern="^stop$"), fail=Marker(pattern="^fail$"))
-    assert end_of(run(python(code), markers=markers)).by == by
+    assert end_of(run(python(code), markers=markers)).by == "stop"
+
+
+def test_a_program_of_which_another_part_works_on_is_not_ended_for_the_part_that_failed(run: Run) -> None:
+    busy = "end = time.monotonic() + 4\nwhile time.monotonic() < end: pass\n"
+    code = f"import time\nprint('fail', flush=True)\n{busy}print('stop', flush=True); time.sleep(600)"
+    markers = Markers(stop=Marker(pattern="^stop$"), fail=Marker(pattern="^fail$"))
+    assert end_of(run(python(code), markers=markers)).by == "stop"
 
 
 def test_a_stop_marker_counts_on_its_own_stream_only(run: Run) -> None:

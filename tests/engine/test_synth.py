@@ -1,53 +1,36 @@
 """Synthetic models: true shapes, one tokenizer for all runtimes, text with clear margins, nothing half-made."""
 
+import fcntl
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
+import tracemalloc
 from collections import namedtuple
 from collections.abc import Callable
+from dataclasses import replace
+from importlib.metadata import entry_points
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from texts import AWKWARD
 
 from parity.adapter import Command
 from parity.errors import ModelError
 from parity.weights import model_facts, parse_source, silent
-from parity.weights.synth import PRESETS, QUANTS, Synthetic, install_as, synthesise
+from parity.weights.synth import PRESETS, QUANTS, Synthetic, check_install, install_as, synthesise, user_hf_home
 from parity.weights.synth.making import silent_ids
+from parity.weights.synth.quantising import GROUP
 from parity.weights.synth.tensors import Weights
 from parity.weights.synth.tokenizer import Tokenizer, build_tokenizer, tokenizer_json
 
 GGUF_REPO, TOKENIZER_REPO = "unsloth/Qwen3-1.7B-GGUF", "Qwen/Qwen3-1.7B"
 PROMPTS = ("What is 2+2?", "Explain quantum physics", "hello there", "Write a short poem", "def f(x): return x")
-AWKWARD = (
-    *(
-        "Hello, world!",
-        " leading",
-        "trailing  ",
-        "a  b   c    d",
-        "\n\n\n",
-        "\r\n x \r\n",
-        "\t\tif x:\n\t\t\treturn  1",
-    ),
-    *(
-        "don't DON'T we'll I'M",
-        "naïve café",
-        "cafe\u0301 e\u0301\u0301",
-        "A\u0300B\u0327",
-        "日本語のテキスト",
-        "한국어",
-    ),
-    *("Привет, мир", "مرحبا بالعالم", "שלום", "नमस्ते", "ภาษาไทย", "😀👍🏽👨‍👩‍👧‍👦🇫🇷", "\u200b\ufeff\u00a0x", "𝕳𝖊𝖑𝖑𝖔 𐍈"),
-    *("<|im_start|>user\nhi<|im_end|>\n", "<|endoftext|><think>\n</think><tool_call>x</tool_call>", "<|im_start"),
-    *("<|fim_prefix|>def<|fim_suffix|>", "for(int i=0;i<10;++i){a[i]+=1;}//x", "a==b!=c<=d>=e&&f||g", "12,345.67"),
-    *("٣٤٥ ½ ²", "\x00\x01\x7f", "ﬁ ligature Å", "x" * 300, " " * 70, "=" * 40, "...\n\n--\n", "\u2028\x85\x0b\x0c"),
-    *("ǅ ǈ", "\ud7ff\ue000\U0010ffff", "'s 'S 'ſ"),
-)
 
 
 @pytest.fixture(autouse=True)
@@ -93,6 +76,7 @@ def test_synthetic_model_is_a_model_of_its_preset(preset: str, quant: str) -> No
     )
     assert facts.tokenizer == "gpt2/qwen2"
     assert quant in facts.quantisation
+    assert facts.synthetic
     assert (Path(facts.path).parent / "tokenizer.json").is_file()
 
 
@@ -177,9 +161,13 @@ def test_full_vocabulary_has_qwens_sizes_and_ids() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("text", AWKWARD)
-def test_awkward_text_has_the_same_ids_in_every_tokenizer(text: str, runtime: Any, tokenizer_file: Any) -> None:
+def test_awkward_text_has_the_same_ids_in_every_tokenizer(
+    text: str, runtime: Any, mlx_encode: Callable[[str, bool], list[int]], tokenizer_file: Any
+) -> None:
+    """Candle's is tested beside the Candle reference."""
     expected = tokenizer_file.encode(text, add_special_tokens=False).ids
     assert runtime.tokenize(text.encode(), add_bos=False, special=True) == expected
+    assert mlx_encode(text, True) == expected
     assert tokenizer_file.decode(expected, skip_special_tokens=False) == text
 
 
@@ -200,6 +188,17 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Path]
 @pytest.fixture(scope="module")
 def runtime(made: Callable[[str, str], Path]) -> Any:
     return loaded(made("tiny-qwen3", "F16"))
+
+
+@pytest.fixture(scope="module")
+def mlx_encode(made: Callable[[str, str], Path]) -> Callable[[str, bool], list[int]]:
+    """The tokenizer that the worker of MLX rebuilds from the GGUF file."""
+    import mlx.core as mx
+
+    from parity_adapters.mlx_lm import worker
+
+    _, metadata = cast(Any, mx.load(str(made("tiny-qwen3", "F16")), return_metadata=True))
+    return worker.gguf_tokenizer(worker.Metadata(metadata)).encode
 
 
 @pytest.fixture(scope="module")
@@ -270,6 +269,7 @@ def test_quantisations_of_one_seed_say_the_same(made: Callable[[str, str], Path]
 def test_k_quants_are_the_runtimes_own(made: Callable[[str, str], Path]) -> None:
     facts = model_facts("m", "M", str(made("tiny-qwen3", "Q4_K_M")), base=Path())
     assert set(facts.quantisation) == {"F32", "Q4_K", "Q6_K"}
+    assert facts.synthetic
     assert {path.name for path in Path(facts.path).parent.iterdir()} == {
         *("tiny-qwen3-Q4_K_M.gguf", "tokenizer.json", "tokenizer_config.json")
     }
@@ -308,14 +308,48 @@ def test_interrupted_maker_leaves_nothing_at_all(own_cache: Path) -> None:
 MAKER = """
 from parity.weights.synth import synthesise
 steps = []
-print(synthesise("tiny-qwen3", "F16", 1, progress=lambda what, *_: steps.append(what)).name, len(steps) > 0)
+synthesise("tiny-qwen3", "F16", 1, progress=lambda what, *_: steps.append(what))
+print(any(step.startswith("writing") for step in steps))
 """
 
 
 def test_two_makers_at_once_make_one_model() -> None:
     makers = [subprocess.Popen([sys.executable, "-c", MAKER], stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    said = sorted(maker.communicate(timeout=120)[0].split()[1] for maker in makers)
+    said = sorted(maker.communicate(timeout=120)[0].strip() for maker in makers)
     assert said == ["False", "True"]
+
+
+def test_a_maker_that_waits_for_another_says_so(own_cache: Path) -> None:
+    model = Synthetic("tiny-qwen3", "F16", 1)
+    model.folder.parent.mkdir(parents=True)
+    steps: list[str] = []
+    waiting = threading.Event()
+
+    def told(what: str, *_: object) -> None:
+        steps.append(what)
+        waiting.set()
+
+    with model.folder.with_name(f".{model.folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        maker = threading.Thread(target=model.fetch, args=(told,))
+        maker.start()
+        assert waiting.wait(timeout=60)
+        assert steps == [f"waiting for another parity that is making {model.folder.name}"]
+    maker.join(timeout=120)
+    assert model.locate() is not None
+
+
+def test_weights_are_in_memory_one_tensor_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = replace(PRESETS["tiny-qwen3"], name="deep", layers=40, vocab=1536, tokens=1500)
+    monkeypatch.setitem(PRESETS, "deep", deep)
+    tracemalloc.start()
+    try:
+        path = synthesise("deep", "F32", 1)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert path.stat().st_size > 90e6
+    assert peak_bytes < 20e6
 
 
 def test_cache_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -376,6 +410,16 @@ def test_no_quantiser_is_told_with_the_command_that_helps(monkeypatch: pytest.Mo
         synthesise("tiny-qwen3", "Q4_K_M", 1)
 
 
+@pytest.mark.slow
+def test_the_quantiser_ends_with_whoever_asked_for_it(made: Callable[[str, str], Path], tmp_path: Path) -> None:
+    [point] = entry_points(group=GROUP)
+    command = point.load()(str(made("tiny-qwen3", "F16")), str(tmp_path / "out.gguf"), "Q4_K_M")
+    process = subprocess.Popen(command.argv, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.wait(timeout=120) == -signal.SIGPIPE
+
+
 @pytest.fixture
 def published(tmp_path: Path) -> Path:
     """Small files where the cache would hold the full-size model: installing never looks inside."""
@@ -425,6 +469,25 @@ def test_installing_again_changes_nothing_and_another_model_replaces_it(publishe
     assert reference.read_text() == second[0].parent.name
 
 
+def test_another_quantisation_joins_the_ones_that_are_there(published: Path, tmp_path: Path) -> None:
+    [first, *_] = install_as(published, GGUF_REPO, tmp_path / "hf")
+    other = published.with_name("qwen3-1.7b-Q8_0.gguf")
+    other.write_bytes(b"GGUF of other types")
+    [second, *_] = install_as(other, GGUF_REPO, tmp_path / "hf")
+    assert {path.name for path in second.parent.iterdir()} == {first.name, second.name}
+    assert (second.parent / first.name).read_bytes() == published.read_bytes()
+    assert install_as(published, GGUF_REPO, tmp_path / "hf")[0].parent == second.parent
+
+
+def test_a_file_that_vanished_is_not_carried_on(published: Path, tmp_path: Path) -> None:
+    [first, *_] = install_as(published, GGUF_REPO, tmp_path / "hf")
+    first.resolve().unlink()
+    other = published.with_name("qwen3-1.7b-Q8_0.gguf")
+    other.write_bytes(b"GGUF of other types")
+    [second, *_] = install_as(other, GGUF_REPO, tmp_path / "hf")
+    assert [path.name for path in second.parent.iterdir()] == [second.name]
+
+
 def test_model_is_copied_where_it_cannot_be_linked(
     published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -445,12 +508,24 @@ def test_real_model_is_never_replaced(published: Path, tmp_path: Path, repo: str
     with pytest.raises(ModelError, match="the real"):
         install_as(published, GGUF_REPO, tmp_path / "hf")
     assert not list((tmp_path / "hf").rglob("blobs"))
+    with pytest.raises(ModelError, match="the real"):
+        check_install("qwen3-1.7b", GGUF_REPO, tmp_path / "hf")
 
 
 @pytest.mark.parametrize("repo", ["", "name", "a/b/c", "../x", "a/..", "a b/c"])
 def test_repository_of_another_form_is_refused(published: Path, tmp_path: Path, repo: str) -> None:
     with pytest.raises(ModelError, match="ORG/NAME"):
         install_as(published, repo, tmp_path / "hf")
+
+
+def test_default_folder_is_where_programs_on_hf_hub_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(variable, "/elsewhere/hub")
+    monkeypatch.setenv("HF_HOME", "/hf")
+    assert user_hf_home() == Path("/hf")
+    monkeypatch.setenv("HF_HOME", "")
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert user_hf_home() == Path("/home/somebody/.cache/huggingface")
 
 
 def test_folder_that_cannot_be_written_is_told(published: Path, tmp_path: Path) -> None:

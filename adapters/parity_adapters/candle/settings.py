@@ -109,9 +109,17 @@ class CandleSettings(AdapterSettings):
     @property
     def build_folder(self) -> Path:
         """Outside any clone, and one for each thing that can be built, so that no build replaces another's result."""
-        features = "-".join(sorted(set(self.features))) or "cpu"
-        how = "".join(f"+{choice}" for choice in (self.toolchain, self.target_cpu) if choice)
         if self.source == "crate":
-            return cache_folder() / "candle" / f"{self.crate_version}-{features}{how}"
+            return cache_folder() / "candle" / f"{self.crate_version}-{self._how}"
         clone = hashlib.sha256(self.folder.encode()).hexdigest()[:12]
-        return cache_folder() / "candle" / f"reference-{clone}-{features}{how}"
+        return cache_folder() / "candle" / f"reference-{clone}-{self._how}"
+
+    @property
+    def shared_build_folder(self) -> Path:
+        """What every clone's build of the reference has in common: the crates of others."""
+        return cache_folder() / "candle" / f"reference-{self._how}"
+
+    @property
+    def _how(self) -> str:
+        features = "-".join(sorted(set(self.features))) or "cpu"
+        return features + "".join(f"+{choice}" for choice in (self.toolchain, self.target_cpu) if choice)

@@ -26,6 +26,8 @@ from parity.events import Event
 
 WORKER = Path(__file__).with_name("worker.py")
 
+APART = "or have an environment of its own: vendor-scripts/prepare-python-env.sh llama-cpp-python"
+
 
 class LlamaCppSettings(AdapterSettings):
     """Settings of `adapter = "llama_cpp"`."""
@@ -75,7 +77,10 @@ class LlamaCpp:
             remedy = "set `python` to an interpreter that exists, or leave it out"
         else:
             remedy = f"{shlex.quote(self.python)} -m pip install llama-cpp-python"
-        return read_protocol_probe(transcript, install=remedy)
+        found = read_protocol_probe(transcript, install=remedy)
+        if found.ready:
+            return found
+        return found.model_copy(update={"remedy": f"{found.remedy}; {APART}"})
 
     def build(self) -> Command | None:
         return None

@@ -6,6 +6,7 @@ Usage: python quantise.py SOURCE TARGET QUANT. Prints `DONE TOTAL` lines, in ten
 import ctypes
 import os
 import re
+import signal
 import sys
 from typing import Any
 
@@ -31,6 +32,8 @@ def main(source: str, target: str, quant: str) -> int:
     except ImportError as error:
         print(f"llama-cpp-python can't be imported: {error}", file=sys.stderr)
         return 3
+    # Whoever asked may die. Python's own error, raised in llama.cpp's callback, would be lost there.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     complaints: list[str] = []
     told = progress_log(llama_cpp, complaints)
     llama_cpp.llama_log_set(told, ctypes.c_void_p(0))

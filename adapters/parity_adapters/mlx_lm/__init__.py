@@ -28,6 +28,8 @@ from parity_adapters.mlx_lm.worker import ARCHITECTURES, PRE_TOKENIZERS, READ_TY
 WORKER = Path(__file__).with_name("worker.py")
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 
+APART = "or have an environment of its own: vendor-scripts/prepare-python-env.sh mlx-lm"
+
 
 class MlxLmSettings(AdapterSettings):
     """Settings of `adapter = "mlx_lm"`. MLX has no setting for threads, and its context grows as needed."""
@@ -69,7 +71,10 @@ class MlxLm:
         else:
             backend = "" if sys.platform == "darwin" else " 'mlx[cpu]'"
             remedy = f"{shlex.quote(self.python)} -m pip install mlx-lm{backend}"
-        return read_protocol_probe(transcript, install=remedy)
+        found = read_protocol_probe(transcript, install=remedy)
+        if found.ready:
+            return found
+        return found.model_copy(update={"remedy": f"{found.remedy}; {APART}"})
 
     def build(self) -> Command | None:
         return None

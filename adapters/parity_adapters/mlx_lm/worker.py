@@ -46,6 +46,12 @@ GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)"
 CONTRACTIONS = r"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])"
 WORDS = r"[^\r\n\p{L}\p{N}]?\p{L}+"
 REST = r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+# A new word begins where an ASCII capital follows an ASCII small letter; other letters count as both.
+CASED = (
+    rf"[^\r\n\p{{L}}\p{{N}}]?((?=[\p{{L}}])([^a-z]))*((?=[\p{{L}}])([^A-Z]))+{CONTRACTIONS}?"
+    rf"|[^\r\n\p{{L}}\p{{N}}]?((?=[\p{{L}}])([^a-z]))+((?=[\p{{L}}])([^A-Z]))*{CONTRACTIONS}?"
+)
+CASED_REST = r" ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 
 
 class PreTokenizer(NamedTuple):
@@ -56,15 +62,20 @@ class PreTokenizer(NamedTuple):
     add_bos: bool = False
 
 
-LLAMA3 = PreTokenizer((rf"{CONTRACTIONS}|{WORDS}|\p{{N}}{{1,3}}|{REST}",), ignore_merges=True, add_bos=True)
+QWEN2 = PreTokenizer((rf"{CONTRACTIONS}|{WORDS}|\p{{N}}|{REST}",))
+DBRX = PreTokenizer((rf"{CONTRACTIONS}|{WORDS}|\p{{N}}{{1,3}}|{REST}",))
+LLAMA3 = DBRX._replace(ignore_merges=True, add_bos=True)
 PRE_TOKENIZERS = {
     "default": PreTokenizer((r"[\p{P}\$\+<=>\^~\|]+", GPT2, r"\p{N}+", r"[0-9][0-9][0-9]")),
     "gpt-2": PreTokenizer((GPT2,)),
     "smollm": PreTokenizer((r"\p{N}", GPT2)),
-    "qwen2": PreTokenizer((rf"{CONTRACTIONS}|{WORDS}|\p{{N}}|{REST}",)),
+    "qwen2": QWEN2,
+    "deepseek-r1-qwen": QWEN2,
+    "dbrx": DBRX,
     "llama3": LLAMA3,
     "llama-v3": LLAMA3,
     "llama-bpe": LLAMA3,
+    "gpt-4o": PreTokenizer((rf"{CASED}|\p{{N}}{{1,3}}|{CASED_REST}",)),
 }
 """By `tokenizer.ggml.pre`. The patterns are llama.cpp's (llama-vocab.cpp), which the name in the file stands for."""
 

@@ -7,8 +7,8 @@ from typing import ClassVar
 from parity.adapter import AdapterSettings, Availability, Build, Command, Job, Launch, Transcript
 from parity.errors import RefusedError
 from parity.events import Event
-from parity_adapters.paraphym.build import EXAMPLE, build_command, commit_command, read_commit
-from parity_adapters.paraphym.cargo import read_cargo
+from parity_adapters.paraphym import building
+from parity_adapters.paraphym.building import EXAMPLE
 from parity_adapters.paraphym.launch import launch
 from parity_adapters.paraphym.prompt import compose
 from parity_adapters.paraphym.reading import read_events
@@ -33,17 +33,22 @@ class Paraphym:
         """The user turn that paraphym makes of a query, for other runtimes to be given the same."""
         return compose(query)
 
+    @property
+    def checkout(self) -> str:
+        """What is built."""
+        return self.settings.path
+
     def probe(self) -> Command:
-        return commit_command(self.settings)
+        return building.probe(self.settings)
 
     def read_probe(self, transcript: Transcript) -> Availability:
-        return read_commit(transcript)
+        return building.read_probe(self.settings, transcript)
 
     def build(self) -> Command | None:
-        return build_command(self.settings)
+        return building.build(self.settings)
 
     def read_build(self, transcript: Transcript) -> Build:
-        return read_cargo(transcript, EXAMPLE)
+        return building.read_build(transcript)
 
     def launch(self, job: Job, build: Build | None) -> Launch:
         if build is None or EXAMPLE not in build.executables:

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from parity.adapter import Transcript
+from parity.adapter import Job, Transcript
 from parity.events import Settings
 from parity_adapters.paraphym import log as marks
 from parity_adapters.paraphym.answer import Answer, shown
-from parity_adapters.paraphym.launch import FORCED_TOP_P
+from parity_adapters.paraphym.launch import FORCED_TOP_P, uncounted
 from parity_adapters.paraphym.log import Log
 from parity_adapters.paraphym.settings import ParaphymSettings
 
@@ -18,14 +18,18 @@ GREEDY_UP_TO = 0.01
 """Up to here the likeliest token alone survives the forced top_p, but for near-ties."""
 
 
-def in_force(transcript: Transcript, log: Log, answer: Answer | None, settings: ParaphymSettings) -> Iterator[Settings]:
-    """One event with everything that was seen; what was not is left out."""
+def in_force(
+    transcript: Transcript, job: Job, log: Log, answer: Answer | None, settings: ParaphymSettings
+) -> Iterator[Settings]:
+    """One event with everything that was seen; what was not is left out, but for the weights: which ones it loads is
+    the program's own choice, so that none seen is none known."""
     if transcript.launch is None or transcript.spawn is None:
         return
     arguments = dict(word.removeprefix("--").split("=", 1) for word in transcript.launch.argv[1:] if "=" in word)
     environment = transcript.launch.env
     values: Facts = {
         "profile": settings.profile,
+        "build_target_cpu": "as RUSTFLAGS say" if settings.rustflags else "not set by parity",
         "features": ",".join(settings.features) or None,
         "default_features": settings.default_features,
         "rustflags": settings.rustflags,
@@ -35,21 +39,22 @@ def in_force(transcript: Transcript, log: Log, answer: Answer | None, settings: 
         "top_p": FORCED_TOP_P,
         "seed": FIXED_SEED,
         "ignores_end_token": False,
-        **_sampling(arguments),
+        **_sampling(arguments, job),
         **_logged(log, answer),
     }
     if answer is not None:
         values["text_reads"] = len(list(shown(transcript, answer.start, answer.stop)))
     yield Settings(
-        t_ns=transcript.spawn.t_ns, values={key: value for key, value in values.items() if value is not None}
+        t_ns=transcript.spawn.t_ns,
+        values={key: value for key, value in values.items() if value is not None or key == "weights_file"},
     )
 
 
-def _sampling(arguments: dict[str, str]) -> Facts:
+def _sampling(arguments: dict[str, str], job: Job) -> Facts:
     """The program divides by the temperature and then samples with it: what works is its square."""
     temperature = float(arguments["temperature"]) if "temperature" in arguments else None
     budget = _whole_number(arguments.get("max-tokens"))
-    found: Facts = {"samples_at_most": None if budget is None else budget + 1}
+    found: Facts = {"samples_at_most": None if budget is None else budget + uncounted(job)}
     if temperature is not None:
         found["temperature_passed"] = temperature
         found["temperature_in_effect"] = round(temperature**2, 12)

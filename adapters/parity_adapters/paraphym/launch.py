@@ -11,6 +11,9 @@ from parity_adapters.paraphym.settings import ParaphymSettings
 FORCED_TOP_P = 0.9
 """The program sets it whatever is asked for."""
 
+SAMPLES_ONE_MORE = ("qwen3",)
+"""Architectures whose loop samples a token before it counts; the others sample as many as `--max-tokens` says."""
+
 READY = Marker(pattern=r"\] TextToText worker \d+ ready$|\] >>> GENERATE STARTED", stream="err")
 STOP = Marker(pattern="^📝 Example 2: Interactive Chat Loop$")
 FAIL = Marker(
@@ -26,7 +29,7 @@ def launch(job: Job, settings: ParaphymSettings, executable: str, platform: str 
             executable,
             # One word each: clap would take a query that begins with a hyphen for an option.
             f"--query={query_of(job.test.prompt)}",
-            f"--max-tokens={job.test.max_tokens - 1}",
+            f"--max-tokens={job.test.max_tokens - uncounted(job)}",
             f"--temperature={temperature(job, settings)!r}",
         ),
         env={
@@ -38,6 +41,11 @@ def launch(job: Job, settings: ParaphymSettings, executable: str, platform: str 
         cwd=job.scratch,
         markers=markers(whole=job.kind == "whole"),
     )
+
+
+def uncounted(job: Job) -> int:
+    """How many tokens the program samples beyond its `--max-tokens`."""
+    return 1 if job.model.architecture in (*SAMPLES_ONE_MORE, None) else 0
 
 
 def markers(*, whole: bool) -> Markers:
@@ -66,7 +74,7 @@ def temperature(job: Job, settings: ParaphymSettings) -> float:
 def refuse_impossible(job: Job, settings: ParaphymSettings) -> None:
     """Raises `RefusedError` with the reason and what would do instead."""
     test, sampling = job.test, job.test.sampling
-    if test.max_tokens < 2:
+    if test.max_tokens - uncounted(job) < 1:
         raise RefusedError(
             f"max_tokens = {test.max_tokens}: paraphym samples one token more than --max-tokens says, and takes 0 for "
             "1000; 2 is the least"

@@ -12,6 +12,8 @@ _LINE = re.compile(
     r"(?P<crate>paraphym_candle|cyrup_candle)\S*\] (?P<message>.*)$"
 )
 
+DOWNLOAD = r"^⬇️\s+Starting download: "
+DOWNLOADED = r"^✅ Download complete: "
 LM_LOAD = r"^Loading .+ model using Candle's"
 HEADER = r"^EOS token ID from GGUF: Some\((?P<id>\d+)\)"
 WEIGHTS_FILE = r"^Loading model from (?P<path>.+)$"
@@ -25,6 +27,7 @@ FIRST_TOKEN = r"^🎯 First token generated: \d+"
 DEVICE = r"^Using (?P<device>CPU|CUDA|Metal) (?:GPU|for)\b"
 SECOND_MODEL = r"^>>> About to ensure workers for (?P<model>\S+)"
 SECOND_READY = r"^TextEmbedding worker \d+ ready$"
+READY = r"^(?P<pool>TextToText|TextEmbedding) worker \d+ ready$"
 FAILED = r"^(?P<pool>TextToText|TextEmbedding) worker (?P<worker>\d+) failed: (?P<cause>.*)$"
 
 

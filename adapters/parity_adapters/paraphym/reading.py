@@ -51,7 +51,7 @@ def read_events(transcript: Transcript, job: Job, settings: ParaphymSettings) ->
         *_prompt(log, job),
         *_start(log),
         *(_answer(transcript, log, answer) if answer else ()),
-        *in_force(transcript, log, answer, settings),
+        *in_force(transcript, job, log, answer, settings),
     ]
     yield from sorted(events, key=lambda event: event.t_ns)
     if answer is None:
@@ -77,15 +77,20 @@ def _check_model(log: Log, job: Job) -> None:
 
 
 def _load(log: Log) -> Iterator[Event]:
+    yield from (Phase(t_ns=mark.t_ns, name="download", edge="begin") for mark in log.all(marks.DOWNLOAD))
+    yield from (Phase(t_ns=mark.t_ns, name="download", edge="end") for mark in log.all(marks.DOWNLOADED))
     for pattern, phase, edge in _PHASES:
         if mark := log.first(pattern):
             yield Phase(t_ns=mark.t_ns, name=phase, edge=edge)
 
 
 def _failures(log: Log) -> Iterator[Event]:
-    """A worker that failed to load is an error; ERROR lines of its memory search mean nothing for the answer."""
+    """A pool none of whose workers loaded is an error; ERROR lines of its memory search mean nothing for the answer."""
+    served = {mark.match["pool"] for mark in log.all(marks.READY)}
     for mark in log.all(marks.FAILED):
         pool, worker, cause = mark.match["pool"], mark.match["worker"], mark.match["cause"]
+        if pool in served:
+            continue
         yield Error(
             t_ns=mark.t_ns,
             kind="failed",

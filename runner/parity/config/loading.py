@@ -36,6 +36,11 @@ class LoadedConfig(Record):
         """What relative input paths are relative to."""
         return Path(self.file).parent
 
+    def why_not_set(self, runtime: str) -> str:
+        """Of a runtime in `not_set`."""
+        empty = " and ".join(f"`{key}`" for key, value in self.settings[runtime].items() if value == "")
+        return f"it is optional, and {empty} of its table came out empty"
+
 
 SettingsOf = Callable[[str], type[BaseModel]]
 """Gives the settings table of an adapter; raises `LookupError` with a remedy for an unknown one."""

@@ -10,6 +10,9 @@ from parity.transcript import EndedBy
 IDLE_SHARE = 0.01
 """A tree that uses less of one core than this, averaged over the stall limit, makes no progress."""
 
+AFTER_FAIL_S = 2.0
+"""The stall limit of a program that said a part of it is gone: another part may still do the work."""
+
 
 def ns(seconds: float) -> int:
     """Seconds in ns."""
@@ -39,6 +42,7 @@ class Deadlines:
         self._total_s = total_s
         self._ready_ns: int | None = None
         self._first_token_seen = False
+        self._failed = False
         self._progress_ns = spawned_ns
         self._cpu_s = self._progress_cpu_s = 0.0
 
@@ -63,6 +67,12 @@ class Deadlines:
         """Load and prefill are over, whether or not ready was seen."""
         self._first_token_seen = True
 
+    def failed(self, t_ns: int) -> None:
+        """It said that a part of it is gone."""
+        self._failed = True
+        self._stall_s = min(AFTER_FAIL_S, self._stall_s or AFTER_FAIL_S)
+        self.output(t_ns)
+
     def output(self, t_ns: int) -> None:
         """Something was printed."""
         self._progress_ns = t_ns
@@ -82,7 +92,7 @@ class Deadlines:
     def _all(self) -> Iterator[tuple[int, EndedBy]]:
         yield self._spawned_ns + ns(self._total_s), "deadline:total"
         if self._stall_s is not None:
-            yield self._progress_ns + ns(self._stall_s), "stall"
+            yield self._progress_ns + ns(self._stall_s), "fail" if self._failed else "stall"
         if self._first_token_seen:
             return
         if self._load_s is not None and self._ready_ns is None:

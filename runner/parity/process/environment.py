@@ -13,7 +13,10 @@ _NAMES = frozenset(
         *("REQUESTS_CA_BUNDLE", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES"),
         # macOS: text encoding of the login session, and where the Metal and C compilers are
         *("__CF_USER_TEXT_ENCODING", "DEVELOPER_DIR", "SDKROOT"),
-        *("CARGO_HOME", "RUSTUP_HOME"),
+        *("CARGO_HOME", "RUSTUP_HOME", "CARGO_BUILD_JOBS"),
+        # what a build or a download behind a proxy needs
+        *("http_proxy", "https_proxy", "no_proxy", "all_proxy", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"),
+        *("CUDA_HOME", "CUDA_PATH", "CUDA_COMPUTE_CAP"),
     }
 )
 _PREFIXES = ("LC_", "XDG_", "HF_", "SSL_CERT_", "DYLD_", "NVIDIA_")

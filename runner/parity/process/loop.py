@@ -230,8 +230,11 @@ class _Supervision:
 
     def _found(self, kind: Sought, count: int, t_ns: int) -> None:
         match kind:
-            case "stop" | "fail":
+            case "stop":
                 self._end(kind, t_ns)
+                return
+            case "fail":
+                self._deadlines.failed(t_ns)
                 return
             case "ready":
                 self._deadlines.ready(t_ns)
@@ -262,7 +265,7 @@ class _Supervision:
                 self._send(LADDER[LADDER.index(self._sent[-1]) + 1])
             return
         due_ns, by = self._deadlines.next()
-        if now_ns >= due_ns and by == "stall":
+        if now_ns >= due_ns and by in ("stall", "fail"):
             self._sample()  # the last one may be older than the CPU time that counts
             due_ns, by = self._deadlines.next()
         if now_ns >= due_ns:

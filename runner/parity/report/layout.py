@@ -26,6 +26,7 @@ class Layout:
     """
 
     def __init__(self, style: Style, width: int | None) -> None:
+        self.style = style
         self._markdown = style == "markdown"
         self._width = None if self._markdown else width
         self._blocks: list[str] = []

@@ -80,12 +80,16 @@ def _head(report: Report, implementation: RuntimeReport) -> list[str]:
     features = code_span(page.features.strip("` \n")) if page.features else MISSING
     facts = [
         f"**Date**: {report.started}",
-        f"**Model**: {models}",
+        f"**Model**: {', '.join(_with_origin(model) for model in report.models)}",
         f"**Features**: {features}",
         f"**Architecture**: {as_written(page.architecture) if page.architecture else MISSING}",
     ]
     interrupted = ["The run was interrupted: the figures are those measured until then."] * report.interrupted
     return [f"# {title}", "\n".join(facts), _how_to_read(report, implementation), *interrupted]
+
+
+def _with_origin(model: ModelFacts) -> str:
+    return f"{inline(model.title)}{' (synthetic weights)' if model.synthetic else ''}"
 
 
 def _how_to_read(report: Report, implementation: RuntimeReport) -> str:

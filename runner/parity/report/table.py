@@ -52,7 +52,7 @@ def _head(layout: Layout, report: Report) -> None:
     layout.items([*facts, *(("Model", _model_line(model)) for model in report.models)])
     if report.interrupted:
         layout.paragraph("The run was interrupted: what follows is what was measured until then.")
-    if implementations_of(report):
+    if _compared(report):
         layout.paragraph(
             "A Delta reads: difference (ratio [interval of the ratio]); the implementation minus, and over, "
             f"{baseline.title}."
@@ -63,7 +63,8 @@ def _model_line(model: ModelFacts) -> str:
     census = ", ".join(f"{kind} ×{count}" for kind, count in model.quantisation.items())
     parameters = f"{model.parameters / 1e6:.1f} M parameters" if model.parameters is not None else ""
     size = format_value(model.size_bytes, "bytes")
-    facts = (model.architecture or "", parameters, census, size, f"sha256 {model.sha256[:12]}")
+    origin = "synthetic weights" if model.synthetic else ""
+    facts = (origin, model.architecture or "", parameters, census, size, f"sha256 {model.sha256[:12]}")
     return f"{model.title}: {', '.join(fact for fact in facts if fact)}"
 
 
@@ -74,8 +75,7 @@ def _cell(layout: Layout, report: Report, model: ModelFacts, test: TestSpec, sai
     where = f" · {model.title}" if len(report.models) > 1 else ""
     layout.heading(f'{test.title}: "{prompt}", {test.max_tokens} tokens{where}', 2)
     shown: list[Row] = []
-    implementations = [runtime.name for runtime in implementations_of(report)]
-    for implementation in implementations or (None,):
+    for implementation in _compared(report) or (None,):
         rows, empty = split_empty(delta_rows(report, model.name, test.name, implementation))
         footnotes = Footnotes()
         layout.table(*_grid(report, rows, implementation, footnotes))
@@ -84,6 +84,11 @@ def _cell(layout: Layout, report: Report, model: ModelFacts, test: TestSpec, sai
         layout.notes([*footed, *_unless_said(how, said)])
         shown += rows
     layout.notes(_others(report, model.name, test.name, shown))
+
+
+def _compared(report: Report) -> list[str]:
+    """The implementations that have a table: all but those not set here."""
+    return [runtime.name for runtime in implementations_of(report) if runtime.status != "not set"]
 
 
 def _unless_said(how: list[str], said: set[str]) -> list[str]:
@@ -189,25 +194,26 @@ def _warnings(layout: Layout, report: Report) -> None:
 
 def _runtimes(layout: Layout, report: Report) -> None:
     layout.heading("Runtimes", 2)
-    layout.items((runtime.title, _runtime_line(runtime)) for runtime in report.runtimes)
+    layout.items((runtime.title, _runtime_line(runtime, layout.style)) for runtime in report.runtimes)
     for runtime in report.runtimes:
         if runtime.remedy and runtime.status != "ready":
             layout.paragraph(f"What makes {runtime.title} ready:")
             layout.command(runtime.remedy)
 
 
-def _runtime_line(runtime: RuntimeReport) -> str:
+def _runtime_line(runtime: RuntimeReport, style: Style) -> str:
     device = f"on {runtime.device}" if runtime.device else None
     facts = [fact for fact in (runtime.role, runtime.status, runtime.version, device) if fact]
-    settings = _settings(runtime.settings)
+    settings = _settings(runtime.settings, whole=style == "markdown")
     return "; ".join(part for part in (", ".join(facts), runtime.reason, settings) if part)
 
 
-def _settings(settings: dict[str, Scalar]) -> str:
-    """All that were reported, those that decide speed first."""
+def _settings(settings: dict[str, Scalar], *, whole: bool) -> str:
+    """Those that decide speed, and the others after them where there is room for the whole."""
     first = [key for key in _SETTINGS_FIRST if key in settings]
-    keys = [*first, *(key for key in settings if key not in first)]
-    return ", ".join(f"{key} {_scalar(settings[key])}" for key in keys)
+    rest = [key for key in settings if key not in first]
+    shown = ", ".join(f"{key} {_scalar(settings[key])}" for key in ([*first, *rest] if whole else first))
+    return shown if whole or not rest else f"{shown}{', ' if shown else ''}{len(rest)} more settings in report.md"
 
 
 def _fact(key: str, value: Scalar) -> str:

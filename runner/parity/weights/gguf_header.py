@@ -53,9 +53,11 @@ _ARRAY: Final = 9
 
 @dataclass(frozen=True, slots=True)
 class Array:
-    """An array value of which only the length is kept."""
+    """An array value, left in the file: the type of its items, how many there are, and where the first one is."""
 
+    kind: int
     length: int
+    position: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,22 @@ def read_header(path: Path) -> Header:
         raise ModelError(f"{path}: {error.strerror or error}", "make the file readable") from error
     _check_extents(path, header, size)
     return header
+
+
+def read_array(path: Path, array: Array) -> list[Any]:
+    """The items of an array that `read_header` found in the file at `path`; strings as text.
+
+    Raises:
+        ModelError: the file isn't what it was, or a string is not UTF-8.
+    """
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as stream:
+            reader = _Reader(path, stream, size)
+            reader.skip(array.position)
+            return reader.items(array)
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror or error}", "make the file readable") from error
 
 
 class _Reader:
@@ -180,6 +198,7 @@ class _Reader:
 
     def array(self) -> Array:
         kind, length = self.scalar("<I"), self.scalar("<Q")
+        position = self.position
         if kind == _STRING:
             for _ in range(length):
                 self.string()
@@ -187,7 +206,14 @@ class _Reader:
             self.skip(length * struct.calcsize(_SCALARS[kind]))
         else:
             raise self.damaged(f"an array of type {kind}")
-        return Array(length)
+        return Array(kind, length, position)
+
+    def items(self, array: Array) -> list[Any]:
+        if array.kind == _STRING:
+            return [self.name("string") for _ in range(array.length)]
+        layout = _SCALARS[array.kind]
+        data = self.take(array.length * struct.calcsize(layout))
+        return list(struct.unpack(f"<{array.length}{layout[1]}", data))
 
     def skip(self, count: int) -> None:
         if count > self.left:

@@ -9,11 +9,11 @@ from pydantic import ValidationError
 
 from parity.cache import cache_folder, read_json, write_json
 from parity.errors import ModelError
-from parity.weights.facts import Inspection
+from parity.weights.facts import SYNTHETIC_DESCRIPTION, Inspection
 from parity.weights.folder import inspect_folder
 from parity.weights.gguf_header import Array, read_header, tensor_type
 
-FACTS_VERSION: Final = 1
+FACTS_VERSION: Final = 2
 """To be raised whenever a fact is read in another way; older cached facts are then read again."""
 
 
@@ -64,6 +64,7 @@ def inspect_gguf(path: Path) -> Inspection:
         tokenizer="/".join(filter(None, (_text(values, f"tokenizer.ggml.{key}") for key in ("model", "pre")))) or None,
         vocab_size=tokens.length if isinstance(tokens, Array) else _count(values, f"{architecture}.vocab_size"),
         chat_template_sha256=hashlib.sha256(template).hexdigest() if isinstance(template, bytes) else None,
+        synthetic=_text(values, "general.description") == SYNTHETIC_DESCRIPTION,
     )
 
 

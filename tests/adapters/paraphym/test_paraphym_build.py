@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from parity.adapter import Build
+from parity.adapter import Availability, Build
 from parity.process import supervise
 from parity.records import Limits
-from parity.transcript import End, EndedBy, Head, Launched, Piece, Spawned, Transcript
+from parity.transcript import End, Head, Launched, Spawned, Transcript
 from parity_adapters.paraphym import Paraphym, ParaphymSettings
 
 STAND_IN = Path(__file__).parents[2] / "standins" / "paraphym"
@@ -20,6 +20,14 @@ HELLO = 'fn main() { println!("hello") }\n'
 
 def adapter(path: Path | str, **settings: Any) -> Paraphym:
     return Paraphym(ParaphymSettings.model_validate_json(json.dumps({"path": str(path), **settings})))
+
+
+def probed(path: Path, **settings: Any) -> Availability:
+    """What its probe, run for real, finds."""
+    paraphym = adapter(path, **settings)
+    head = Head(purpose="probe", runtime="paraphym")
+    out = path.parent / f"{path.name}-probe.jsonl"
+    return paraphym.read_probe(supervise(paraphym.probe(), head=head, path=out, limits=Limits()))
 
 
 def built_from(path: Path, **settings: Any) -> Build:
@@ -49,6 +57,32 @@ def assert_failed(build: Build, reason: str, remedy: str) -> None:
     assert build.executables == {}
     assert reason in (build.reason or "")
     assert remedy in (build.remedy or "")
+
+
+def test_a_clone_is_ready_with_the_version_of_the_crate_that_has_the_example(tmp_path: Path) -> None:
+    found = probed(package(tmp_path / "checkout"))
+    assert (found.ready, found.version) == (True, "tiny 0.1.0")
+
+
+def test_a_clone_without_the_example_or_the_named_package_is_not_ready(tmp_path: Path) -> None:
+    without = probed(package(tmp_path / "without", example=None))
+    assert (without.ready, without.reason) == (False, f"{tmp_path}/without has no package with fluent_builder")
+    named = probed(package(tmp_path / "checkout"), package="paraphym_candle")
+    assert (named.ready, named.reason) == (
+        False,
+        f"{tmp_path}/checkout has no package paraphym_candle with fluent_builder",
+    )
+    assert named.remedy is not None
+    assert "`package`" in named.remedy
+
+
+def test_a_folder_that_is_no_clone_is_told_with_the_script_that_makes_one(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for folder, reason in (("gone", "working folder"), ("empty", "could not find `Cargo.toml`")):
+        found = probed(tmp_path / folder)
+        assert not found.ready
+        assert reason in (found.reason or "")
+        assert "vendor-scripts/prepare-paraphym.sh GIT_URL" in (found.remedy or "")
 
 
 @pytest.mark.slow
@@ -111,12 +145,12 @@ def test_empty_submodules_are_said_with_the_command_that_fills_them(tmp_path: Pa
     checkout = package(tmp_path / "my checkout", manifest=manifest)
     (checkout / "forks" / "surrealdb").mkdir(parents=True)
     found = built_from(checkout)
-    assert_failed(found, "failed to get `surrealdb`", f"git -C '{checkout}' submodule update --init --recursive")
+    assert_failed(found, "failed to get `surrealdb`", f"vendor-scripts/prepare-paraphym.sh '{checkout}' fills them")
 
 
 @pytest.mark.slow
 def test_a_missing_folder_and_a_missing_cargo_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert_failed(built_from(tmp_path / "gone"), str(tmp_path / "gone"), "correct `path`")
+    assert_failed(built_from(tmp_path / "gone"), str(tmp_path / "gone"), "set `path`")
     monkeypatch.setenv("PATH", str(tmp_path))
     found = built_from(package(tmp_path / "checkout"))
     assert_failed(found, "cargo can't be started", "install Rust with rustup")
@@ -131,98 +165,18 @@ def test_default_features_that_do_not_build_here_can_be_left_out(tmp_path: Path)
     assert built_from(checkout, default_features=False).reason is None
 
 
-# what a machine may lack, in the words of cargo and rustup
-
-NOT_INSTALLED = """\
-error: toolchain 'nightly-2025-01-02-x86_64-unknown-linux-gnu' is not installed
-help: run `rustup toolchain install` to install it
-"""
-UNSTABLE = """\
-   Compiling simd v0.1.0 (/checkout/packages/simd)
-error[E0554]: `#![feature]` may not be used on the stable release channel
- --> packages/simd/src/lib.rs:1:1
-  |
-1 | #![feature(portable_simd)]
-  | ^^^^^^^^^^^^^^^^^^^^^^^^^^
-
-For more information about this error, try `rustc --explain E0554`.
-error: could not compile `simd` (lib) due to 1 previous error
-"""
-FROM_A_REGISTRY = """\
-   Compiling objc2 v0.6.1
-   Compiling half v2.6.0
-error: `objc2` only works on Apple platforms. Pass `--target aarch64-apple-darwin` or similar to compile for macOS.
-   --> /home/user/.cargo/registry/src/index-0123456789abcdef/objc2-0.6.1/src/lib.rs:195:1
-    |
-195 | compile_error!("`objc2` only works on Apple platforms.");
-    | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-
-error: could not compile `half` (lib) due to 1 previous error
-error: could not compile `objc2` (lib) due to 1 previous error
-"""
-TOO_OLD = """\
-error: rustc 1.70.0 is not supported by the following packages:
-  tiny@0.1.0 requires rustc 1.85
-"""
-NO_NETWORK = """\
-error: failed to get `candle-core` as a dependency of package `cyrup_candle v0.1.0 (/checkout/packages/candle)`
-
-Caused by:
-  failed to clone into: /home/user/.cargo/git/db/candle-0c2b4fa9e5801351
-
-Caused by:
-  failed to resolve address for example.org: Could not resolve host
-"""
-
-
-@pytest.mark.parametrize(
-    ("printed", "reason", "remedy"),
-    [
-        (NOT_INSTALLED, "is not installed", "rustup toolchain install nightly-2025-01-02-x86_64-unknown-linux-gnu"),
-        (UNSTABLE, "crate `simd`: error[E0554]", 'set `toolchain = "nightly"`'),
-        (FROM_A_REGISTRY, "crate `objc2`: error: `objc2` only works", "default_features = false"),
-        (TOO_OLD, "rustc 1.70.0 is not supported", "rustup update"),
-        (NO_NETWORK, "failed to get `candle-core`", "needs the network once"),
-        ("error: no such command: `+nightly`\n", "no such command", "install Rust with rustup"),
-        (
-            "error: could not compile `tiny` (lib)\n\nCaused by:\n  process didn't exit (signal: 9)\n",
-            "`tiny`",
-            "memory",
-        ),
-        ("Killed\n", "cargo ended with status 101: Killed", "see all of it: cd /checkout && cargo build"),
-        ("", "it printed nothing", "see all of it"),
-    ],
-)
-def test_what_is_missing_is_said_with_what_to_do(printed: str, reason: str, remedy: str) -> None:
-    assert_failed(adapter("/checkout").read_build(ended(printed, exit_code=101)), reason, remedy)
-
-
-@pytest.mark.parametrize(("by", "reason"), [("deadline:total", "did not end in time"), ("cancel", "interrupted")])
-def test_a_build_that_was_ended_is_no_compiler_error(by: EndedBy, reason: str) -> None:
-    assert reason in (adapter("/checkout").read_build(ended("", by=by)).reason or "")
-
-
 def test_a_build_that_names_no_executable_is_a_failure() -> None:
-    found = adapter("/checkout").read_build(ended("", exit_code=0))
+    found = adapter("/checkout").read_build(ended(exit_code=0))
     assert_failed(found, "names no executable", "`package`")
 
 
-def test_lines_of_build_scripts_between_the_messages_are_passed_over() -> None:
-    artifact = {"reason": "compiler-artifact", "target": {"name": "fluent_builder"}, "executable": "/x/fluent_builder"}
-    library = {"reason": "compiler-artifact", "target": {"name": "tiny"}, "executable": None}
-    out = f"warming up\n{json.dumps(library)}\n[1]\n{json.dumps(artifact)}\n"
-    found = adapter("/checkout").read_build(ended("", out=out, exit_code=0))
-    assert found.executables == {"fluent_builder": "/x/fluent_builder"}
-
-
-def ended(err: str, *, out: str = "", by: EndedBy = "exit", exit_code: int | None = None) -> Transcript:
-    pieces = [Piece(2, "err", err.encode()), Piece(3, "out", out.encode())]
+def ended(*, exit_code: int) -> Transcript:
+    """A build that said nothing."""
     command = adapter("/checkout").build()
     assert command is not None
     return Transcript(
         head=Head(purpose="build", runtime="paraphym"),
         launch=Launched(argv=command.argv, cwd=command.cwd, env={}),
         spawn=Spawned(t_ns=1, pid=1, wall=""),
-        pieces=tuple(piece for piece in pieces if piece.data),
-        end=End(t_ns=4, by=by, exit_code=exit_code, signal=None if exit_code is not None else 9),
+        end=End(t_ns=4, by="exit", exit_code=exit_code),
     )

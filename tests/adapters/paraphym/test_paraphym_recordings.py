@@ -16,7 +16,6 @@ ANSWER_OF_51_TOKENS = 279
     [
         ("complete-8-threads", "What is 2+2?", 2.1966, 2.1708, 2.2237, 2.5301),
         ("default-hang", "What is 2+2?", 7.3410, 7.2955, 7.3910, 7.7113),
-        ("download", "What is 2+2?", 36.0134, 35.7616, 36.0359, 36.3375),
         ("short", "hello there", 0.0681, 0.0411, 0.0942, 0.3221),
         ("streamed-once", "hello there", 0.0864, 0.0512, 0.1007, 0.4492),
         ("temperature-0", "What is 2+2?", 7.8547, 7.7739, 7.8773, 8.3456),
@@ -34,6 +33,14 @@ def test_instants_are_those_of_the_marks(
     assert trial.phases_s[("header", "end")] <= trial.phases_s[("weights", "end")]
     assert trial.phases_s[("weights", "end")] <= trial.phases_s[("tokenizer", "end")]
     assert [e.t_ns for e in trial.events] == sorted(e.t_ns for e in trial.events)
+
+
+def test_a_trial_that_downloads_has_no_load_time(recorded: Callable[..., Any]) -> None:
+    trial = recorded("download", query="What is 2+2?")
+    assert (trial.failure, trial.end.by) == (None, "stop")
+    assert trial.value("total_s") == pytest.approx(36.3375 - 36.0359)
+    [load] = trial.measured("load_s")
+    assert (load.value, load.reason) == (None, "it downloaded files in this trial")
 
 
 @pytest.mark.parametrize(
@@ -60,6 +67,9 @@ def test_a_burst_has_no_rate_by_its_chunks(recorded: Callable[..., Any]) -> None
     for name in ("default-hang", "complete-8-threads"):
         [rate] = [m for m in recorded(name).measured("gen_tps") if m.definition == "chunk-interval"]
         assert (rate.value, rate.reason) == (None, "all text came in one burst")
+    streamed = recorded("streamed-once", query="hello there")
+    [rate] = [m for m in streamed.measured("gen_tps") if m.definition == "chunk-interval"]
+    assert rate.value is None
 
 
 @pytest.mark.parametrize(("query", "name"), [("What is 2+2?", "default-hang"), ("hello there", "short")])

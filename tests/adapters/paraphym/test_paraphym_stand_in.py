@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from parity.events import RuntimeFigure
+from parity.process.deadlines import AFTER_FAIL_S
 
 pytestmark = pytest.mark.slow
 
@@ -111,7 +112,7 @@ def test_a_failed_load_is_reported_at_once_instead_of_waited_for(
     def check() -> None:
         trial = play("What is 2+2?", PLAY=fault, SECOND_MODEL_MS=500, LOAD_MS=500)
         assert trial.end.by == "fail"
-        assert trial.since_spawn_s(trial.end.t_ns) == close(trial.did_s("failure")[0])
+        assert trial.since_spawn_s(trial.end.t_ns) == close(trial.did_s("failure")[0] + AFTER_FAIL_S)
         assert trial.failure is not None
         assert trial.failure.kind == "crash:worker"
         assert cause in trial.failure.message

@@ -6,11 +6,22 @@ The same kernels run on them and the same bytes are moved, so their speed is the
 from pathlib import Path
 
 from parity.weights.progress import Progress, silent
-from parity.weights.synth.install import install_as
+from parity.weights.synth.install import check_install, install_as, user_hf_home
 from parity.weights.synth.presets import PRESETS, QUANTS, Preset, Quant
 from parity.weights.synth.source import Synthetic, parse_synthetic
 
-__all__ = ["PRESETS", "QUANTS", "Preset", "Quant", "Synthetic", "install_as", "parse_synthetic", "synthesise"]
+__all__ = [
+    "PRESETS",
+    "QUANTS",
+    "Preset",
+    "Quant",
+    "Synthetic",
+    "check_install",
+    "install_as",
+    "parse_synthetic",
+    "synthesise",
+    "user_hf_home",
+]
 
 
 def synthesise(preset: str, quant: Quant, seed: int, *, progress: Progress = silent) -> Path:

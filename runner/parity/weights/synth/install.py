@@ -22,32 +22,47 @@ TOKENIZER_FILES: Final = ("tokenizer.json", "tokenizer_config.json")
 _REPO: Final = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*", re.ASCII)
 
 
-def install_as(model: Path, repo: str, hf_home: Path, *, progress: Progress = silent) -> tuple[Path, ...]:
-    """Installs the synthetic GGUF `model` as `repo`, and its tokenizer as that of the published model.
+def user_hf_home() -> Path:
+    """`HF_HOME`, else `~/.cache/huggingface`. Programs on Rust's `hf-hub` obey no other variable."""
+    return Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
 
-    Both lie under `hf_home` in the hub's own layout, where they are found without a network. The file is named as
-    such repositories do: `Qwen3-1.7B-Q4_K_M.gguf` in `unsloth/Qwen3-1.7B-GGUF`. Returns the installed files.
+
+def check_install(preset: str, repo: str, hf_home: Path) -> None:
+    """Whether a model of `preset` can be installed as `repo` under `hf_home`; to be asked before it is made.
 
     Raises:
-        ModelError: `repo` isn't of the form ORG/NAME, a real model of that name lies there, or nothing can be written.
+        ModelError: `repo` isn't of the form ORG/NAME, or a real model of that name lies there.
     """
     if not _REPO.fullmatch(repo):
         raise ModelError(f"{repo!r} is not of the form ORG/NAME", "for example unsloth/Qwen3-1.7B-GGUF")
-    preset_name, _, quant = model.stem.rpartition("-")
-    contents = {repo: {f"{repo.partition('/')[2].removesuffix('-GGUF')}-{quant}.gguf": model}}
-    if tokenizer_repo := PRESETS[preset_name].tokenizer_repo:
-        contents.setdefault(tokenizer_repo, {}).update({name: model.with_name(name) for name in TOKENIZER_FILES})
-    folders = {name: repo_folder(hf_home / "hub", name) for name in contents}
-    for name, folder in folders.items():
+    for name in filter(None, (repo, PRESETS[preset].tokenizer_repo)):
+        folder = repo_folder(hf_home / "hub", name)
         if real := _real_commit(folder):
             raise ModelError(
                 f"{folder}: the real {name} lies there (commit {real}), and is not replaced",
                 "name another folder, and set HF_HOME to it for the program that shall use the synthetic model",
             )
+
+
+def install_as(model: Path, repo: str, hf_home: Path, *, progress: Progress = silent) -> tuple[Path, ...]:
+    """Installs the synthetic GGUF `model` as `repo`, and its tokenizer as that of the published model.
+
+    Both lie under `hf_home` in the hub's own layout, where they are found without a network. The file is named as
+    such repositories do: `Qwen3-1.7B-Q4_K_M.gguf` in `unsloth/Qwen3-1.7B-GGUF`. Synthetic files of other names that
+    were installed there before stay. Returns the installed files.
+
+    Raises:
+        ModelError: as `check_install`; or nothing can be written.
+    """
+    preset, _, quant = model.stem.rpartition("-")
+    check_install(preset, repo, hf_home)
+    contents = {repo: {f"{repo.partition('/')[2].removesuffix('-GGUF')}-{quant}.gguf": model}}
+    if tokenizer_repo := PRESETS[preset].tokenizer_repo:
+        contents.setdefault(tokenizer_repo, {}).update({name: model.with_name(name) for name in TOKENIZER_FILES})
     installed: list[Path] = []
     try:
         for name, files in contents.items():
-            installed += _place(folders[name], files, progress)
+            installed += _place(repo_folder(hf_home / "hub", name), files, progress)
     except OSError as error:
         raise ModelError(
             f"{error.filename or hf_home}: {error.strerror}", "name a folder that can be written"
@@ -63,24 +78,34 @@ def _real_commit(folder: Path) -> str | None:
 
 
 def _place(folder: Path, files: Mapping[str, Path], progress: Progress) -> list[Path]:
-    digests = {name: file_sha256(source, progress) for name, source in files.items()}
+    new = {name: file_sha256(source, progress) for name, source in files.items()}
+    digests = _current(folder) | new
     listing = "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items()))
     commit = SYNTHETIC_COMMIT + hashlib.sha256(listing.encode()).hexdigest()[: 40 - len(SYNTHETIC_COMMIT)]
     blobs, snapshot = folder / "blobs", folder / "snapshots" / commit
     for needed in (blobs, snapshot, folder / "refs"):
         needed.mkdir(parents=True, exist_ok=True)
-    for name, source in files.items():
-        blob = blobs / digests[name]
-        if not blob.exists():
-            _share(source, blob)
+    for name, digest in digests.items():
+        if name in files and not (blobs / digest).exists():
+            _share(files[name], blobs / digest)
         with contextlib.suppress(FileExistsError):
-            (snapshot / name).symlink_to(Path("..", "..", "blobs", blob.name))
+            (snapshot / name).symlink_to(Path("..", "..", "blobs", digest))
     # Last, for it is what makes the files found.
     reference = folder / "refs" / "main"
     fresh = reference.with_name(f".main.{os.getpid()}")
     fresh.write_text(commit, encoding="utf-8")
     fresh.replace(reference)
     return [snapshot / name for name in files]
+
+
+def _current(folder: Path) -> dict[str, str]:
+    """Names of the files that are found in a repository now, and of their blobs."""
+    try:
+        commit = (folder / "refs" / "main").read_text(encoding="utf-8").strip()
+        entries = [path for path in (folder / "snapshots" / commit).iterdir() if path.is_symlink() and path.exists()]
+    except (FileNotFoundError, UnicodeDecodeError):
+        return {}
+    return {path.name: path.readlink().name for path in entries}
 
 
 def _share(source: Path, blob: Path) -> None:

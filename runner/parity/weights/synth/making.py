@@ -36,7 +36,7 @@ def make(model: Synthetic, progress: Progress) -> Path:
     """
     try:
         model.folder.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(model.folder):
+        with _alone(model.folder, progress):
             if path := model.locate():
                 return path
             with _fresh_folder(model.folder) as folder:
@@ -88,10 +88,14 @@ def _write_json(path: Path, value: object) -> None:
 
 
 @contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _alone(folder: Path, progress: Progress) -> Iterator[None]:
     """Holds the lock of `folder`; its holder's end, however violent, sets it free."""
     with folder.with_name(f".{folder.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress(f"waiting for another parity that is making {folder.name}", 0, None)
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 from gguf import GGMLQuantizationType, GGUFWriter, LlamaFileType, TokenType, quants
 from gguf.constants import GGML_QUANT_SIZES
 
+from parity.weights.facts import SYNTHETIC_DESCRIPTION
 from parity.weights.progress import Progress
 from parity.weights.synth.presets import Preset
 from parity.weights.synth.tensors import Tensor
@@ -77,7 +78,7 @@ def _size_bytes(tensor: Tensor, kind: Any) -> int:
 def _add_shape(writer: Any, preset: Preset, quant: str, seed: int) -> None:
     writer.add_type("model")
     writer.add_name(f"{preset.title} (seed {seed})")
-    writer.add_description("Random weights in the shape of a published model; its text means nothing.")
+    writer.add_description(SYNTHETIC_DESCRIPTION)
     writer.add_file_type(_FILE_TYPES[quant])
     writer.add_quantization_version(2)
     writer.add_vocab_size(preset.vocab)

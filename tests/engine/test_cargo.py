@@ -1,0 +1,172 @@
+"""Cargo's words, read: which executables there are, or what went wrong first and what to do about it."""
+
+import json
+from typing import Literal
+
+import pytest
+
+from parity import cargo
+from parity.errors import ReadError
+from parity.transcript import End, EndedBy, Head, Launched, NoSpawn, Piece, Spawned, Transcript
+
+NOT_INSTALLED = """\
+error: toolchain 'nightly-2025-01-02-x86_64-unknown-linux-gnu' is not installed
+help: run `rustup toolchain install` to install it
+"""
+UNSTABLE = """\
+   Compiling simd v0.1.0 (/checkout/packages/simd)
+error[E0554]: `#![feature]` may not be used on the stable release channel
+ --> packages/simd/src/lib.rs:1:1
+  |
+1 | #![feature(portable_simd)]
+  | ^^^^^^^^^^^^^^^^^^^^^^^^^^
+
+For more information about this error, try `rustc --explain E0554`.
+error: could not compile `simd` (lib) due to 1 previous error
+"""
+FROM_A_REGISTRY = """\
+   Compiling objc2 v0.6.1
+   Compiling half v2.6.0
+error: `objc2` only works on Apple platforms. Pass `--target aarch64-apple-darwin` or similar to compile for macOS.
+   --> /home/user/.cargo/registry/src/index-0123456789abcdef/objc2-0.6.1/src/lib.rs:195:1
+    |
+195 | compile_error!("`objc2` only works on Apple platforms.");
+    | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+
+error: could not compile `half` (lib) due to 1 previous error
+error: could not compile `objc2` (lib) due to 1 previous error
+"""
+TOO_OLD = """\
+error: rustc 1.70.0 is not supported by the following packages:
+  tiny@0.1.0 requires rustc 1.85
+"""
+NO_NETWORK = """\
+error: failed to get `candle-core` as a dependency of package `cyrup_candle v0.1.0 (/checkout/packages/candle)`
+
+Caused by:
+  failed to clone into: /home/user/.cargo/git/db/candle-0c2b4fa9e5801351
+
+Caused by:
+  failed to resolve address for example.org: Could not resolve host
+"""
+
+
+BUILD_SCRIPT = """\
+   Compiling candle-kernels v0.11.1
+error: failed to run custom build command for `candle-kernels v0.11.1`
+
+Caused by:
+  process didn't exit successfully: `/target/release/build/candle-kernels-0a/build-script-build` (exit status: 101)
+  --- stderr
+
+  thread 'main' (42) panicked at /checkout/build.rs:1:13:
+  `nvcc` failed: No such file or directory
+"""
+TWO_ERRORS = """\
+error[E0425]: cannot find function `one` in this scope
+error[E0425]: cannot find function `two` in this scope
+ --> src/lib.rs:2:1
+error: could not compile `tiny` (lib) due to 2 previous errors
+"""
+
+
+@pytest.mark.parametrize(
+    ("printed", "reason", "remedy"),
+    [
+        (NOT_INSTALLED, "is not installed", "rustup toolchain install nightly-2025-01-02-x86_64-unknown-linux-gnu"),
+        (UNSTABLE, "crate `simd`: error[E0554]", 'set `toolchain = "nightly"`'),
+        (
+            FROM_A_REGISTRY,
+            "crate `objc2`: error: `objc2` only works on Apple platforms. Pass `--target aarch64-apple-darwin` or "
+            "similar to compile for macOS. (objc2-0.6.1/src/lib.rs:195:1)",
+            "leave the feature `metal` out",
+        ),
+        (TOO_OLD, "rustc 1.70.0 is not supported", "rustup update"),
+        (NO_NETWORK, "failed to get `candle-core`", "needs the network once"),
+        (BUILD_SCRIPT, "`candle-kernels v0.11.1`: `nvcc` failed: No such file", "install the CUDA toolkit"),
+        (TWO_ERRORS, "crate `tiny`: error[E0425]: cannot find function `one` in this scope", "see all of it"),
+        ("error: no such command: `+nightly`\n", "no such command", "install Rust with rustup"),
+        (
+            "error: could not compile `tiny` (lib)\n\nCaused by:\n  process didn't exit (signal: 9)\n",
+            "`tiny`",
+            "memory",
+        ),
+        ("Killed\n", "cargo ended with status 101: Killed", "see all of it: cd '/my checkout' && cargo build"),
+        ("", "it printed nothing", "see all of it"),
+    ],
+)
+def test_what_is_missing_is_said_with_what_to_do(printed: str, reason: str, remedy: str) -> None:
+    found = cargo.failure(said("err", printed, exit_code=101))
+    assert found is not None
+    assert reason in found.reason
+    assert remedy in found.remedy
+
+
+def test_the_place_of_a_second_error_is_not_that_of_the_first() -> None:
+    found = cargo.failure(said("err", TWO_ERRORS, exit_code=101))
+    assert found is not None
+    assert "src/lib.rs" not in found.reason
+
+
+def test_what_an_adapter_knows_of_its_program_comes_first() -> None:
+    own = cargo.Known(r"failed to get `(?P<crate>[^`]+)`", "fetch {crate} in {folder}")
+    found = cargo.failure(said("err", NO_NETWORK, exit_code=101), (own,))
+    assert found is not None
+    assert found.remedy == "fetch candle-core in '/my checkout'"
+
+
+@pytest.mark.parametrize("by", ["deadline:total", "cancel"])
+def test_a_build_that_was_ended_is_no_compiler_error(by: EndedBy) -> None:
+    found = cargo.failure(said("err", "    Blocking waiting for file lock on build directory\n", by=by))
+    assert found is not None
+    assert by in found.reason
+    assert "Blocking waiting for file lock" in found.reason
+    assert "goes on where it stopped" in found.remedy
+
+
+@pytest.mark.parametrize(
+    ("message", "reason", "remedy"),
+    [
+        ("No such file or directory", "cargo can't be started: No such file or directory", "install Rust"),
+        ("working folder /gone: No such file or directory", "working folder /gone", "a folder that exists"),
+    ],
+)
+def test_a_missing_cargo_and_a_missing_folder_are_told_apart(message: str, reason: str, remedy: str) -> None:
+    found = cargo.failure(
+        Transcript(
+            head=Head(purpose="build", runtime="one"),
+            launch=Launched(argv=("cargo",), env={}),
+            no_spawn=NoSpawn(t_ns=1, errno=2, message=message),
+        )
+    )
+    assert found is not None
+    assert reason in found.reason
+    assert remedy in found.remedy
+
+
+def test_a_build_that_ended_well_is_no_failure_whatever_it_printed() -> None:
+    assert cargo.failure(said("err", "error: told by a build script\n", exit_code=0)) is None
+
+
+def test_lines_of_build_scripts_between_the_messages_are_passed_over() -> None:
+    artifact = {"reason": "compiler-artifact", "target": {"name": "main"}, "executable": "/x/main"}
+    library = {"reason": "compiler-artifact", "target": {"name": "tiny"}, "executable": None}
+    out = f"warming up\n{json.dumps(library)}\n[1]\n{json.dumps(artifact)}\n"
+    assert cargo.executables(said("out", out, exit_code=0)) == {"main": "/x/main"}
+
+
+@pytest.mark.parametrize("out", ["", "[]", '{"packages": [{"name": "tiny"}]}'])
+def test_packages_that_cannot_be_read_are_no_empty_list(out: str) -> None:
+    with pytest.raises(ReadError, match="no readable answer"):
+        cargo.packages(said("out", out, exit_code=0))
+
+
+def said(stream: Literal["out", "err"], text: str, *, by: EndedBy = "exit", exit_code: int | None = None) -> Transcript:
+    command = cargo.command("build", cargo.MESSAGES, cwd="/my checkout")
+    return Transcript(
+        head=Head(purpose="build", runtime="one"),
+        launch=Launched(argv=command.argv, cwd=command.cwd, env={}),
+        spawn=Spawned(t_ns=1, pid=1, wall=""),
+        pieces=(Piece(2, stream, text.encode()),) if text else (),
+        end=End(t_ns=4, by=by, exit_code=exit_code, signal=None if exit_code is not None else 9),
+    )
