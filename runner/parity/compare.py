@@ -3,9 +3,17 @@
 from collections.abc import Iterator, Sequence
 
 from parity import stats
+from parity.budgets import RATE
 from parity.dictionary import METRICS, strictness
 from parity.ledger import conflict
 from parity.records import Comparison, Interval, Measurement, Summary, Trial
+from parity.units import format_value
+
+WITHIN_A_TRIAL = ("token-stamps", "chunk-interval")
+"""Definitions that belie the rate of two budgets where they tell another one: each is of one trial alone."""
+
+MOST_APART = 0.1
+"""How far the two may lie apart and still be taken for the same rate: half of the 20 % that gates ask about."""
 
 Cell = tuple[str, str, str]
 """Model, test and runtime."""
@@ -168,8 +176,34 @@ def _compare_metric(measured: Measured, cell: Cell, base: Cell, metric: str) -> 
             "difference": centres[0] - centres[1],
             "ratio": ratio.centre,
             "interval": _interval(ratio),
+            "doubt": next(filter(None, (doubt(measured, c, metric, definition) for c in (base, cell))), None),
         }
     )
+
+
+def doubt(measured: Measured, cell: Cell, metric: str, definition: str) -> str | None:
+    """Why a rate from two trials decides nothing, or None: within one of them the runtime shows another rate.
+
+    Load and prefill must take the same time in both trials. Where they don't, that is in the difference too, the more
+    so the closer the budgets are; no interval tells it, for it can be the same in every round."""
+    if definition != RATE:
+        return None
+    ours = measured.values(cell, metric, definition)
+    for other in WITHIN_A_TRIAL:
+        theirs = measured.values(cell, metric, other)
+        pairs = [(a, b) for k in sorted(ours.keys() & theirs.keys()) if (a := ours[k].value) and (b := theirs[k].value)]
+        if not pairs:
+            continue
+        apart = stats.paired_ratio(*zip(*pairs, strict=True)).centre
+        if 1 - MOST_APART <= apart <= 1 / (1 - MOST_APART):
+            return None
+        one, two = (stats.geometric_mean(values).centre for values in zip(*pairs, strict=True))
+        unit = METRICS[metric].unit
+        return (
+            f"{cell[2]} shows {format_value(two, unit)} by {other} where two budgets give {format_value(one, unit)}: "
+            "prefill varied too much for the budgets; set them further apart, or measure on a quieter machine"
+        )
+    return None
 
 
 def _clash(measured: Measured, metric: str, base: Cell, cell: Cell, rounds: Sequence[int]) -> str | None:

@@ -213,6 +213,7 @@ class Comparison(Record):
     ratio: float | None = None
     interval: Interval | None = None
     reason: str | None = Field(default=None, description="why there is no ratio")
+    doubt: str | None = Field(default=None, description="why the ratio decides nothing: a side's own trials belie it")
     comparable: bool = True
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from parity import stats
-from parity.compare import Cell, Measured
+from parity.compare import Cell, Measured, doubt
 from parity.config import BoundGate, Config, ConsistencyGate, Gate, NoFailedTrialsGate, RatioGate, When
 from parity.dictionary import METRICS, REPORTED, only_a_bound
 from parity.outcome import NEVER_RAN
@@ -146,6 +146,8 @@ def _judge_ratio(gate: RatioGate, cell: Cell, evidence: Evidence) -> Judgement:
         return Judgement("NOT RUN", f"{gate.metric}: {comparison.reason}")
     if missing := _missing_rounds(comparison, cell, evidence):
         return Judgement("INCONCLUSIVE", missing)
+    if comparison.doubt is not None:
+        return Judgement("INCONCLUSIVE", f"{gate.metric}: {comparison.doubt}")
     interval = comparison.interval
     estimate = stats.Estimate(comparison.ratio, interval.low if interval else None, interval.high if interval else None)
     asked = _asked(gate.min_ratio, gate.max_ratio, lambda bound: f"{bound:g}×")
@@ -211,6 +213,8 @@ def _strictest(metric: str, cell: Cell, evidence: Evidence) -> list[float] | Jud
         if values and len(values) < len(_good_rounds(evidence, cell)):
             good = len(_good_rounds(evidence, cell))
             return Judgement("INCONCLUSIVE", f"{metric} was had in {len(values)} of {good} good rounds")
+        if values and (doubted := doubt(measured, cell, metric, definition)) is not None:
+            return Judgement("INCONCLUSIVE", f"{metric}: {doubted}")
         if values and min(values) > 0:
             return values
     unfit = [d for d in measured.definitions(cell, metric) if measured.values(cell, metric, d)]

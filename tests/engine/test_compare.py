@@ -1,7 +1,7 @@
 """Ratios come from rounds in which both sides have the metric by one definition, and ran the same."""
 
 import pytest
-from builders import trial
+from builders import also, trial
 
 from parity.compare import Measured, compare, summarise
 from parity.records import Comparison, LedgerEntry, Trial
@@ -47,6 +47,33 @@ def test_a_round_in_which_a_side_failed_is_in_no_ratio() -> None:
     found = comparison(trials)
     assert found.rounds == 2
     assert found.ratio == pytest.approx(0.5)
+
+
+def by_two_budgets(runtime: str, rates: list[float], *, within: str, shown: list[float]) -> list[Trial]:
+    """Trials whose rate two budgets give, and which show another one within themselves."""
+    return [
+        also(trial(runtime, k, {"gen_tps": rate}, definition="two-budgets"), within, {"gen_tps": seen})
+        for k, (rate, seen) in enumerate(zip(rates, shown, strict=True), start=1)
+    ]
+
+
+def test_two_budgets_that_a_sides_own_trials_bear_out_are_in_no_doubt() -> None:
+    base = by_two_budgets("one", [100.0, 104.0], within="chunk-interval", shown=[98.0, 99.0])
+    found = comparison([*base, *by_two_budgets("two", [52.0, 48.0], within="token-stamps", shown=[50.0, 50.0])])
+    assert (found.definition, found.doubt) == ("two-budgets", None)
+    assert found.ratio == pytest.approx(0.49, rel=0.01)
+
+
+@pytest.mark.parametrize("rate", [88.0, 113.0])
+@pytest.mark.parametrize("side", ["one", "two"])
+def test_two_budgets_that_a_sides_own_trials_belie_are_in_doubt(side: str, rate: float) -> None:
+    other = "two" if side == "one" else "one"
+    within = {"one": "chunk-interval", "two": "token-stamps"}
+    belied = by_two_budgets(side, [rate, rate], within=within[side], shown=[100.0, 100.0])
+    found = comparison([*belied, *by_two_budgets(other, [100.0, 100.0], within=within[other], shown=[100.0, 100.0])])
+    assert found.ratio is not None
+    assert found.doubt is not None
+    assert found.doubt.startswith(f"{side} shows 100.00 t/s by {within[side]} where two budgets give {rate:.2f} t/s")
 
 
 def test_warm_up_is_in_no_ratio() -> None:

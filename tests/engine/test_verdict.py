@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 import pytest
-from builders import trial
+from builders import also, trial
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -139,6 +139,22 @@ def test_a_ratio_of_what_both_sides_print_of_themselves_says_so() -> None:
     found = verdict(trials, {"name": "g", "kind": "ratio", "metric": "gen_tps", "min_ratio": 0.5})
     assert found.verdict == "PASS"
     assert found.sentence.startswith("gen_tps by what both print of themselves 1× one")
+
+
+def test_two_budgets_that_the_trials_themselves_belie_decide_nothing() -> None:
+    def both(runtime: str, rate: float, within: str) -> list[Trial]:
+        trials = (trial(runtime, k, {"gen_tps": rate}, definition="two-budgets") for k in (1, 2, 3))
+        return [also(good, within, {"gen_tps": 50.0}) for good in trials]
+
+    trials = [*both("one", 50.0, "chunk-interval"), *both("two", 100.0, "token-stamps")]
+    ratio = verdict(trials, {"name": "g", "kind": "ratio", "metric": "gen_tps", "max_ratio": 1.25})
+    assert ratio.verdict == "INCONCLUSIVE"
+    assert "set them further apart" in ratio.sentence
+    alone = [trial("two", k, {"gen_tps": 100.0}, definition="two-budgets") for k in (1, 2, 3)]
+    belied = [also(good, "chunk-interval", {"gen_tps": 50.0}) for good in alone]
+    floor = {"name": "g", "kind": "bound", "metric": "gen_tps", "min": 70.0, "runtimes": ("two",)}
+    assert verdict([*both("one", 50.0, "chunk-interval"), *alone], floor).verdict == "PASS"
+    assert verdict([*both("one", 50.0, "chunk-interval"), *belied], floor).verdict == "INCONCLUSIVE"
 
 
 def failed(kind: str, *, runtime: str = "two", warmup: bool = False) -> Trial:

@@ -67,6 +67,15 @@ def transcript(
     )
 
 
+def also(good: Trial, definition: str, values: dict[str, float]) -> Trial:
+    """The trial with further metrics, by another definition."""
+    more = (
+        Measurement(metric=k, unit="u", definition=definition, provenance="observed", value=v)
+        for k, v in values.items()
+    )
+    return good.model_copy(update={"measurements": (*good.measurements, *more)})
+
+
 def trial(
     runtime: str,
     round: int,

@@ -178,7 +178,7 @@ def delta_figure(comparison: Comparison | None, metric: str) -> Figure:
         return _fact_delta(comparison)
     if comparison is None:
         return Figure(MISSING, ("not compared",))
-    reasons = (comparison.reason,) if comparison.reason else ()
+    reasons = tuple(said for said in (comparison.reason, comparison.doubt) if said)
     if not comparison.comparable:
         return Figure("NOT COMPARABLE", reasons or ("the two sides did not do the same",))
     difference, ratio, unit = comparison.difference, comparison.ratio, comparison.unit
