@@ -18,6 +18,7 @@ from parity.metrics import measure
 from parity.plan import PlannedTrial, cells_of
 from parity.records import Failure, Job, Measurement, Report, RuntimeReport, Scalar, Trial
 from parity.registry import UnknownAdapterError, adapter_class
+from parity.report.rows import rounds_of
 from parity.store import RunFolder, RunRecord
 from parity.transcript import Transcript, read_transcript
 from parity.verdict import Evidence, exit_of, judge
@@ -268,16 +269,21 @@ def _shown(value: str) -> str:
 
 
 def _warnings(run: RunRecord, trials: Iterable[Trial]) -> Iterable[str]:
+    """What was odd of good trials, each once, with the rounds in which it was."""
     budgets = _budgets(run)
-    seen: dict[str, int] = {}
+    seen: dict[tuple[str, str, str, str], list[Trial]] = {}
     for trial in trials:
+        said = list(trial.warnings)
         if trial.ledger is not None and trial.ledger.ended_early and trial.kind != "whole":
-            line = (
-                f"{trial.runtime} on {trial.test}: sampled {trial.ledger.generated_tokens} of "
-                f"{budgets[trial.test, trial.kind]} tokens"
-            )
-            seen[line] = seen.get(line, 0) + 1
-    return [f"{line} ({count} trials)" if count > 1 else line for line, count in seen.items()]
+            said.append(f"sampled {trial.ledger.generated_tokens} of {budgets[trial.test, trial.kind]} tokens")
+        for warning in said:
+            seen.setdefault((trial.model, trial.test, trial.runtime, warning), []).append(trial)
+    several = len(run.models) > 1
+    return [
+        f"{' · '.join((run.loaded.config.runtime_title(runtime), *((model,) if several else ()), test))}, "
+        f"{rounds_of(odd)}: {warning}"
+        for (model, test, runtime, warning), odd in seen.items()
+    ]
 
 
 def _budgets(run: RunRecord) -> dict[tuple[str, str], int]:

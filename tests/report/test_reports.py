@@ -12,7 +12,7 @@ from parity.dictionary import METRICS, definition_sentence, strictness
 from parity.errors import ParityError
 from parity.records import PageSpec, Report, Summary, TestSpec, Trial, Verdict
 from parity.report import FORMATS, render_page, render_table, report_json
-from parity.report.rows import HEADLINE
+from parity.report.rows import HEADLINE, rounds_of
 from parity.units import format_value, format_words
 
 Build = Callable[..., Report]
@@ -108,16 +108,11 @@ def test_failure_is_told_with_class_message_and_last_lines(reports: Mapping[str,
         assert "rounds 1, 2, 3" in text
 
 
-def test_warnings_of_trials_are_told_with_their_rounds(build_report: Build) -> None:
-    report = build_report()
-    trials = [
-        trial.model_copy(update={"warnings": ("its output was no UTF-8",), "warmup": trial.round == 1})
-        if (trial.runtime, trial.test) == ("beta", "simple-math")
-        else trial
-        for trial in report.trials
-    ]
-    text = FORMATS["table"](report.model_copy(update={"trials": tuple(trials)}))
-    assert "Beta · simple-math, warm-up round 1 and rounds 2, 3: its output was no UTF-8" in text
+def test_trials_are_named_by_their_rounds(build_report: Build) -> None:
+    trials = [t for t in build_report().trials if (t.runtime, t.test) == ("beta", "simple-math")]
+    assert rounds_of(trials) == "rounds 1, 2, 3"
+    warmed = [trial.model_copy(update={"warmup": trial.round == 1}) for trial in trials]
+    assert rounds_of(warmed) == "warm-up round 1 and rounds 2, 3"
 
 
 def test_figure_by_another_definition_is_shown_beside_the_table(build_report: Build) -> None:

@@ -1,6 +1,6 @@
 """The delta table of one model and test as plain rows, and the lookups in a report that formats share."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from parity.dictionary import METRICS, only_a_bound, strictness
@@ -12,6 +12,7 @@ from parity.records import (
     RuntimeReport,
     Summary,
     TestSpec,
+    Trial,
     Verdict,
     VerdictKind,
 )
@@ -266,6 +267,17 @@ def other_figures(report: Report, model: str, test: str, runtime: str, shown: li
         for summary in summaries_of(report, model, test, runtime)
         if summary.centre is not None and (summary.metric, summary.definition) not in used
     ]
+
+
+def rounds_of(trials: Sequence[Trial]) -> str:
+    """`warm-up round 1 and rounds 2, 3`."""
+    kinds = [("warm-up round", True), ("round", False)]
+    named = []
+    for word, warmup in kinds:
+        rounds = [str(trial.round) for trial in trials if trial.warmup == warmup]
+        if rounds:
+            named.append(f"{word}{'s' if len(rounds) > 1 else ''} {', '.join(rounds)}")
+    return " and ".join(named)
 
 
 def _named(figure: Figure) -> Figure:

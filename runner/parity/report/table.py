@@ -1,7 +1,5 @@
 """What a run ends with: the delta tables, the verdicts, what failed and why, and the exit code."""
 
-from collections.abc import Sequence
-
 from parity.records import ModelFacts, Report, RuntimeReport, Scalar, TestSpec, Trial
 from parity.report.footing import definitions, footing
 from parity.report.layout import Layout, Style
@@ -15,6 +13,7 @@ from parity.report.rows import (
     implementations_of,
     metric_title,
     other_figures,
+    rounds_of,
     runtime_title,
     split_empty,
 )
@@ -172,24 +171,16 @@ def _failures(layout: Layout, report: Report) -> None:
     layout.heading("Failed trials", 2)
     for (model, test, runtime, kind), trials in failed.items():
         failures = [trial.failure for trial in trials if trial.failure]
-        where = f"{_cell_name(report, model, test, runtime)}, {_rounds_of(trials)}"
+        where = f"{_cell_name(report, model, test, runtime)}, {rounds_of(trials)}"
         messages = dict.fromkeys(failure.message for failure in failures)
         layout.items([(kind, f"{where}: {'; '.join(messages)} ({trials[-1].file})")])
         layout.quote(failures[-1].tail)
 
 
 def _warnings(layout: Layout, report: Report) -> None:
-    warned: dict[tuple[str, str, str, str], list[Trial]] = {}
-    for trial in report.trials:
-        for warning in trial.warnings:
-            warned.setdefault((trial.model, trial.test, trial.runtime, warning), []).append(trial)
-    lines = [
-        f"{_cell_name(report, model, test, runtime)}, {_rounds_of(trials)}: {warning}"
-        for (model, test, runtime, warning), trials in warned.items()
-    ]
-    if report.warnings or lines:
+    if report.warnings:
         layout.heading("Warnings", 2)
-        layout.notes([*report.warnings, *lines])
+        layout.notes(report.warnings)
 
 
 def _runtimes(layout: Layout, report: Report) -> None:
@@ -233,13 +224,3 @@ def _scalar(value: Scalar) -> str:
 def _cell_name(report: Report, model: str, test: str, runtime: str) -> str:
     models = [model] if len(report.models) > 1 else []
     return " · ".join([runtime_title(report, runtime), *models, test])
-
-
-def _rounds_of(trials: Sequence[Trial]) -> str:
-    kinds = [("warm-up round", True), ("round", False)]
-    named = []
-    for word, warmup in kinds:
-        rounds = [str(trial.round) for trial in trials if trial.warmup == warmup]
-        if rounds:
-            named.append(f"{word}{'s' if len(rounds) > 1 else ''} {', '.join(rounds)}")
-    return " and ".join(named)
