@@ -1,10 +1,15 @@
 """Fixtures that run `parity` as a user does: as a process, in a folder of its own."""
 
+import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 from runs import OWN, PARITY, Done, Parity, WriteConfig
+
+# A shell ignores it in what it starts in the background, and every program under test would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
