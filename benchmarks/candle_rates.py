@@ -79,13 +79,18 @@ def run(folder: Path, model: str, tokens: int, rounds: int) -> Report:
     code = subprocess.run(command, cwd=folder, stdout=subprocess.DEVNULL, check=False).returncode
     if code != PASSED:
         sys.exit(f"parity run ended with {code}: not every trial ran")
-    return Report.model_validate_json((folder / "run" / "report.json").read_bytes())
+    report = Report.model_validate_json((folder / "run" / "report.json").read_bytes())
+    if failed := [trial.file for trial in report.trials if trial.failure is not None]:
+        sys.exit(f"trials failed: {', '.join(failed)}")
+    return report
 
 
 def print_rates(report: Report) -> None:
     [compared] = [c for c in report.comparisons if c.metric == "gen_tps"]
     if compared.ratio is None or compared.interval is None:
         sys.exit(f"the rates can't be compared: {compared.reason}")
+    if compared.doubt is not None:
+        sys.exit(f"the ratio decides nothing: {compared.doubt}")
     rows = [
         (s.runtime, f"{s.centre:.2f}", len(s.values))
         for s in report.summaries

@@ -18,8 +18,8 @@ ONE_BURST_S = 0.005
 LONGEST_PAUSE = 0.5
 """Of the time from the first chunk to the last: text with a longer pause in it came in bursts."""
 
-LEAST_SHARE = 0.2
-"""Of the time from the start of prefill to the last chunk: text that takes less was made before it was shown."""
+LEAST_SHARE = 0.05
+"""Of the time from the start of prefill to the last chunk: text that takes less may have been held back."""
 
 
 def without_stamps(timeline: Timeline, count_tokens: CountTokens | None) -> Iterator[Measurement]:
@@ -45,12 +45,18 @@ def _chunk_rate(timeline: Timeline, count_tokens: CountTokens | None) -> Measure
     whole_ns = rest[-1].t_ns - first.t_ns if rest else 0
     if whole_ns * NS < ONE_BURST_S:
         return absent("gen_tps", "all text came in one burst", "chunk-interval")
+    if len(timeline.chunks) == 2:
+        return absent("gen_tps", "two pieces of text say nothing of a rate", "chunk-interval")
     pause_ns = max(later.t_ns - earlier.t_ns for earlier, later in itertools.pairwise(timeline.chunks))
     if pause_ns > LONGEST_PAUSE * whole_ns:
         return absent("gen_tps", "the text came in bursts, not as it was generated", "chunk-interval")
     start = timeline.phase("prefill", "begin")
     if start is not None and whole_ns < LEAST_SHARE * (rest[-1].t_ns - start):
-        return absent("gen_tps", "most of the text came at the end, not as it was generated", "chunk-interval")
+        return absent(
+            "gen_tps",
+            f"the text took under {LEAST_SHARE:.0%} of the time since prefill began: it may have been held back",
+            "chunk-interval",
+        )
     tokens = count_tokens("".join(chunk.text for chunk in rest))
     if tokens == 0:
         return absent("gen_tps", "the text after its first chunk holds no token", "chunk-interval")

@@ -120,12 +120,13 @@ def failure(transcript: Transcript, own: Sequence[Known] = ()) -> Failure | None
     if end is None or end.by != "exit":
         how = f"was ended ({end.by})" if end is not None else "did not end before parity did"
         return Failure(f"the build {how}; its last line: {last}", "run it again: Cargo goes on where it stopped")
+    start = _error_at(lines)
     error = first_error(lines)
-    if error is None:
+    if start is None or error is None:
         how = f"status {end.exit_code}" if end.exit_code is not None else f"signal {end.signal}"
         return Failure(f"cargo ended with {how}: {last}", _by_hand(transcript))
     folder = shlex.quote((transcript.launch and transcript.launch.cwd) or ".")
-    advice = _advice((error.text, "\n".join(lines)), (*own, *KNOWN), folder)
+    advice = _advice((error.text, "\n".join(lines[start:])), (*own, *KNOWN), folder)
     return Failure(str(error), advice or _by_hand(transcript))
 
 
@@ -151,7 +152,7 @@ _FETCHED_INTO = re.compile(r"^.*(?:/registry/src/[^/]+/|/git/checkouts/)")
 
 def first_error(lines: Sequence[str]) -> FirstError | None:
     """The first error in what Cargo wrote for people; None where no line is one."""
-    start = next((k for k, line in enumerate(lines) if _ERROR.match(line)), None)
+    start = _error_at(lines)
     if start is None:
         return None
     rest = lines[start + 1 :]
@@ -162,6 +163,10 @@ def first_error(lines: Sequence[str]) -> FirstError | None:
     fetched = _FETCHED.match(place) if place else None
     crate = (fetched["crate"] or fetched["git"]) if fetched else compiled
     return FirstError(lines[start], _FETCHED_INTO.sub("", place) if place else None, crate)
+
+
+def _error_at(lines: Sequence[str]) -> int | None:
+    return next((k for k, line in enumerate(lines) if _ERROR.match(line)), None)
 
 
 def _place(lines: Sequence[str]) -> str | None:
@@ -194,11 +199,18 @@ def _not_started(message: str, own: Sequence[Known]) -> Failure:
     )
 
 
+LOCKED = r"lock file .* (?:because|but) --locked was passed"
+
 KNOWN = (
     Known(r"could not find `Cargo\.toml`", "set `path` to the root folder of the checkout, where its Cargo.toml is"),
     Known(
         r"does not contain (?:this|these) features?|none of the selected packages contains",
         "correct `features`: the package's Cargo.toml lists them under [features]",
+    ),
+    Known(
+        LOCKED,
+        "check its Cargo.lock out again (`git checkout -- Cargo.lock`): without it the build takes newer libraries, "
+        "which are another program",
     ),
     Known(
         r"toolchain '(?P<toolchain>[^']+)' is not installed",
@@ -224,7 +236,7 @@ KNOWN = (
     ),
     Known(
         r"failed to (?:download|fetch|clone) |[Cc]ould not resolve host|spurious network error|"
-        r"unable to update registry|--offline",
+        r"unable to update registry",
         "the build needs the network once: see that Cargo reaches its registries, then run it again",
     ),
     Known(

@@ -192,7 +192,7 @@ def doubt(measured: Measured, cell: Cell, metric: str, definition: str) -> str |
     for other in WITHIN_A_TRIAL:
         theirs = measured.values(cell, metric, other)
         pairs = [(a, b) for k in sorted(ours.keys() & theirs.keys()) if (a := ours[k].value) and (b := theirs[k].value)]
-        if not pairs:
+        if len(pairs) < max(2, len(ours) / 2):
             continue
         apart = stats.paired_ratio(*zip(*pairs, strict=True)).centre
         if 1 - MOST_APART <= apart <= 1 / (1 - MOST_APART):

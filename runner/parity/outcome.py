@@ -1,6 +1,7 @@
 """How a trial ended: its failure class, if any, and its warnings. A pure function of its transcript and events."""
 
 import errno
+import itertools
 import signal
 from collections.abc import Sequence
 
@@ -9,7 +10,7 @@ from parity.records import Failure
 from parity.transcript import End, Transcript
 
 WORKER_DIED = "crash:worker"
-"""Failure class of a program that lives on while the part of it that computes is gone; parity ends it at once."""
+"""Failure class of a program that lives on while the part of it that computes is gone; parity ends it soon."""
 
 REFUSED = 0
 """`errno` of a trial that its adapter refused: the operating system was never asked."""
@@ -91,7 +92,10 @@ def _stopped_by_parity(end: End) -> tuple[str, str] | None:
 
 
 def _still_downloading(events: Sequence[Event]) -> bool:
-    edges = [event.edge for event in events if isinstance(event, Phase) and event.name == "download"]
+    """Whether a download is what it did last. One that it went on without, after a failed try perhaps, is over."""
+    marks = [event for event in events if isinstance(event, Phase | Error)]
+    last = itertools.takewhile(lambda mark: isinstance(mark, Phase) and mark.name == "download", reversed(marks))
+    edges = [mark.edge for mark in last if isinstance(mark, Phase)]
     return edges.count("begin") > edges.count("end")
 
 

@@ -89,6 +89,8 @@ def _unnamed(runtime: RuntimeReport) -> str | None:
     tree = runtime.checkout
     if tree is None or (tree.commit is not None and not tree.changed_files):
         return None
+    if tree.commit is None:
+        return f"no commit is known of {tree.folder}: `path` must be the root of a git checkout, and git on PATH"
     return f"{runtime.name} was built from {tree.folder} ({tree}): commit what is there, and run it again"
 
 

@@ -205,6 +205,8 @@ def masked(page: str) -> str:
         (r"the same \d+ ids", "the same N ids"),
         (r"(?m)^- [^✅] ((?:within-20-percent|pool-overhead)[^:]*): .*$", r"- ❌ \1: NOT PASSED"),
         (r"(?m)^- within-20-percent on .*\n", ""),
+        (r"(?m)^- \[\d+\] Delta, Token Generation: candle shows .*\n", ""),
+        (r" \[\d+\]", ""),
     ):
         page = re.sub(pattern, put, page)
     return page

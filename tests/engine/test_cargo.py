@@ -51,6 +51,25 @@ Caused by:
 """
 
 
+STALE_LOCK = """\
+    Updating index
+error: cannot update the lock file /my checkout/Cargo.lock because --locked was passed to prevent this
+If you want to try to generate the lock file without accessing the network, remove the --locked flag and use --offline \
+instead.
+"""
+OLDER_STALE_LOCK = """\
+error: the lock file /my checkout/Cargo.lock needs to be updated but --locked was passed to prevent this
+If you want to try to generate the lock file without accessing the network, remove the --locked flag and use --offline \
+instead.
+"""
+RETRIED = """\
+warning: spurious network error (3 tries remaining): [28] Timeout was reached
+warning: nvcc was not found
+   Compiling tiny v0.1.0 (/my checkout)
+error[E0425]: cannot find function `one` in this scope
+ --> src/lib.rs:1:1
+error: could not compile `tiny` (lib) due to 1 previous error
+"""
 BUILD_SCRIPT = """\
    Compiling candle-kernels v0.11.1
 error: failed to run custom build command for `candle-kernels v0.11.1`
@@ -84,6 +103,9 @@ error: could not compile `tiny` (lib) due to 2 previous errors
         (TOO_OLD, "rustc 1.70.0 is not supported", "rustup update"),
         (NO_NETWORK, "failed to get `candle-core`", "needs the network once"),
         (BUILD_SCRIPT, "`candle-kernels v0.11.1`: `nvcc` failed: No such file", "install the CUDA toolkit"),
+        (STALE_LOCK, "because --locked was passed", "git checkout -- Cargo.lock"),
+        (OLDER_STALE_LOCK, "but --locked was passed", "git checkout -- Cargo.lock"),
+        (RETRIED, "crate `tiny`: error[E0425]", "see all of it"),
         (TWO_ERRORS, "crate `tiny`: error[E0425]: cannot find function `one` in this scope", "see all of it"),
         ("error: no such command: `+nightly`\n", "no such command", "install Rust with rustup"),
         (

@@ -24,9 +24,10 @@ def test_a_clean_tree_has_its_commit_and_no_changed_files(tmp_path: Path) -> Non
     assert str(found) == f"commit {found.commit and found.commit[:12]}"
 
 
-def test_changed_files_are_counted_and_build_outputs_are_not(tmp_path: Path) -> None:
-    tree = make_repository(tmp_path / "tree", {"a.rs": "one", "b.rs": "two"})
-    for name in ("a.rs", "b.rs", "built"):
+def test_changed_and_new_files_are_counted_and_what_cargo_makes_is_not(tmp_path: Path) -> None:
+    tree = make_repository(tmp_path / "tree", {"a.rs": "one", "b.rs": "two", ".gitignore": "target\n"})
+    (tree / "target").mkdir()
+    for name in ("a.rs", "build.rs", "target/built", "Cargo.lock"):
         (tree / name).write_text("other", encoding="utf-8")
     found = state_of(tree, tmp_path)
     assert found.changed_files == 2

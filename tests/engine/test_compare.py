@@ -76,6 +76,13 @@ def test_two_budgets_that_a_sides_own_trials_belie_are_in_doubt(side: str, rate:
     assert found.doubt.startswith(f"{side} shows 100.00 t/s by {within[side]} where two budgets give {rate:.2f} t/s")
 
 
+def test_one_odd_round_belies_nothing() -> None:
+    base = [trial("one", k, {"gen_tps": 20.0}, definition="two-budgets") for k in range(1, 11)]
+    ours = [trial("two", k, {"gen_tps": 20.0}, definition="two-budgets") for k in range(1, 11)]
+    ours[3] = also(ours[3], "chunk-interval", {"gen_tps": 23.0})
+    assert comparison([*base, *ours]).doubt is None
+
+
 def test_warm_up_is_in_no_ratio() -> None:
     trials = [
         *sides([50.0], [100.0]),

@@ -85,7 +85,12 @@ def test_a_download_that_outlasts_a_limit_is_no_hang(by: EndedBy) -> None:
     ended = transcript(out=b"fetching\n", end=end(by=by, exit_code=None, signal=15))
     assert kind_of(ended, [begun]) == "unavailable"
     assert kind_of(ended, [begun, over, begun]) == "unavailable"
+    assert kind_of(ended, [begun, begun, over]) == "unavailable"
     assert kind_of(ended, [begun, over]) not in (None, "unavailable")
+    ready = Phase(t_ns=SPAWN_NS + 3 * MS, name="ready", edge="end")
+    assert kind_of(ended, [begun, begun, over, ready]) not in (None, "unavailable")
+    gone = Error(t_ns=SPAWN_NS + 3 * MS, kind="failed", message="no model")
+    assert kind_of(ended, [begun, gone]) != "unavailable"
 
 
 @pytest.mark.parametrize("ended", [end(), end(exit_code=1), end(by="stop", exit_code=None, signal=2)])

@@ -423,6 +423,13 @@ def test_a_program_of_which_another_part_works_on_is_not_ended_for_the_part_that
     assert end_of(run(python(code), markers=markers)).by == "stop"
 
 
+@pytest.mark.parametrize("words", [("fail", "ready"), ("ready", "fail")])
+def test_a_part_that_failed_beside_one_that_is_ready_shortens_no_limit(run: Run, words: tuple[str, str]) -> None:
+    code = f"import time; print({words[0]!r}, {words[1]!r}, sep='\\n', flush=True); time.sleep(4); print('stop')"
+    markers = Markers(ready=Marker(pattern="^ready$"), stop=Marker(pattern="^stop$"), fail=Marker(pattern="^fail$"))
+    assert end_of(run(python(code), markers=markers)).by in ("stop", "exit")
+
+
 def test_a_stop_marker_counts_on_its_own_stream_only(run: Run) -> None:
     code = "import sys; print('stop', file=sys.stderr); print('done')"
     assert end_of(run(python(code), markers=Markers(stop=Marker(pattern="stop")))).by == "exit"

@@ -111,6 +111,7 @@ def test_failure_is_told_with_class_message_and_last_lines(reports: Mapping[str,
 def test_trials_are_named_by_their_rounds(build_report: Build) -> None:
     trials = [t for t in build_report().trials if (t.runtime, t.test) == ("beta", "simple-math")]
     assert rounds_of(trials) == "rounds 1, 2, 3"
+    assert rounds_of([*trials, *trials]) == "rounds 1, 2, 3"
     warmed = [trial.model_copy(update={"warmup": trial.round == 1}) for trial in trials]
     assert rounds_of(warmed) == "warm-up round 1 and rounds 2, 3"
 

@@ -13,24 +13,27 @@ REFERENCE = "candle-reference"
 APPLE_ONLY = frozenset({"metal", "accelerate"})
 KNOWN = (
     Known(
-        r"Cargo\.lock.* because --locked was passed|lock file .* because --locked",
-        "vendor-scripts/prepare-candle.sh {folder} makes the Cargo.lock, which Candle leaves out of git: without it, "
-        "two builds of a revision can differ",
-    ),
-    Known(
         r"no example target named|package ID specification .* did not match any packages",
         "name a checkout of Candle that has these examples, or leave out of `examples` what it doesn't have",
     ),
     Known(r"could not find `[^`]+` in registry", "name a `version` that is published"),
 )
-MISSING_CHECKOUT = Known(
-    "working folder|could not find `Cargo\\.toml`",
-    "set `path` to a checkout of Candle; vendor-scripts/prepare-candle.sh GIT_URL --rev REV makes one",
-)
-MISSING_REFERENCE = Known(
-    "working folder|could not find `Cargo\\.toml`",
-    f"set `path` to parity's vendor-scripts/{REFERENCE}",
-)
+NO_FOLDER = r"working folder|could not find `Cargo\.toml`"
+OF_SOURCE: dict[str, tuple[Known, ...]] = {
+    "crate": (),
+    "checkout": (
+        Known(
+            NO_FOLDER,
+            "set `path` to a checkout of Candle; vendor-scripts/prepare-candle.sh GIT_URL --rev REV makes one",
+        ),
+        Known(
+            cargo.LOCKED,
+            "vendor-scripts/prepare-candle.sh {folder} makes the Cargo.lock, which Candle leaves out of git: without "
+            "it, two builds of a revision can differ",
+        ),
+    ),
+    "reference": (Known(NO_FOLDER, f"set `path` to parity's vendor-scripts/{REFERENCE}"),),
+}
 
 
 def probe(settings: CandleSettings) -> Command:
@@ -121,5 +124,4 @@ def read_build(settings: CandleSettings, transcript: Transcript) -> Build:
 
 
 def _failure(settings: CandleSettings, transcript: Transcript) -> cargo.Failure | None:
-    missing = {"crate": (), "checkout": (MISSING_CHECKOUT,), "reference": (MISSING_REFERENCE,)}[settings.source]
-    return cargo.failure(transcript, (*missing, *KNOWN))
+    return cargo.failure(transcript, (*OF_SOURCE[settings.source], *KNOWN))

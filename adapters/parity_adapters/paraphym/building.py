@@ -17,11 +17,6 @@ KNOWN = (
     Known(r"package ID specification `.*` did not match", "correct `package`"),
     Known(r"profile `.*` is not defined", "correct `profile`"),
     Known(
-        r"cannot create the lock file .* because --locked|lock file .* needs to be updated but --locked",
-        "check its Cargo.lock out again (`git checkout -- Cargo.lock`): without it the build takes newer libraries, "
-        "which are another program",
-    ),
-    Known(
         r"failed to read `[^`]*/forks/[^`]*Cargo\.toml`|failed to load manifest for workspace member .*/forks/",
         "its submodules are empty: vendor-scripts/prepare-paraphym.sh {folder} fills them",
     ),

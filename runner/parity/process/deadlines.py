@@ -68,10 +68,18 @@ class Deadlines:
         self._first_token_seen = True
 
     def failed(self, t_ns: int) -> None:
-        """It said that a part of it is gone."""
+        """It said that a part of it is gone. Another part may yet be ready; once one is, that was no end."""
         self._failed = True
-        self._stall_s = min(AFTER_FAIL_S, self._stall_s or AFTER_FAIL_S)
         self.output(t_ns)
+
+    @property
+    def _doomed(self) -> bool:
+        return self._failed and self._ready_ns is None
+
+    @property
+    def _idle_s(self) -> float | None:
+        """How long it may make no progress."""
+        return min(AFTER_FAIL_S, self._stall_s or AFTER_FAIL_S) if self._doomed else self._stall_s
 
     def output(self, t_ns: int) -> None:
         """Something was printed."""
@@ -81,7 +89,7 @@ class Deadlines:
     def cpu(self, t_ns: int, cpu_s: float) -> None:
         """What the tree has used since its spawn."""
         self._cpu_s = cpu_s
-        if cpu_s - self._progress_cpu_s > IDLE_SHARE * (self._stall_s or 0.0):
+        if cpu_s - self._progress_cpu_s > IDLE_SHARE * (self._idle_s or 0.0):
             self._progress_ns = t_ns
             self._progress_cpu_s = cpu_s
 
@@ -91,8 +99,8 @@ class Deadlines:
 
     def _all(self) -> Iterator[tuple[int, EndedBy]]:
         yield self._spawned_ns + ns(self._total_s), "deadline:total"
-        if self._stall_s is not None:
-            yield self._progress_ns + ns(self._stall_s), "fail" if self._failed else "stall"
+        if self._idle_s is not None:
+            yield self._progress_ns + ns(self._idle_s), "fail" if self._doomed else "stall"
         if self._first_token_seen:
             return
         if self._load_s is not None and self._ready_ns is None:

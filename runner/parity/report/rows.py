@@ -274,7 +274,7 @@ def rounds_of(trials: Sequence[Trial]) -> str:
     kinds = [("warm-up round", True), ("round", False)]
     named = []
     for word, warmup in kinds:
-        rounds = [str(trial.round) for trial in trials if trial.warmup == warmup]
+        rounds = list(dict.fromkeys(str(trial.round) for trial in trials if trial.warmup == warmup))
         if rounds:
             named.append(f"{word}{'s' if len(rounds) > 1 else ''} {', '.join(rounds)}")
     return " and ".join(named)

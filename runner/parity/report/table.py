@@ -22,7 +22,11 @@ from parity.units import format_value
 _LONGEST_PROMPT = 120
 _HOW_LINES = 2
 """Lines that say how one table was had: definitions, rounds."""
-_SETTINGS_FIRST = ("device", "threads", "context", "batch", "kv_type", "flash_attention", "seed")
+_SETTINGS_FIRST = (
+    *("device", "threads", "tokio_worker_threads", "rayon_num_threads"),
+    *("profile", "build_profile", "features", "build_features", "build_target_cpu"),
+    *("context", "batch", "kv_type", "flash_attention", "seed"),
+)
 
 
 def render_table(report: Report, *, width: int | None, style: Style) -> str:
