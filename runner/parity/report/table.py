@@ -222,7 +222,7 @@ def _scalar(value: Scalar) -> str:
         return "on" if value else "off"
     if isinstance(value, float):
         return f"{value:g}"
-    return "not seen" if value is None else str(value)
+    return "not seen" if value is None else str(value) or "none"
 
 
 def _cell_name(report: Report, model: str, test: str, runtime: str) -> str:
