@@ -3,6 +3,7 @@
 Public to adapters, as `parity.adapter` is.
 """
 
+import itertools
 import json
 import re
 import shlex
@@ -120,18 +121,18 @@ def failure(transcript: Transcript, own: Sequence[Known] = ()) -> Failure | None
     if end is None or end.by != "exit":
         how = f"was ended ({end.by})" if end is not None else "did not end before parity did"
         return Failure(f"the build {how}; its last line: {last}", "run it again: Cargo goes on where it stopped")
-    start = _error_at(lines)
-    error = first_error(lines)
-    if start is None or error is None:
+    from_error = _from_first_error(lines)
+    if not from_error:
         how = f"status {end.exit_code}" if end.exit_code is not None else f"signal {end.signal}"
         return Failure(f"cargo ended with {how}: {last}", _by_hand(transcript))
     folder = shlex.quote((transcript.launch and transcript.launch.cwd) or ".")
-    advice = _advice((error.text, "\n".join(lines[start:])), (*own, *KNOWN), folder)
+    error = _first_error(from_error)
+    advice = _advice((error.text, "\n".join(from_error)), (*own, *KNOWN), folder)
     return Failure(str(error), advice or _by_hand(transcript))
 
 
 @dataclass(frozen=True)
-class FirstError:
+class _FirstError:
     """The first error of a build: what was said of it, where in the source, and in which crate, as far as shown."""
 
     text: str
@@ -150,23 +151,21 @@ _FETCHED = re.compile(r"^.*(?:/registry/src/[^/]+/(?P<crate>[^/]+?)-\d[^/]*|/git
 _FETCHED_INTO = re.compile(r"^.*(?:/registry/src/[^/]+/|/git/checkouts/)")
 
 
-def first_error(lines: Sequence[str]) -> FirstError | None:
-    """The first error in what Cargo wrote for people; None where no line is one."""
-    start = _error_at(lines)
-    if start is None:
-        return None
-    rest = lines[start + 1 :]
-    compiled = next((m[1] for line in lines[start:] if (m := _NOT_COMPILED.match(line))), None)
+def _from_first_error(lines: Sequence[str]) -> Sequence[str]:
+    """What Cargo wrote for people, from its first error on; nothing where no line is one."""
+    return list(itertools.dropwhile(lambda line: not _ERROR.match(line), lines))
+
+
+def _first_error(lines: Sequence[str]) -> _FirstError:
+    """The error in the first line, by it and what follows."""
+    error, *rest = lines
+    compiled = next((m[1] for line in lines if (m := _NOT_COMPILED.match(line))), None)
     if compiled is None:
-        return FirstError(_with_cause(lines[start], rest), None, None)
+        return _FirstError(_with_cause(error, rest), None, None)
     place = _place(rest)
     fetched = _FETCHED.match(place) if place else None
     crate = (fetched["crate"] or fetched["git"]) if fetched else compiled
-    return FirstError(lines[start], _FETCHED_INTO.sub("", place) if place else None, crate)
-
-
-def _error_at(lines: Sequence[str]) -> int | None:
-    return next((k for k, line in enumerate(lines) if _ERROR.match(line)), None)
+    return _FirstError(error, _FETCHED_INTO.sub("", place) if place else None, crate)
 
 
 def _place(lines: Sequence[str]) -> str | None:
@@ -183,10 +182,10 @@ def _with_cause(error: str, rest: Sequence[str]) -> str:
     """An error that isn't a compiler's: with what a build script's panic said, else with the first cause named."""
     if error.endswith(":") and rest:
         return f"{error} {rest[0].strip()}"
-    for heading, place in ((" panicked at ", 1), ("Caused by:", 1)):
-        at = next((k for k, line in enumerate(rest) if heading in line), None)
-        if at is not None and at + place < len(rest):
-            return f"{error}: {rest[at + place].strip()}"
+    for heading in (" panicked at ", "Caused by:"):
+        cause = next((after for line, after in itertools.pairwise(rest) if heading in line), None)
+        if cause is not None:
+            return f"{error}: {cause.strip()}"
     return error
 
 

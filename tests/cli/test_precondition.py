@@ -10,25 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from runs import OWN, PARITY, SPEAKER
+from runs import OWN, PARITY, SPEAKER, config_text
 
 from parity.weights import parse_source, silent
 from parity.weights.facts import SYNTHETIC_DESCRIPTION
 
 pytestmark = pytest.mark.slow
 
-QUICK = """
-baseline = "base"
-
-[[models]]
-name = "m"
-source = "model.gguf"
-
-[[tests]]
-name = "t"
-prompt = "hello"
-max_tokens = 8
-
+RUNTIMES = """
 [runtimes.base]
 adapter = "command"
 program = "./speaker"
@@ -41,21 +30,8 @@ program = "./speaker"
 args = ["{scratch}/job.json", "--rate", "${RATE:-200}"]
 events = true
 env = { API_TOKEN = "a secret" }
-
-[rounds]
-count = 2
-warmup = 0
-
-[[gates]]
-name = "hangs"
-kind = "no-failed-trials"
-
-[[gates]]
-name = "speed"
-kind = "ratio"
-metric = "gen_tps"
-min_ratio = 0.2
 """
+QUICK = config_text(RUNTIMES, model="model.gguf", rounds=2, tokens=8, min_ratio=0.2)
 ELSEWHERE = """
 [[gates]]
 name = "on-metal"

@@ -56,13 +56,22 @@ pass_env = ["{OWN}"]
 """
 
 
-def config_text(runtimes: str, *, rounds: int = 3, warmup: int = 0, tokens: int = 12, rest: str = "") -> str:
+def config_text(
+    runtimes: str,
+    *,
+    model: str = MODEL,
+    rounds: int = 3,
+    warmup: int = 0,
+    tokens: int = 12,
+    min_ratio: float = 0.1,
+    rest: str = "",
+) -> str:
     return f"""
 baseline = "base"
 
 [[models]]
 name = "m"
-source = "{MODEL}"
+source = "{model}"
 
 [[tests]]
 name = "t"
@@ -83,7 +92,7 @@ kind = "no-failed-trials"
 name = "speed"
 kind = "ratio"
 metric = "gen_tps"
-min_ratio = 0.1
+min_ratio = {min_ratio}
 
 {rest}
 """
