@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar, Protocol
 
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator
 
-from parity.cache import cache_folder
+from parity.cache import cache_folder, user_hf_home
 from parity.errors import ReadError
 from parity.events import EVENT, PROTOCOL_VERSION, Bye, Event, Hello
 from parity.records import Checkout, Job, Record
@@ -39,6 +39,7 @@ __all__ = [
     "needs_tokenizer",
     "read_protocol",
     "read_protocol_probe",
+    "user_hf_home",
 ]
 
 
@@ -232,10 +233,18 @@ def _parse(line: Line, number: int) -> Event:
         raise ReadError(f"line {number} is not an event ({where}: {first['msg']}): {line.text[:200]}") from error
 
 
-def read_protocol_probe(transcript: Transcript, install: str) -> Availability:
+def read_protocol_probe(transcript: Transcript, install: str, otherwise: str | None = None) -> Availability:
     """Reads the probe of a worker that speaks the protocol: `hello` is ready; an `error` event says why not.
 
-    `install` is the command that would make the runtime ready."""
+    `install` is the command that would make the runtime ready, unless the event has a remedy of its own; `otherwise` is
+    another way, told after either."""
+    found = _read_probe(transcript, install)
+    if found.ready or otherwise is None:
+        return found
+    return found.model_copy(update={"remedy": f"{found.remedy}; {otherwise}"})
+
+
+def _read_probe(transcript: Transcript, install: str) -> Availability:
     if transcript.no_spawn is not None:
         argv0 = transcript.launch.argv[0] if transcript.launch else "the program"
         return Availability(ready=False, reason=f"{argv0}: {transcript.no_spawn.message}", remedy=install)

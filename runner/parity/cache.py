@@ -21,6 +21,11 @@ def cache_folder() -> Path:
     return base / "parity"
 
 
+def user_hf_home() -> Path:
+    """`HF_HOME`, else `~/.cache/huggingface`. Programs on Rust's `hf-hub` obey no other variable."""
+    return Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
+
+
 def read_json(path: Path) -> Any:
     """What `write_json` wrote to `path`, or None where there is nothing that can be read."""
     try:

@@ -171,8 +171,9 @@ def synth(
 
     In a config it is named synth://PRESET/QUANT@SEED. Its speed is the real model's; its text is not.
     """
+    from parity.cache import user_hf_home
     from parity.progress import showing
-    from parity.weights.synth import check_install, parse_synthetic, user_hf_home
+    from parity.weights.synth import check_install, parse_synthetic
     from parity.weights.synth import install_as as install
 
     model = parse_synthetic(f"{preset}/{quant}@{seed}")

@@ -21,9 +21,10 @@ import pytest
 from texts import AWKWARD
 
 from parity.adapter import Command
+from parity.cache import user_hf_home
 from parity.errors import ModelError
 from parity.weights import model_facts, parse_source, silent
-from parity.weights.synth import PRESETS, QUANTS, Synthetic, check_install, install_as, synthesise, user_hf_home
+from parity.weights.synth import PRESETS, QUANTS, Synthetic, check_install, install_as, synthesise
 from parity.weights.synth.making import silent_ids
 from parity.weights.synth.quantising import GROUP
 from parity.weights.synth.tensors import Weights

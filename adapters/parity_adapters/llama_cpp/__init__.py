@@ -77,10 +77,7 @@ class LlamaCpp:
             remedy = "set `python` to an interpreter that exists, or leave it out"
         else:
             remedy = f"{shlex.quote(self.python)} -m pip install llama-cpp-python"
-        found = read_protocol_probe(transcript, install=remedy)
-        if found.ready:
-            return found
-        return found.model_copy(update={"remedy": f"{found.remedy}; {APART}"})
+        return read_protocol_probe(transcript, install=remedy, otherwise=APART)
 
     def build(self) -> Command | None:
         return None

@@ -71,10 +71,7 @@ class MlxLm:
         else:
             backend = "" if sys.platform == "darwin" else " 'mlx[cpu]'"
             remedy = f"{shlex.quote(self.python)} -m pip install mlx-lm{backend}"
-        found = read_protocol_probe(transcript, install=remedy)
-        if found.ready:
-            return found
-        return found.model_copy(update={"remedy": f"{found.remedy}; {APART}"})
+        return read_protocol_probe(transcript, install=remedy, otherwise=APART)
 
     def build(self) -> Command | None:
         return None

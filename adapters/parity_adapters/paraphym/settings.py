@@ -1,11 +1,10 @@
 """The `[runtimes.NAME]` table of the paraphym adapter."""
 
 import os
-from pathlib import Path
 
 from pydantic import Field
 
-from parity.adapter import AdapterSettings, InputPath
+from parity.adapter import AdapterSettings, InputPath, user_hf_home
 
 
 def usable_cpus() -> int:
@@ -13,11 +12,6 @@ def usable_cpus() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def user_hf_home() -> str:
-    """Where hf-hub looks in the user's own environment."""
-    return os.environ.get("HF_HOME") or str(Path.home() / ".cache" / "huggingface")
 
 
 class ParaphymSettings(AdapterSettings):
@@ -53,6 +47,6 @@ class ParaphymSettings(AdapterSettings):
         default_factory=usable_cpus, gt=0, description="RAYON_NUM_THREADS; all usable CPUs unless set, its own default"
     )
     hf_home: InputPath = Field(
-        default_factory=user_hf_home,
+        default_factory=lambda: str(user_hf_home()),
         description="Hugging Face cache with its models; parity's own HF_HOME, or ~/.cache/huggingface, unless set",
     )

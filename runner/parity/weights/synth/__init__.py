@@ -6,7 +6,7 @@ The same kernels run on them and the same bytes are moved, so their speed is the
 from pathlib import Path
 
 from parity.weights.progress import Progress, silent
-from parity.weights.synth.install import check_install, install_as, user_hf_home
+from parity.weights.synth.install import check_install, install_as
 from parity.weights.synth.presets import PRESETS, QUANTS, Preset, Quant
 from parity.weights.synth.source import Synthetic, parse_synthetic
 
@@ -20,7 +20,6 @@ __all__ = [
     "install_as",
     "parse_synthetic",
     "synthesise",
-    "user_hf_home",
 ]
 
 

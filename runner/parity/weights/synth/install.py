@@ -22,11 +22,6 @@ TOKENIZER_FILES: Final = ("tokenizer.json", "tokenizer_config.json")
 _REPO: Final = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*", re.ASCII)
 
 
-def user_hf_home() -> Path:
-    """`HF_HOME`, else `~/.cache/huggingface`. Programs on Rust's `hf-hub` obey no other variable."""
-    return Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
-
-
 def check_install(preset: str, repo: str, hf_home: Path) -> None:
     """Whether a model of `preset` can be installed as `repo` under `hf_home`; to be asked before it is made.
 
