@@ -14,7 +14,7 @@ from pathlib import Path
 from tabulate import tabulate
 
 from parity.adapter import Launch
-from parity.process import supervise
+from parity.hosts.local import supervise
 from parity.records import Limits
 from parity.transcript import Head, Transcript
 

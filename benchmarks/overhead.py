@@ -20,14 +20,14 @@ from tabulate import tabulate
 
 from parity import stats
 from parity.adapter import Adapter, Job, Launch
+from parity.adapter.events import EVENT, Token
 from parity.config import LoadedConfig, load_config, test_spec
-from parity.events import EVENT, Token
-from parity.process import supervise
+from parity.hosts.local import supervise
+from parity.judging.score import make_adapters
+from parity.models import model_facts, silent
 from parity.records import ModelFacts
 from parity.registry import settings_of
-from parity.score import make_adapters
 from parity.transcript import Head
-from parity.weights import model_facts, silent
 
 ROOT = Path(__file__).resolve().parent.parent
 SIDES = ("bare", "under parity")

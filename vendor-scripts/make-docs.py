@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from parity.adapter.events import EVENT
 from parity.config import Config
 from parity.config.schema import GateBase
-from parity.dictionary import METRICS
-from parity.events import EVENT
+from parity.reading.dictionary import METRICS
 from parity.registry import entries, settings_of
 
 ROOT = Path(__file__).resolve().parent.parent

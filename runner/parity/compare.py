@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 from parity import stats
-from parity.budgets import RATE
-from parity.dictionary import METRICS, strictness
-from parity.ledger import conflict
-from parity.records import Comparison, Interval, Measurement, Summary, Trial
+from parity.reading.dictionary import METRICS, strictness
+from parity.reading.identity import conflict
+from parity.reading.two_budgets import RATE
+from parity.records import Cell, Comparison, Interval, Measurement, Summary, Trial
 from parity.units import format_value
 
 WITHIN_A_TRIAL = ("token-stamps", "chunk-interval")
@@ -14,9 +14,6 @@ WITHIN_A_TRIAL = ("token-stamps", "chunk-interval")
 
 MOST_APART = 0.1
 """How far the two may lie apart and still be taken for the same rate: half of the 20 % that gates ask about."""
-
-Cell = tuple[str, str, str]
-"""Model, test and runtime."""
 
 
 class Measured:

@@ -4,6 +4,7 @@ import difflib
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from typing import Any
 
 from parity.adapter import Adapter, AdapterSettings
 
@@ -35,7 +36,7 @@ def _points() -> dict[str, tuple[EntryPoint, ...]]:
     return found
 
 
-def adapter_class(name: str) -> type[Adapter]:
+def adapter_class(name: str) -> type[Adapter[Any]]:
     """The adapter's class.
 
     Raises:
@@ -58,13 +59,18 @@ def adapter_class(name: str) -> type[Adapter]:
             f"the adapter {name!r} can't be loaded from {points[0].value} ({type(error).__name__}: {error})",
             f"mend or reinstall {_package(points[0])}",
         ) from error
-    missing = [part for part in ("name", "Settings", "probe", "launch", "read") if not hasattr(loaded, part)]
-    if missing:
-        raise UnknownAdapterError(
-            f"{points[0].value} is no adapter: it lacks {', '.join(missing)}",
-            f"mend or reinstall {_package(points[0])}",
-        )
+    if wrong := _wrong(loaded):
+        raise UnknownAdapterError(f"{points[0].value} is not an adapter: {wrong}", f"reinstall {_package(points[0])}")
     return loaded  # type: ignore[no-any-return]
+
+
+def _wrong(loaded: object) -> str | None:
+    """What keeps a loaded object from being an adapter class, or None."""
+    if not (isinstance(loaded, type) and issubclass(loaded, Adapter)):
+        return "it does not derive from parity.adapter.Adapter"
+    missing = sorted(getattr(loaded, "__abstractmethods__", ()))
+    missing += [name for name in ("name", "Settings") if not hasattr(loaded, name)]
+    return f"it lacks {', '.join(missing)}" if missing else None
 
 
 def settings_of(name: str) -> type[AdapterSettings]:
@@ -78,10 +84,9 @@ def prompt_as(name: str, prompt: str) -> str:
     Raises:
         UnknownAdapterError: as `adapter_class`, or the adapter sends a prompt as it is.
     """
-    hook = getattr(adapter_class(name), "prompt_as", None)
-    if hook is None:
+    text = adapter_class(name).prompt_as(prompt)
+    if text is None:
         raise UnknownAdapterError(f"the adapter {name!r} sends a prompt as it is", "leave out `prompt_as`")
-    text: str = hook(prompt)
     return text
 
 

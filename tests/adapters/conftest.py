@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from parity.adapter import Adapter, Command, Launch, Transcript
-from parity.events import Bye, Error, Event, Phase, Prompt, RuntimeFigure, Settings, Text, Token
-from parity.process import supervise
+from parity.adapter.events import Bye, Error, Event, Phase, Prompt, RuntimeFigure, Settings, Text, Token
+from parity.hosts.local import supervise
 from parity.records import Job, Limits, ModelFacts, Scalar, TestSpec
 from parity.transcript import Head
 

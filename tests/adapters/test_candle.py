@@ -14,19 +14,21 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from parity.adapter import PROTOCOL_MARKERS, Build, Transcript, cache_folder
+from parity.adapter import PROTOCOL_MARKERS, Build, Transcript
+from parity.adapter.events import Bye, Chunk, Count, Event, Hello, Phase, Prompt, RuntimeFigure, Settings, Text, Token
+from parity.cache import cache_folder
 from parity.errors import ReadError, RefusedError
-from parity.events import Bye, Chunk, Count, Event, Hello, Phase, Prompt, RuntimeFigure, Settings, Text, Token
-from parity.metrics import measure
-from parity.process import supervise
+from parity.hosts.local import supervise
+from parity.hosts.machine import host_facts
+from parity.models.inspect import inspect_gguf
+from parity.models.template import chat_turn
+from parity.models.tokenizer import load_encoder, write_tokenizer
+from parity.reading.measure import measure
 from parity.records import Job, Limits, Measurement, ModelFacts, TestSpec
 from parity.transcript import End, Head, Launched, NoSpawn, Piece, Spawned, Stream
-from parity.weights.inspect import inspect_gguf
-from parity.weights.synth import synthesise
-from parity.weights.template import chat_turn
-from parity.weights.tokenizer import load_encoder, write_tokenizer
 from parity_adapters.candle import Candle
 from parity_adapters.candle.settings import CandleSettings
+from parity_synth import synthesise
 
 RECORDED = Path(__file__).parent / "candle"
 SPAWN_NS = 10**12
@@ -36,7 +38,7 @@ BUILT = Build(executables={name: f"/bin/{name}" for name in EXAMPLES})
 
 
 def adapter(**settings: Any) -> Candle:
-    return Candle(CandleSettings.model_validate(settings, strict=False))
+    return Candle(CandleSettings.model_validate(settings, strict=False), host_facts())
 
 
 def a_job(architecture: str | None = "qwen3", *, tokenizer: str = "gpt2/qwen2", **fields: Any) -> Job:
@@ -549,7 +551,7 @@ def test_two_builds_that_differ_share_no_folder() -> None:
         {"source": "reference", "path": "/b"},
         {"source": "reference", "path": "/b", "features": ["mkl"]},
     ]
-    folders = [adapter(**build).settings.build_folder for build in builds]
+    folders = [adapter(**build).settings.build_folder(cache_folder()) for build in builds]
     assert len(set(folders)) == len(builds)
 
 
@@ -561,7 +563,7 @@ def test_a_cpu_to_compile_for_is_handed_to_the_compiler(source: dict[str, Any]) 
 
 def test_the_order_of_features_changes_nothing() -> None:
     one, other = adapter(features=["cuda", "cudnn"]), adapter(features=["cudnn", "cuda"])
-    assert one.settings.build_folder == other.settings.build_folder
+    assert one.settings.build_folder(cache_folder()) == other.settings.build_folder(cache_folder())
 
 
 def test_a_checkout_is_built_where_it_lies_and_the_reference_outside_its_clone() -> None:

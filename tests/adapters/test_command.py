@@ -8,8 +8,9 @@ from builders import MS, SPAWN_NS, job
 from pydantic import ValidationError
 
 from parity.adapter import Transcript
+from parity.adapter.events import Event, Phase, Prompt, RuntimeFigure, Settings, Text
 from parity.errors import ReadError
-from parity.events import Event, Phase, Prompt, RuntimeFigure, Settings, Text
+from parity.hosts.machine import host_facts
 from parity.transcript import End, Head, Launched, NoSpawn, Piece, Spawned
 from parity_adapters.command import CommandLine, CommandSettings
 
@@ -41,7 +42,7 @@ done
 
 
 def adapter(**changes: Any) -> CommandLine:
-    return CommandLine(CommandSettings.model_validate_json(json.dumps({**BENCH, **changes})))
+    return CommandLine(CommandSettings.model_validate_json(json.dumps({**BENCH, **changes})), host_facts())
 
 
 def printed(text: str, step_ms: int = 10) -> Transcript:

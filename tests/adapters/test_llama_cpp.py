@@ -10,8 +10,9 @@ import pytest
 from pydantic import ValidationError
 
 from parity.adapter import PROTOCOL_MARKERS, Adapter, Transcript
+from parity.adapter.events import Event, Hello, Phase, Text, Token
 from parity.errors import RefusedError
-from parity.events import Event, Hello, Phase, Text, Token
+from parity.hosts.machine import host_facts
 from parity.records import Job, ModelFacts, TestSpec
 from parity.transcript import Head, Launched, NoSpawn, read_transcript
 from parity_adapters.llama_cpp import WORKER, LlamaCpp, LlamaCppSettings
@@ -20,7 +21,7 @@ TRANSCRIPTS = Path(__file__).parent / "transcripts"
 
 
 def adapter(**settings: Any) -> LlamaCpp:
-    return LlamaCpp(LlamaCppSettings.model_validate(settings))
+    return LlamaCpp(LlamaCppSettings.model_validate(settings), host_facts())
 
 
 def a_job(**model: Any) -> Job:

@@ -9,8 +9,9 @@ import pytest
 from pydantic import ValidationError
 
 from parity.adapter import PROTOCOL_MARKERS, Adapter, Transcript
+from parity.adapter.events import RuntimeFigure, Settings, Text, Token
 from parity.errors import RefusedError
-from parity.events import RuntimeFigure, Settings, Text, Token
+from parity.hosts.machine import host_facts
 from parity.records import Job, ModelFacts, TestSpec
 from parity.transcript import read_transcript
 from parity_adapters.llama_cpp import LlamaCpp, LlamaCppSettings
@@ -20,11 +21,11 @@ TRANSCRIPTS = Path(__file__).parent / "transcripts"
 
 
 def adapter(**settings: Any) -> MlxLm:
-    return MlxLm(MlxLmSettings.model_validate(settings))
+    return MlxLm(MlxLmSettings.model_validate(settings), host_facts())
 
 
 def llama_cpp() -> LlamaCpp:
-    return LlamaCpp(LlamaCppSettings(kv_type="f32", threads=1))
+    return LlamaCpp(LlamaCppSettings(kv_type="f32", threads=1), host_facts())
 
 
 def a_job(**model: Any) -> Job:
@@ -268,7 +269,7 @@ def test_smollm2_gives_llama_cpps_prompt_ids_and_greedy_ids_and_stops_at_the_sam
     run_job: Callable[..., Any], smollm2: Path
 ) -> None:
     mine = run_job(adapter(), smollm2, max_tokens=40, ignore_end=False)
-    theirs = run_job(LlamaCpp(LlamaCppSettings(threads=1)), smollm2, max_tokens=40, ignore_end=False)
+    theirs = run_job(LlamaCpp(LlamaCppSettings(threads=1), host_facts()), smollm2, max_tokens=40, ignore_end=False)
     assert mine.prompt.ids == theirs.prompt.ids
     assert mine.prompt.text == theirs.prompt.text
     assert len(mine.ids) >= 8

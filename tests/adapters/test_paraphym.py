@@ -10,8 +10,9 @@ from builders import MS, SPAWN_NS, job, transcript
 from pydantic import ValidationError
 
 from parity.adapter import Build
+from parity.adapter.events import Chunk, Error, Event, Phase, Prompt, RuntimeFigure, Settings, Text
 from parity.errors import ReadError, RefusedError
-from parity.events import Chunk, Error, Event, Phase, Prompt, RuntimeFigure, Settings, Text
+from parity.hosts.machine import host_facts
 from parity.records import Job
 from parity.transcript import End, Head, Launched, Piece, Spawned, Transcript
 from parity_adapters.paraphym import Paraphym, ParaphymSettings
@@ -24,7 +25,7 @@ RULE = "=" * 80
 
 def adapter(**settings: Any) -> Paraphym:
     given = {"path": "/checkout", "greedy_temperature": 0.001, **settings}
-    return Paraphym(ParaphymSettings.model_validate_json(json.dumps(given)))
+    return Paraphym(ParaphymSettings.model_validate_json(json.dumps(given)), host_facts())
 
 
 def asking(query: str = "hi", **changes: Any) -> Job:
@@ -119,9 +120,9 @@ def test_each_trial_has_a_cache_folder_of_its_own_and_the_users_models() -> None
 def test_the_models_are_where_the_user_has_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("HF_HOME", raising=False)
-    assert adapter().settings.hf_home == str(tmp_path / ".cache" / "huggingface")
+    assert adapter().host.hf_home == str(tmp_path / ".cache" / "huggingface")
     monkeypatch.setenv("HF_HOME", "/models")
-    assert adapter().settings.hf_home == "/models"
+    assert adapter().host.hf_home == "/models"
     assert adapter(hf_home="/other").launch(asking(), BUILT).env["HF_HOME"] == "/other"
 
 

@@ -16,9 +16,9 @@ import pytest
 from preparing import commit, git
 from runs import PARITY, Done
 
+from parity.models import parse_source, silent
+from parity.models.digest import file_sha256
 from parity.transcript import read_transcript
-from parity.weights import parse_source, silent
-from parity.weights.digest import file_sha256
 
 pytestmark = pytest.mark.slow
 

@@ -9,7 +9,7 @@ import pytest
 import tomli
 from runs import MODEL, PARITY, Parity, WriteConfig, config_text, speaker_table
 
-from parity.events import EVENT
+from parity.adapter.events import EVENT
 
 GOOD = config_text(speaker_table("base") + speaker_table("other"))
 

@@ -7,8 +7,8 @@ import pytest
 
 from parity.config import LoadedConfig, load_config
 from parity.errors import ConfigError
-from parity.plan import make_plan
 from parity.registry import prompt_as, settings_of
+from parity.run.schedule import make_plan
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 CHECKOUTS = {"CANDLE": "/somewhere/candle", "PARAPHYM": "/somewhere/paraphym"}

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from runs import OWN, PARITY, SPEAKER, config_text
 
-from parity.weights import parse_source, silent
-from parity.weights.facts import SYNTHETIC_DESCRIPTION
+from parity.models import parse_source, silent
+from parity.models.facts import SYNTHETIC_DESCRIPTION
 
 pytestmark = pytest.mark.slow
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from runs import MODEL, Parity, WriteConfig, config_text, speaker_table
 
-from parity.weights import model_facts
-from parity.weights.digest import file_sha256
-from parity.weights.progress import silent
+from parity.models import model_facts
+from parity.models.digest import file_sha256
+from parity.models.progress import silent
 
 
 @pytest.fixture(autouse=True)

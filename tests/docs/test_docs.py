@@ -22,7 +22,7 @@ from runs import PARITY, config_text, speaker_table
 
 from parity.cli import app
 from parity.config import load_config
-from parity.outcome import classify
+from parity.reading.outcome import classify
 from parity.registry import settings_of
 from parity.transcript import End, EndedBy
 

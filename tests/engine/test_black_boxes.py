@@ -5,9 +5,9 @@ from builders import MS, SPAWN_NS, transcript, trial
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parity.budgets import with_two_budgets
-from parity.events import Chunk, Count, Event, Phase, Prompt
-from parity.metrics import measure
+from parity.adapter.events import Chunk, Count, Event, Phase, Prompt
+from parity.reading.measure import measure
+from parity.reading.two_budgets import with_two_budgets
 from parity.records import Failure, Measurement, Trial
 
 BUDGETS = {("t", "full"): 50, ("t", "short"): 10}

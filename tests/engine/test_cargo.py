@@ -5,7 +5,7 @@ from typing import Literal
 
 import pytest
 
-from parity import cargo
+from parity.adapter import cargo
 from parity.errors import ReadError
 from parity.transcript import End, EndedBy, Head, Launched, NoSpawn, Piece, Spawned, Transcript
 

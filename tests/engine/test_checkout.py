@@ -4,9 +4,8 @@ from pathlib import Path
 
 from preparing import git, make_repository
 
-from parity import checkout
-from parity.adapter import Availability
-from parity.process import supervise
+from parity.adapter import Availability, checkout
+from parity.hosts.local import supervise
 from parity.records import Checkout, Limits
 from parity.transcript import Head
 

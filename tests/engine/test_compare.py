@@ -170,7 +170,7 @@ def test_a_side_without_the_metric_says_why() -> None:
 
 
 def test_every_metric_of_every_cell_has_a_summary_even_where_nothing_ran() -> None:
-    from parity.dictionary import METRICS
+    from parity.reading.dictionary import METRICS
 
     found = list(
         summarise(Measured([trial("one", 1, {"gen_tps": 4.0}), trial("one", 2, {"gen_tps": 9.0})]), [ONE, TWO])

@@ -3,9 +3,9 @@
 import pytest
 from builders import MS, SPAWN_NS, timeline, transcript
 
-from parity.dictionary import METRICS
-from parity.events import Event, Phase, Prompt, RuntimeFigure, Token
-from parity.metrics import measure
+from parity.adapter.events import Event, Phase, Prompt, RuntimeFigure, Token
+from parity.reading.dictionary import METRICS
+from parity.reading.measure import measure
 from parity.records import Measurement
 from parity.transcript import Sample
 

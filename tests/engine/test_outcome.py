@@ -5,8 +5,8 @@ import errno
 import pytest
 from builders import MS, SPAWN_NS, timeline, transcript
 
-from parity.events import Bye, Error, Event, Phase, RuntimeFigure, Text, Token
-from parity.outcome import classify, warnings
+from parity.adapter.events import Bye, Error, Event, Phase, RuntimeFigure, Text, Token
+from parity.reading.outcome import classify, warnings
 from parity.transcript import End, EndedBy, Head, Launched, NoSpawn, Transcript
 
 GOOD: list[Event] = [*timeline(), Bye(t_ns=SPAWN_NS + 180 * MS, reason="length")]

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from parity.config import Config
-from parity.plan import cells_of, estimate_s, make_plan
+from parity.run.schedule import cells_of, estimate_s, make_plan
 
 
 def config(**changes: object) -> Config:

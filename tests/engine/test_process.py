@@ -17,11 +17,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parity.adapter import Command, Launch, Marker, Markers
-from parity.process import Cancel, Sighting, loop, supervise
-from parity.process.deadlines import Deadlines, ns
-from parity.process.environment import REDACTED, child_environment, recordable
-from parity.process.leader import oom_kills
-from parity.process.markers import LONGEST_LINE_BYTES, LineSearch
+from parity.hosts.local import Cancel, Sighting, loop, supervise
+from parity.hosts.local.deadlines import Deadlines, ns
+from parity.hosts.local.environment import REDACTED, child_environment, recordable
+from parity.hosts.local.leader import oom_kills
+from parity.hosts.local.markers import LONGEST_LINE_BYTES, LineSearch
 from parity.records import Limits
 from parity.transcript import End, Head, Transcript, read_transcript
 
@@ -574,7 +574,7 @@ def test_orphans_that_come_to_us_are_reaped() -> None:
     code = f"""if True:
         import ctypes, pathlib, psutil, tempfile
         from parity.adapter import Launch
-        from parity.process import supervise
+        from parity.hosts.local import supervise
         from parity.records import Limits
         from parity.transcript import Head
         PR_SET_CHILD_SUBREAPER = 36
@@ -760,7 +760,7 @@ def test_nothing_is_warned_of_in_development_mode() -> None:
     code = """if True:
         import pathlib, tempfile
         from parity.adapter import Launch
-        from parity.process import Cancel, supervise
+        from parity.hosts.local import Cancel, supervise
         from parity.records import Limits
         from parity.transcript import Head
         with tempfile.TemporaryDirectory() as folder, Cancel() as cancel:

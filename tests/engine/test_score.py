@@ -1,6 +1,6 @@
 """What a report says of a runtime over all of its trials."""
 
-from parity.score import in_force
+from parity.judging.score import in_force
 
 
 def test_a_setting_that_never_varied_is_what_it_was() -> None:

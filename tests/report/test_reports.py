@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from parity.dictionary import METRICS, definition_sentence, strictness
 from parity.errors import ParityError
+from parity.reading.dictionary import METRICS, definition_sentence, strictness
 from parity.records import PageSpec, Report, Summary, TestSpec, Trial, Verdict
 from parity.report import FORMATS, render_page, render_table, report_json
 from parity.report.rows import HEADLINE, rounds_of

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 
-from parity.events import Event, Hello, Phase, Prompt, Token
+from parity.adapter.events import Event, Hello, Phase, Prompt, Token
 from parity.records import Job, LedgerEntry, Measurement, ModelFacts, TestSpec, Trial
 from parity.transcript import End, Head, Launched, Piece, Sample, Spawned, Transcript
 

@@ -1,23 +1,30 @@
 """Candle: its own published examples, as a crate or from a checkout, and parity's reference program on its library."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import ClassVar
 
-from parity.adapter import AdapterSettings, Availability, Build, Command, Job, Launch, Transcript, read_protocol
-from parity.events import Event
+from parity.adapter import (
+    Adapter,
+    AdapterSettings,
+    Availability,
+    Build,
+    Command,
+    Job,
+    Launch,
+    Transcript,
+    read_protocol,
+)
+from parity.adapter.events import Event
 from parity_adapters.candle import building, launching, reading
 from parity_adapters.candle.settings import CandleSettings
 
 
-class Candle:
+class Candle(Adapter[CandleSettings]):
     """Builds, launches and reads Candle's examples and the Candle reference."""
 
     name: ClassVar[str] = "candle"
     Settings: ClassVar[type[AdapterSettings]] = CandleSettings
-
-    def __init__(self, settings: AdapterSettings) -> None:
-        assert isinstance(settings, CandleSettings)
-        self.settings = settings
 
     @property
     def needs_tokenizer(self) -> bool:
@@ -36,10 +43,10 @@ class Candle:
         return building.read_probe(self.settings, transcript)
 
     def build(self) -> Command:
-        return building.build(self.settings)
+        return building.build(self.settings, Path(self.host.cache))
 
     def read_build(self, transcript: Transcript) -> Build:
-        return building.read_build(self.settings, transcript)
+        return building.read_build(self.settings, transcript, Path(self.host.cache))
 
     def launch(self, job: Job, build: Build | None) -> Launch:
         assert build is not None, "every source is built"

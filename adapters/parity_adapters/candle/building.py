@@ -2,11 +2,10 @@
 
 import re
 from functools import partial
+from pathlib import Path
 
-from parity import cargo
-from parity.adapter import Availability, Build, Command, Transcript
-from parity.cargo import Known
-from parity.errors import ReadError
+from parity.adapter import Availability, Build, Command, ReadError, Transcript, cargo
+from parity.adapter.cargo import Known
 from parity_adapters.candle.settings import CandleSettings
 
 REFERENCE = "candle-reference"
@@ -88,30 +87,30 @@ def _in_folder(settings: CandleSettings, transcript: Transcript) -> Availability
     return Availability(ready=True, version=f"{wanted} {package.version}", device=settings.device)
 
 
-def build(settings: CandleSettings) -> Command:
+def build(settings: CandleSettings, cache: Path) -> Command:
     """Idempotent: where all is built already, Cargo says so within a second."""
     features = (f"--features={','.join(settings.features)}",) if settings.features else ()
     examples = tuple(f"--example={name}" for name in settings.examples)
     flags = {"RUSTFLAGS": f"-C target-cpu={settings.target_cpu}"} if settings.target_cpu else {}
-    apart = {**flags, "CARGO_TARGET_DIR": str(settings.build_folder / "target")}
+    apart = {**flags, "CARGO_TARGET_DIR": str(settings.build_folder(cache) / "target")}
     run = partial(cargo.command, toolchain=settings.toolchain)
     if settings.source == "crate":
         what = ("install", "candle-examples", f"--version={settings.crate_version}", *examples)
-        return run(*what, f"--root={settings.build_folder}", "--locked", *features, env=apart)
+        return run(*what, f"--root={settings.build_folder(cache)}", "--locked", *features, env=apart)
     run = partial(run, "build", "--release", "--locked", cargo.MESSAGES, *features, cwd=settings.folder)
     if settings.source == "checkout":
         return run("--package=candle-examples", *examples, env=flags)
     # Cargo from 1.91 on keeps what it compiles of others' crates there, for every clone of ours.
-    apart["CARGO_BUILD_BUILD_DIR"] = str(settings.shared_build_folder)
+    apart["CARGO_BUILD_BUILD_DIR"] = str(settings.shared_build_folder(cache))
     return run(f"--package={REFERENCE}", env=apart)
 
 
-def read_build(settings: CandleSettings, transcript: Transcript) -> Build:
+def read_build(settings: CandleSettings, transcript: Transcript, cache: Path) -> Build:
     failed = _failure(settings, transcript)
     if failed is not None:
         return Build(reason=failed.reason, remedy=failed.remedy)
     if settings.source == "crate":
-        return Build(executables={name: str(settings.build_folder / "bin" / name) for name in settings.examples})
+        return Build(executables={name: str(settings.build_folder(cache) / "bin" / name) for name in settings.examples})
     wanted = settings.examples if settings.source == "checkout" else (REFERENCE,)
     built = cargo.executables(transcript)
     missing = [name for name in wanted if name not in built]

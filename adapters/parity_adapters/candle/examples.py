@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from parity.adapter import Job
-from parity.errors import RefusedError
+from parity.adapter import Job, RefusedError
 from parity_adapters.candle.settings import CandleSettings, Example
 
 CHAT_HEAD = "<|im_start|>user\n"

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from parity.adapter import PROTOCOL_MARKERS, Build, Job, Launch, Marker, Markers
-from parity.errors import RefusedError
+from parity.adapter import PROTOCOL_MARKERS, Build, Job, Launch, Marker, Markers, RefusedError
 from parity_adapters.candle.building import REFERENCE
 from parity_adapters.candle.examples import Program, program_for
 from parity_adapters.candle.settings import CandleSettings

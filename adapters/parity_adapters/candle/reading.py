@@ -11,9 +11,8 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 
-from parity.adapter import Job, Transcript
-from parity.errors import ReadError
-from parity.events import (
+from parity.adapter import Job, ReadError, Transcript
+from parity.adapter.events import (
     PROTOCOL_VERSION,
     Bye,
     Chunk,

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from parity.adapter import AdapterSettings, InputPath, cache_folder
+from parity.adapter import AdapterSettings, InputPath
 
 Example = Literal["quantized-qwen3", "quantized", "quantized-phi"]
 Feature = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
@@ -106,18 +106,16 @@ class CandleSettings(AdapterSettings):
                 return device
         return "cpu"
 
-    @property
-    def build_folder(self) -> Path:
+    def build_folder(self, cache: Path) -> Path:
         """Outside any clone, and one for each thing that can be built, so that no build replaces another's result."""
         if self.source == "crate":
-            return cache_folder() / "candle" / f"{self.crate_version}-{self._how}"
+            return cache / "candle" / f"{self.crate_version}-{self._how}"
         clone = hashlib.sha256(self.folder.encode()).hexdigest()[:12]
-        return cache_folder() / "candle" / f"reference-{clone}-{self._how}"
+        return cache / "candle" / f"reference-{clone}-{self._how}"
 
-    @property
-    def shared_build_folder(self) -> Path:
+    def shared_build_folder(self, cache: Path) -> Path:
         """What every clone's build of the reference has in common: the crates of others."""
-        return cache_folder() / "candle" / f"reference-{self._how}"
+        return cache / "candle" / f"reference-{self._how}"
 
     @property
     def _how(self) -> str:

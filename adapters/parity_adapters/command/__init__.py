@@ -23,12 +23,12 @@ from parity.adapter import (
     Marker,
     Markers,
     Program,
+    ReadError,
     Record,
     Transcript,
     read_protocol,
 )
-from parity.errors import ReadError
-from parity.events import Event, Phase, Prompt, RuntimeFigure, Settings, Text
+from parity.adapter.events import Event, Phase, Prompt, RuntimeFigure, Settings, Text
 
 PLACEHOLDERS = (
     "model",
@@ -136,15 +136,11 @@ class CommandSettings(AdapterSettings):
         return self
 
 
-class CommandLine(Adapter):
+class CommandLine(Adapter[CommandSettings]):
     """Drives a program by its settings alone."""
 
     name: ClassVar[str] = "command"
     Settings: ClassVar[type[AdapterSettings]] = CommandSettings
-
-    def __init__(self, settings: AdapterSettings) -> None:
-        assert isinstance(settings, CommandSettings)
-        self.settings = settings
 
     def probe(self) -> Command:
         return Command(argv=(self.settings.program, *self.settings.version_args), cwd=self.settings.cwd, deadline_s=30)
@@ -160,12 +156,6 @@ class CommandLine(Adapter):
         good = transcript.end is not None and transcript.end.exit_code == 0
         printed = next((line.text.strip() for line in transcript.lines("out") if line.text.strip()), None)
         return Availability(ready=True, version=printed[:80] if good and printed else None, device=self.settings.device)
-
-    def build(self) -> Command | None:
-        return None
-
-    def read_build(self, transcript: Transcript) -> Build:
-        raise NotImplementedError("nothing is built")
 
     def launch(self, job: Job, build: Build | None) -> Launch:
         markers = self.settings.markers

@@ -1,8 +1,6 @@
 """llama-cpp-python, driven through a worker that runs in an environment which has it."""
 
 import shlex
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
@@ -10,6 +8,7 @@ from pydantic import Field, model_validator
 
 from parity.adapter import (
     PROTOCOL_MARKERS,
+    Adapter,
     AdapterSettings,
     Availability,
     Build,
@@ -17,12 +16,10 @@ from parity.adapter import (
     Job,
     Launch,
     Program,
+    RefusedError,
     Transcript,
-    read_protocol,
     read_protocol_probe,
 )
-from parity.errors import RefusedError
-from parity.events import Event
 
 WORKER = Path(__file__).with_name("worker.py")
 
@@ -58,16 +55,16 @@ class LlamaCppSettings(AdapterSettings):
         return self
 
 
-class LlamaCpp:
+class LlamaCpp(Adapter[LlamaCppSettings]):
     """Probes, launches and reads llama-cpp-python."""
 
     name: ClassVar[str] = "llama_cpp"
     Settings: ClassVar[type[AdapterSettings]] = LlamaCppSettings
 
-    def __init__(self, settings: AdapterSettings) -> None:
-        assert isinstance(settings, LlamaCppSettings)
-        self.settings = settings
-        self.python = settings.python or sys.executable
+    @property
+    def python(self) -> str:
+        """The interpreter that runs the worker."""
+        return self.settings.python or self.host.python
 
     def probe(self) -> Command:
         return Command(argv=(self.python, str(WORKER), "--probe"))
@@ -79,12 +76,6 @@ class LlamaCpp:
             remedy = f"{shlex.quote(self.python)} -m pip install llama-cpp-python"
         return read_protocol_probe(transcript, install=remedy, otherwise=APART)
 
-    def build(self) -> Command | None:
-        return None
-
-    def read_build(self, transcript: Transcript) -> Build:
-        raise NotImplementedError("llama-cpp-python is never built by parity")
-
     def launch(self, job: Job, build: Build | None) -> Launch:
         if job.model.format != "gguf":
             raise RefusedError(f"llama.cpp reads GGUF files only, and {job.model.path} is a folder")
@@ -93,6 +84,3 @@ class LlamaCpp:
             files={"job.json": job.model_dump_json()},
             markers=PROTOCOL_MARKERS,
         )
-
-    def read(self, transcript: Transcript, job: Job) -> Iterator[Event]:
-        return read_protocol(transcript)

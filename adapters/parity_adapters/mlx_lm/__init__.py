@@ -1,8 +1,6 @@
 """mlx-lm on Apple's MLX, driven through a worker that runs in an environment which has both."""
 
 import shlex
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -10,6 +8,7 @@ from pydantic import Field
 
 from parity.adapter import (
     PROTOCOL_MARKERS,
+    Adapter,
     AdapterSettings,
     Availability,
     Build,
@@ -17,12 +16,10 @@ from parity.adapter import (
     Job,
     Launch,
     Program,
+    RefusedError,
     Transcript,
-    read_protocol,
     read_protocol_probe,
 )
-from parity.errors import RefusedError
-from parity.events import Event
 from parity_adapters.mlx_lm.worker import ARCHITECTURES, PRE_TOKENIZERS, READ_TYPES
 
 WORKER = Path(__file__).with_name("worker.py")
@@ -51,16 +48,16 @@ class MlxLmSettings(AdapterSettings):
     )
 
 
-class MlxLm:
+class MlxLm(Adapter[MlxLmSettings]):
     """Probes, launches and reads mlx-lm."""
 
     name: ClassVar[str] = "mlx_lm"
     Settings: ClassVar[type[AdapterSettings]] = MlxLmSettings
 
-    def __init__(self, settings: AdapterSettings) -> None:
-        assert isinstance(settings, MlxLmSettings)
-        self.settings = settings
-        self.python = settings.python or sys.executable
+    @property
+    def python(self) -> str:
+        """The interpreter that runs the worker."""
+        return self.settings.python or self.host.python
 
     def probe(self) -> Command:
         return Command(argv=(self.python, str(WORKER), "--probe"), env=OFFLINE)
@@ -69,15 +66,9 @@ class MlxLm:
         if transcript.no_spawn is not None:
             remedy = "set `python` to an interpreter that exists, or leave it out"
         else:
-            backend = "" if sys.platform == "darwin" else " 'mlx[cpu]'"
+            backend = "" if self.host.platform == "darwin" else " 'mlx[cpu]'"
             remedy = f"{shlex.quote(self.python)} -m pip install mlx-lm{backend}"
         return read_protocol_probe(transcript, install=remedy, otherwise=APART)
-
-    def build(self) -> Command | None:
-        return None
-
-    def read_build(self, transcript: Transcript) -> Build:
-        raise NotImplementedError("mlx-lm is never built by parity")
 
     def launch(self, job: Job, build: Build | None) -> Launch:
         if job.model.format == "gguf":
@@ -88,9 +79,6 @@ class MlxLm:
             files={"job.json": job.model_dump_json()},
             markers=PROTOCOL_MARKERS,
         )
-
-    def read(self, transcript: Transcript, job: Job) -> Iterator[Event]:
-        return read_protocol(transcript)
 
 
 def _refuse_foreign_gguf(job: Job) -> None:

@@ -4,9 +4,8 @@ its answer comes at once, and what it runs after the answer is not waited for.""
 from collections.abc import Iterator
 from typing import ClassVar
 
-from parity.adapter import AdapterSettings, Availability, Build, Command, Job, Launch, Transcript
-from parity.errors import RefusedError
-from parity.events import Event
+from parity.adapter import Adapter, AdapterSettings, Availability, Build, Command, Job, Launch, RefusedError, Transcript
+from parity.adapter.events import Event
 from parity_adapters.paraphym import building
 from parity_adapters.paraphym.building import EXAMPLE
 from parity_adapters.paraphym.launch import launch
@@ -17,21 +16,20 @@ from parity_adapters.paraphym.settings import ParaphymSettings
 __all__ = ["Paraphym", "ParaphymSettings"]
 
 
-class Paraphym:
+class Paraphym(Adapter[ParaphymSettings]):
     """Probes, builds, launches and reads paraphym."""
 
     name: ClassVar[str] = "paraphym"
-    needs_tokenizer: ClassVar[bool] = True
     Settings: ClassVar[type[AdapterSettings]] = ParaphymSettings
 
-    def __init__(self, settings: AdapterSettings) -> None:
-        assert isinstance(settings, ParaphymSettings)
-        self.settings = settings
+    @property
+    def needs_tokenizer(self) -> bool:
+        return True
 
     @staticmethod
-    def prompt_as(query: str) -> str:
+    def prompt_as(prompt: str) -> str:
         """The user turn that paraphym makes of a query, for other runtimes to be given the same."""
-        return compose(query)
+        return compose(prompt)
 
     @property
     def checkout(self) -> str:
@@ -53,7 +51,7 @@ class Paraphym:
     def launch(self, job: Job, build: Build | None) -> Launch:
         if build is None or EXAMPLE not in build.executables:
             raise RefusedError(f"{EXAMPLE} was not built")
-        return launch(job, self.settings, build.executables[EXAMPLE])
+        return launch(job, self.settings, build.executables[EXAMPLE], self.host)
 
     def read(self, transcript: Transcript, job: Job) -> Iterator[Event]:
         return read_events(transcript, job, self.settings)

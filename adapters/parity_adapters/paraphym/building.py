@@ -1,9 +1,7 @@
 """How `fluent_builder` is built from a checkout. Nothing is run here."""
 
-from parity import cargo
-from parity.adapter import Availability, Build, Command, Transcript
-from parity.cargo import Known
-from parity.errors import ReadError
+from parity.adapter import Availability, Build, Command, ReadError, Transcript, cargo
+from parity.adapter.cargo import Known
 from parity_adapters.paraphym.settings import ParaphymSettings
 
 EXAMPLE = "fluent_builder"

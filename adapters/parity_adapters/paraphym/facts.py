@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from parity.adapter import Job, Transcript
-from parity.events import Settings
+from parity.adapter.events import Settings
 from parity_adapters.paraphym import log as marks
 from parity_adapters.paraphym.answer import Answer, shown
 from parity_adapters.paraphym.launch import FORCED_TOP_P, uncounted

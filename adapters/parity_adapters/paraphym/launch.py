@@ -1,10 +1,8 @@
 """How one trial of `fluent_builder` is started: arguments, a cache folder of its own, and when it is stopped."""
 
-import sys
 from pathlib import Path
 
-from parity.adapter import Job, Launch, Marker, Markers
-from parity.errors import RefusedError
+from parity.adapter import HostFacts, Job, Launch, Marker, Markers, RefusedError
 from parity_adapters.paraphym.prompt import query_of
 from parity_adapters.paraphym.settings import ParaphymSettings
 
@@ -21,7 +19,7 @@ FAIL = Marker(
 )
 
 
-def launch(job: Job, settings: ParaphymSettings, executable: str, platform: str = sys.platform) -> Launch:
+def launch(job: Job, settings: ParaphymSettings, executable: str, host: HostFacts) -> Launch:
     """Raises `RefusedError` for what the program can't do."""
     refuse_impossible(job, settings)
     return Launch(
@@ -33,10 +31,10 @@ def launch(job: Job, settings: ParaphymSettings, executable: str, platform: str 
             f"--temperature={temperature(job, settings)!r}",
         ),
         env={
-            **own_cache(job.scratch, platform),
-            "HF_HOME": settings.hf_home,
-            "TOKIO_WORKER_THREADS": str(settings.tokio_threads),
-            "RAYON_NUM_THREADS": str(settings.rayon_threads),
+            **own_cache(job.scratch, host.platform),
+            "HF_HOME": settings.hf_home or host.hf_home,
+            "TOKIO_WORKER_THREADS": str(settings.tokio_threads or host.usable_cpus),
+            "RAYON_NUM_THREADS": str(settings.rayon_threads or host.usable_cpus),
         },
         cwd=job.scratch,
         markers=markers(whole=job.kind == "whole"),

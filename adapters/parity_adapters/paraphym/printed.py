@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from parity.events import RuntimeFigure
+from parity.adapter.events import RuntimeFigure
 
 _LINES = re.compile(
     r"\n\n✅ Generation complete!\n"

@@ -4,9 +4,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from parity.adapter import Job, Transcript
-from parity.errors import ReadError
-from parity.events import Chunk, Error, Event, Phase, Prompt, Text
+from parity.adapter import Job, ReadError, Transcript
+from parity.adapter.events import Chunk, Error, Event, Phase, Prompt, Text
 from parity_adapters.paraphym import log as marks
 from parity_adapters.paraphym.answer import Answer, Shown, find_answer, shown
 from parity_adapters.paraphym.facts import in_force

@@ -1,17 +1,8 @@
 """The `[runtimes.NAME]` table of the paraphym adapter."""
 
-import os
-
 from pydantic import Field
 
-from parity.adapter import AdapterSettings, InputPath, user_hf_home
-
-
-def usable_cpus() -> int:
-    """What the program would choose by itself: the CPUs that it may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+from parity.adapter import AdapterSettings, InputPath
 
 
 class ParaphymSettings(AdapterSettings):
@@ -38,15 +29,13 @@ class ParaphymSettings(AdapterSettings):
         description="what to pass for a test with temperature 0, by which the program divides: 0.001 is greedy in "
         "effect; such tests are refused unless set",
     )
-    tokio_threads: int = Field(
-        default_factory=usable_cpus,
-        gt=0,
-        description="TOKIO_WORKER_THREADS; all usable CPUs unless set, its own default",
+    tokio_threads: int | None = Field(
+        default=None, gt=0, description="TOKIO_WORKER_THREADS; all usable CPUs unless set, its own default"
     )
-    rayon_threads: int = Field(
-        default_factory=usable_cpus, gt=0, description="RAYON_NUM_THREADS; all usable CPUs unless set, its own default"
+    rayon_threads: int | None = Field(
+        default=None, gt=0, description="RAYON_NUM_THREADS; all usable CPUs unless set, its own default"
     )
-    hf_home: InputPath = Field(
-        default_factory=lambda: str(user_hf_home()),
+    hf_home: InputPath | None = Field(
+        default=None,
         description="Hugging Face cache with its models; parity's own HF_HOME, or ~/.cache/huggingface, unless set",
     )

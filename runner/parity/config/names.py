@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from parity.config.schema import BoundGate, Config, Gate, NoFailedTrialsGate, RatioGate
-from parity.dictionary import METRICS
 from parity.errors import Problem
+from parity.reading.dictionary import METRICS
 
 
 def cross_check(config: Config) -> Iterator[Problem]:

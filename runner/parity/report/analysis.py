@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Literal
 
-from parity.dictionary import METRICS, only_a_bound
+from parity.reading.dictionary import METRICS, only_a_bound
 from parity.records import Claim, Report, RuntimeReport, Summary, Verdict
 from parity.report.markdown import inline
 from parity.report.rows import (

@@ -1,7 +1,7 @@
 """On which footing an implementation and the baseline were compared, and what can't be known of a side that shows text
 but no tokens."""
 
-from parity.dictionary import only_a_bound
+from parity.reading.dictionary import only_a_bound
 from parity.records import LedgerEntry, Report, Trial
 from parity.report.rows import Row, metric_title, runtime_title, summary_of
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from parity.dictionary import METRICS
 from parity.errors import ParityError
+from parity.reading.dictionary import METRICS
 from parity.records import ModelFacts, Report, RuntimeReport, TestSpec
 from parity.report.analysis import (
     CROSSED,

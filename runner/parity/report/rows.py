@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from parity.dictionary import METRICS, only_a_bound, strictness
+from parity.reading.dictionary import METRICS, only_a_bound, strictness
 from parity.records import (
     Comparison,
     Interval,

@@ -12,12 +12,13 @@ import pytest
 from builders import SPAWN_NS, job
 
 from parity.adapter import Build
+from parity.adapter.events import Chunk, Event, Phase, Settings, Text
 from parity.errors import ReadError
-from parity.events import Chunk, Event, Phase, Settings, Text
-from parity.metrics import measure
-from parity.outcome import classify
-from parity.process import supervise
-from parity.process.markers import line_searches
+from parity.hosts.local import supervise
+from parity.hosts.local.markers import line_searches
+from parity.hosts.machine import host_facts
+from parity.reading.measure import measure
+from parity.reading.outcome import classify
 from parity.records import Failure, Job, Limits, Measurement, Scalar
 from parity.transcript import End, EndedBy, Head, Launched, Piece, Spawned, Transcript
 from parity_adapters.paraphym import Paraphym, ParaphymSettings
@@ -103,7 +104,7 @@ Play = Callable[..., Played]
 
 def adapter(**settings: Any) -> Paraphym:
     given = {"path": "/checkout", "greedy_temperature": 0.001, "tokio_threads": 3, "rayon_threads": 2, **settings}
-    return Paraphym(ParaphymSettings.model_validate_json(json.dumps(given)))
+    return Paraphym(ParaphymSettings.model_validate_json(json.dumps(given)), host_facts())
 
 
 def asking(query: str, *, max_tokens: int = 51, scratch: str = "/scratch", **changes: Any) -> Job:

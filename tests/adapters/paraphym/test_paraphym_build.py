@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from parity.adapter import Availability, Build
-from parity.process import supervise
+from parity.hosts.local import supervise
+from parity.hosts.machine import host_facts
 from parity.records import Limits
 from parity.transcript import End, Head, Launched, Spawned, Transcript
 from parity_adapters.paraphym import Paraphym, ParaphymSettings
@@ -19,7 +20,7 @@ HELLO = 'fn main() { println!("hello") }\n'
 
 
 def adapter(path: Path | str, **settings: Any) -> Paraphym:
-    return Paraphym(ParaphymSettings.model_validate_json(json.dumps({"path": str(path), **settings})))
+    return Paraphym(ParaphymSettings.model_validate_json(json.dumps({"path": str(path), **settings})), host_facts())
 
 
 def probed(path: Path, **settings: Any) -> Availability:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from parity.events import Error, Prompt
+from parity.adapter.events import Error, Prompt
 
 ANSWER_OF_51_TOKENS = 279
 """Characters of the same greedy-like answer in several recordings."""

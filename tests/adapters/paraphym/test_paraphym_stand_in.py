@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from parity.events import RuntimeFigure
-from parity.process.deadlines import AFTER_FAIL_S
+from parity.adapter.events import RuntimeFigure
+from parity.hosts.local.deadlines import AFTER_FAIL_S
 
 pytestmark = pytest.mark.slow
 

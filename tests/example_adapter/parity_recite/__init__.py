@@ -1,7 +1,5 @@
 """The adapter of recite: says how to ask it, and reads what it answers. Starts nothing itself."""
 
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
@@ -9,18 +7,17 @@ from pydantic import Field
 
 from parity.adapter import (
     PROTOCOL_MARKERS,
+    Adapter,
     AdapterSettings,
     Availability,
     Build,
     Command,
     Job,
     Launch,
+    RefusedError,
     Transcript,
-    read_protocol,
     read_protocol_probe,
 )
-from parity.errors import RefusedError
-from parity.events import Event
 
 WORKER = Path(__file__).with_name("worker.py")
 
@@ -32,27 +29,22 @@ class ReciteSettings(AdapterSettings):
     step_bytes: int = Field(default=1_000_000, gt=0, description="bytes of the weights that are read for each token")
 
 
-class Recite:
+class Recite(Adapter[ReciteSettings]):
     """Probes, launches and reads recite."""
 
     name: ClassVar[str] = "recite"
     Settings: ClassVar[type[AdapterSettings]] = ReciteSettings
 
-    def __init__(self, settings: AdapterSettings) -> None:
-        assert isinstance(settings, ReciteSettings)
-        self.python = settings.python or sys.executable
+    @property
+    def python(self) -> str:
+        """The interpreter that runs the worker."""
+        return self.settings.python or self.host.python
 
     def probe(self) -> Command:
         return Command(argv=(self.python, str(WORKER), "--probe"))
 
     def read_probe(self, transcript: Transcript) -> Availability:
         return read_protocol_probe(transcript, install=f"{self.python} -m pip install parity-recite")
-
-    def build(self) -> Command | None:
-        return None
-
-    def read_build(self, transcript: Transcript) -> Build:
-        raise NotImplementedError("recite is never built by parity")
 
     def launch(self, job: Job, build: Build | None) -> Launch:
         if job.model.format != "gguf":
@@ -62,6 +54,3 @@ class Recite:
             files={"job.json": job.model_dump_json()},
             markers=PROTOCOL_MARKERS,
         )
-
-    def read(self, transcript: Transcript, job: Job) -> Iterator[Event]:
-        return read_protocol(transcript)

@@ -1,0 +1,37 @@
+"""The contract between parity and a runtime's adapter: all that an adapter may import.
+
+`parity.adapter` holds the base class, jobs, commands and the protocol reader; `parity.adapter.events` the typed events;
+`parity.adapter.cargo` what Cargo says, for runtimes that it builds.
+"""
+
+from parity.adapter.base import Adapter, AdapterSettings, InputPath, Program
+from parity.adapter.commands import Availability, Build, Command, Launch, Marker, Markers, Need
+from parity.adapter.protocol import PROTOCOL_MARKERS, read_protocol, read_protocol_probe
+from parity.errors import ReadError, RefusedError
+from parity.records import HostFacts, Job, Record, Task
+from parity.transcript import Line, Transcript
+
+__all__ = [
+    "PROTOCOL_MARKERS",
+    "Adapter",
+    "AdapterSettings",
+    "Availability",
+    "Build",
+    "Command",
+    "HostFacts",
+    "InputPath",
+    "Job",
+    "Launch",
+    "Line",
+    "Marker",
+    "Markers",
+    "Need",
+    "Program",
+    "ReadError",
+    "Record",
+    "RefusedError",
+    "Task",
+    "Transcript",
+    "read_protocol",
+    "read_protocol_probe",
+]

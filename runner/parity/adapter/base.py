@@ -1,0 +1,106 @@
+"""The base class of adapters: what each must say, and defaults for the rest."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, ClassVar, Generic, TypeVar
+
+from pydantic import AfterValidator, ValidationInfo
+
+from parity.adapter.commands import Availability, Build, Command, Launch, Need
+from parity.adapter.events import Event
+from parity.adapter.protocol import read_protocol
+from parity.records import HostFacts, Job, Record, Task
+from parity.transcript import Transcript
+
+
+class AdapterSettings(Record):
+    """Base of an adapter's own table in the config; unknown keys are refused."""
+
+
+def _beside_config(path: str, info: ValidationInfo) -> str:
+    folder = (info.context or {}).get("folder")
+    expanded = Path(path).expanduser()
+    return str(folder.resolve() / expanded) if folder is not None else str(expanded)
+
+
+def _program(path: str, info: ValidationInfo) -> str:
+    return _beside_config(path, info) if "/" in path or path.startswith("~") else path
+
+
+InputPath = Annotated[str, AfterValidator(_beside_config)]
+"""A file or folder named in the config: relative to the config's folder, `~` expanded."""
+
+Program = Annotated[str, AfterValidator(_program)]
+"""An executable: a bare name is looked up on PATH, anything with a `/` is an `InputPath`."""
+
+SettingsT = TypeVar("SettingsT", bound=AdapterSettings)
+
+
+class Adapter(ABC, Generic[SettingsT]):
+    """Knows how to probe, build, launch and read one runtime.
+
+    All methods are pure: an adapter describes and reads, it spawns, hashes and creates nothing. What it needs to know
+    of the machine on which the runtime runs is in `host`.
+    """
+
+    name: ClassVar[str]
+    Settings: ClassVar[type[AdapterSettings]]
+    tasks: ClassVar[frozenset[Task]] = frozenset({"generate"})
+    """What a trial can ask of this runtime."""
+
+    def __init__(self, settings: SettingsT, host: HostFacts) -> None:
+        self.settings = settings
+        self.host = host
+
+    @property
+    def checkout(self) -> str | None:
+        """The folder of the source tree that `build` compiles; parity records its commit. None: there is none."""
+        return None
+
+    @property
+    def needs_tokenizer(self) -> bool:
+        """Whether jobs need a `tokenizer.json` and, unless the prompt is raw, the prompt in its chat template."""
+        return False
+
+    @property
+    def no_proof(self) -> str | None:
+        """Why the runtime can't be asked to run a tiny model before the first trial; None where it can."""
+        return None
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """Files that must be there before a build or a trial."""
+        return ()
+
+    @staticmethod
+    def prompt_as(prompt: str) -> str | None:
+        """The text that the runtime really sends as the user's turn for `prompt`, for other runtimes to be given the
+        same; None where it sends the prompt as it is."""
+        return None
+
+    @abstractmethod
+    def probe(self) -> Command:
+        """What to run to learn version and device. It must be cheap, and must not download or compile."""
+
+    @abstractmethod
+    def read_probe(self, transcript: Transcript) -> Availability:
+        """Ready, or why not. A program that isn't there is a transcript too (`no_spawn`)."""
+
+    def build(self) -> Command | None:
+        """What to run before the first trial, outside every timed one; None where nothing is built."""
+        return None
+
+    def read_build(self, transcript: Transcript) -> Build:
+        """What came of `build`. Called only where `build` returned a command."""
+        raise NotImplementedError(f"{self.name} has a build and no read_build")
+
+    @abstractmethod
+    def launch(self, job: Job, build: Build | None) -> Launch:
+        """How to start the job. Raises `RefusedError` for a job that this runtime can't do."""
+
+    def read(self, transcript: Transcript, job: Job) -> Iterator[Event]:
+        """The events of a transcript, in order; by default those of the event protocol on standard output.
+
+        Raises `ReadError` where the transcript can't be read: never a zero."""
+        return read_protocol(transcript)

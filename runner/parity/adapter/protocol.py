@@ -1,0 +1,87 @@
+"""Reads programs that speak the event protocol."""
+
+from collections.abc import Iterator
+
+from pydantic import ValidationError
+
+from parity.adapter.commands import Availability, Marker, Markers
+from parity.adapter.events import EVENT, PROTOCOL_VERSION, Bye, Event, Hello
+from parity.errors import ReadError
+from parity.transcript import Line, Transcript
+
+_EVENT = r'^(?=.*"ev":\s*"{}")'
+PROTOCOL_MARKERS = Markers(
+    ready=Marker(pattern=_EVENT.format("phase") + r'(?=.*"name":\s*"ready")'),
+    first_token=Marker(pattern=_EVENT.format("token")),
+    token=Marker(pattern=_EVENT.format("token")),
+)
+"""Markers of a program that speaks the event protocol on its standard output."""
+
+
+def read_protocol(transcript: Transcript) -> Iterator[Event]:
+    """The events of a program that speaks the event protocol on its standard output.
+
+    Raises:
+        ReadError: a line isn't an event, the first isn't `hello` of this version, an event is stamped outside the
+            time between spawn and its own arrival or before the event ahead of it, or something follows `bye`.
+            A last line without its newline is what a dying program left, and is passed over.
+    """
+    spawned_ns = transcript.spawn.t_ns if transcript.spawn else 0
+    previous: Event | None = None
+    for number, line in enumerate(transcript.lines("out"), start=1):
+        if not line.complete or not line.text.strip():
+            continue
+        event = _parse(line, number)
+        if previous is None and not (isinstance(event, Hello) and event.protocol == PROTOCOL_VERSION):
+            raise ReadError(
+                f"line {number}: the first event must be hello of protocol {PROTOCOL_VERSION}, not {line.text[:200]}"
+            )
+        if isinstance(previous, Bye):
+            raise ReadError(f"line {number}: something follows bye: {line.text[:200]}")
+        if not max(spawned_ns, previous.t_ns if previous else 0) <= event.t_ns <= line.t_ns:
+            raise ReadError(
+                f"line {number}: stamped {event.t_ns} ns, which is not between "
+                f"{'the event before it' if previous else 'the spawn'} and its arrival at {line.t_ns} ns: "
+                "stamps must come from the system's monotonic clock"
+            )
+        previous = event
+        yield event
+
+
+def _parse(line: Line, number: int) -> Event:
+    try:
+        return EVENT.validate_json(line.text)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ReadError(f"line {number} is not an event ({where}: {first['msg']}): {line.text[:200]}") from error
+
+
+def read_protocol_probe(transcript: Transcript, install: str, otherwise: str | None = None) -> Availability:
+    """Reads the probe of a worker that speaks the protocol: `hello` is ready; an `error` event says why not.
+
+    `install` is the command that would make the runtime ready, unless the event has a remedy of its own; `otherwise` is
+    another way, told after either."""
+    found = _read_probe(transcript, install)
+    if found.ready or otherwise is None:
+        return found
+    return found.model_copy(update={"remedy": f"{found.remedy}; {otherwise}"})
+
+
+def _read_probe(transcript: Transcript, install: str) -> Availability:
+    if transcript.no_spawn is not None:
+        argv0 = transcript.launch.argv[0] if transcript.launch else "the program"
+        return Availability(ready=False, reason=f"{argv0}: {transcript.no_spawn.message}", remedy=install)
+    try:
+        events = list(read_protocol(transcript))
+    except ReadError as error:
+        return Availability(ready=False, reason=str(error), remedy=install)
+    for event in events:
+        if event.ev == "error":
+            return Availability(ready=False, reason=event.message, remedy=event.remedy or install)
+    if not events:
+        last = " / ".join(transcript.tail(3)) or "it printed nothing"
+        return Availability(ready=False, reason=f"the probe gave no answer: {last}", remedy=install)
+    hello = events[0]
+    assert isinstance(hello, Hello)
+    return Availability(ready=True, version=f"{hello.runtime} {hello.version}", device=hello.device)

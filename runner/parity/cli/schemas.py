@@ -1,0 +1,59 @@
+"""The JSON Schemas that parity publishes, made from the records themselves."""
+
+import json
+from typing import Any
+
+from parity.adapter.events import EVENT
+from parity.config import Config
+from parity.errors import ParityError
+from parity.records import Report, Trial
+from parity.registry import entries, settings_of
+from parity.run.log import RunRecord
+
+NAMES = ("config", "events", "report", "results", "run")
+
+
+def schema_of(what: str) -> str:
+    """One schema as indented JSON.
+
+    Raises:
+        ParityError: there is none of this name.
+    """
+    makers = {
+        "config": config_schema,
+        "events": EVENT.json_schema,
+        "report": Report.model_json_schema,
+        "results": Trial.model_json_schema,
+        "run": RunRecord.model_json_schema,
+    }
+    if what not in makers:
+        raise ParityError(f"there is no schema {what!r}: one of {', '.join(NAMES)}")
+    return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **makers[what]()}, indent=2)
+
+
+def config_schema() -> dict[str, Any]:
+    """The schema of a config file, with every installed adapter's own keys in the runtimes' tables."""
+    schema = Config.model_json_schema()
+    schema["required"] = [key for key in schema["required"] if key != "name"]
+    common = schema["$defs"]["RuntimeConfig"]
+    tables = []
+    for entry in entries():
+        if entry.broken is not None:
+            continue
+        own = settings_of(entry.name).model_json_schema()
+        schema["$defs"] |= own.get("$defs", {})
+        tables.append(
+            {
+                "type": "object",
+                "additionalProperties": False,
+                "properties": {
+                    **common["properties"],
+                    "adapter": {"const": entry.name},
+                    **own.get("properties", {}),
+                },
+                "required": ["adapter", *own.get("required", ())],
+            }
+        )
+    # A runtime's table is told apart by its adapter; adapters not installed here can't be described.
+    schema["$defs"]["RuntimeConfig"] = {"anyOf": tables, "description": common.get("description", "")}
+    return schema

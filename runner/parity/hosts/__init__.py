@@ -1,0 +1,1 @@
+"""Where trials run: this machine, through `hosts.local`, and the facts of a machine."""

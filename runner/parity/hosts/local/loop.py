@@ -1,0 +1,362 @@
+"""One thread, one selector: stamps and writes down what a process prints, keeps its deadlines, and ends it.
+
+Memory and CPU time are sampled in the same thread, right after output was read: the next piece is furthest away
+then.
+"""
+
+import errno
+import os
+import secrets
+import selectors
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import psutil
+
+from parity.adapter import Command, Launch, Markers
+from parity.hosts.local.cancel import Cancel
+from parity.hosts.local.deadlines import Deadlines, ns
+from parity.hosts.local.environment import TREE_VARIABLE, child_environment, recordable
+from parity.hosts.local.leader import Leader, oom_kills
+from parity.hosts.local.markers import LineSearch, Sought, line_searches
+from parity.hosts.local.tree import Tree, Usage
+from parity.records import Limits
+from parity.transcript import (
+    End,
+    EndedBy,
+    Head,
+    Launched,
+    NoSpawn,
+    Piece,
+    Sample,
+    Spawned,
+    Stream,
+    Transcript,
+    TranscriptWriter,
+    read_transcript,
+)
+
+READ_BYTES = 64 * 1024
+READS_OF_A_FULL_PIPE = 16
+MOST_PIECES = 1_000_000
+"""A program that prints byte by byte without end is cut here, long before `max_output_bytes`."""
+
+FIRST_SAMPLE_S = 0.05
+SAMPLE_EVERY_S = 0.25
+SETTLE_S = 0.5
+"""What descendants get to end by themselves after a leader that exited of its own accord."""
+SETTLE_LOOK_S = 0.02
+KILL_S = 10.0
+"""How long a killed process may take to be gone (it may hang in a driver) before it is given up."""
+
+SWITCH_S = 0.0002
+
+LADDER = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What was just seen, for a progress display. `count`: tokens so far."""
+
+    kind: Literal["spawn", "ready", "first-token", "token", "end"]
+    t_ns: int
+    count: int
+
+
+def supervise(
+    launch: Command | Launch,
+    *,
+    head: Head,
+    path: Path,
+    limits: Limits,
+    pass_env: Sequence[str] = (),
+    cancel: Cancel | None = None,
+    watch: Callable[[Sighting], None] | None = None,
+    hidden: Sequence[str] = (),
+) -> Transcript:
+    """Runs a program to its end and returns the transcript, which grows at `path` meanwhile.
+
+    No process of it is left behind. `hidden` is what may not be written down of its command line and environment.
+    A program that can't be started is a transcript too.
+
+    A `Launch` is held to all `limits`. A `Command` is held to its own deadline and to `grace_s` and
+    `max_output_bytes`; it may be silent as long as it likes. The files of a launch must be there already.
+
+    `watch` is called between two reads, so it must return at once. If it raises, or a KeyboardInterrupt comes,
+    the processes are killed before the exception goes on, and the transcript has no end.
+
+    Raises:
+        FileExistsError: there is something at `path`.
+        re.error: a marker's pattern is none; nothing was started.
+    """
+    markers = launch.markers if isinstance(launch, Launch) else Markers(token=launch.step)
+    searches = line_searches(markers, count_tokens=watch is not None)
+    tag = secrets.token_hex(8)
+    env = child_environment(os.environ, pass_env, {**launch.env, TREE_VARIABLE: tag})
+    argv, recorded_env = recordable(launch.argv, env, hidden)
+    with closing(TranscriptWriter(path, head)) as writer:
+        writer.launch(Launched(argv=argv, cwd=launch.cwd, env=recorded_env))
+        before = set(psutil.pids())
+        try:
+            if cancel is not None and cancel.count:
+                raise OSError(errno.ECANCELED, "cancelled before it was started")
+            leader = Leader(launch.argv, cwd=launch.cwd, env=env)
+        except (OSError, ValueError) as error:
+            writer.no_spawn(_no_spawn(error, launch))
+        else:
+            with closing(leader):
+                tree = Tree(leader.pid, tag, before)
+                deadlines = Deadlines.of(launch, limits, leader.spawned_ns)
+                supervision = _Supervision(leader, tree, writer, deadlines, limits, searches, watch)
+                try:
+                    with closing(supervision), _prompt_threads():
+                        supervision.run(cancel)
+                finally:
+                    if not leader.reaped:
+                        tree.kill(KILL_S)
+    return read_transcript(path)
+
+
+class _Supervision:
+    """The state of one supervised process, from its spawn until nothing of it lives."""
+
+    def __init__(
+        self,
+        leader: Leader,
+        tree: Tree,
+        writer: TranscriptWriter,
+        deadlines: Deadlines,
+        limits: Limits,
+        searches: dict[Stream, LineSearch],
+        watch: Callable[[Sighting], None] | None,
+    ) -> None:
+        self._leader = leader
+        self._tree = tree
+        self._writer = writer
+        self._deadlines = deadlines
+        self._grace_ns = ns(limits.grace_s)
+        self._room_bytes = limits.max_output_bytes
+        self._searches = searches
+        self._watch = watch
+
+        self._selector = selectors.DefaultSelector()
+        self._open: set[Stream] = {"out", "err"}
+        self._output_cut = False
+        self._pieces = self._dropped_bytes = self._tokens = 0
+
+        self._sample_due_ns = leader.spawned_ns + ns(FIRST_SAMPLE_S)
+        self._usage: Usage | None = None
+        self._oom_kills = oom_kills()
+
+        self._ended: tuple[EndedBy, int] | None = None
+        self._sent: list[signal.Signals] = []
+        self._next_step_ns = 0
+        self._settled_ns: int | None = None
+
+    def run(self, cancel: Cancel | None) -> None:
+        """Until nothing of it lives, or what lives can't be killed."""
+        for stream, fd in self._leader.streams.items():
+            self._selector.register(fd, selectors.EVENT_READ, stream)
+        self._selector.register(self._leader.exit_fd, selectors.EVENT_READ, self._leader)
+        if cancel is not None:
+            self._selector.register(cancel, selectors.EVENT_READ, cancel)
+        spawned_ns = self._leader.spawned_ns
+        self._writer.spawn(Spawned(t_ns=spawned_ns, pid=self._leader.pid, wall=datetime.now(UTC).isoformat()))
+        self._sight("spawn", spawned_ns)
+        while not self._over():
+            self._turn()
+        self._finish()
+
+    def close(self) -> None:
+        """Releases the selector."""
+        self._selector.close()
+
+    def _turn(self) -> None:
+        events = self._selector.select(self._patience_s())
+        self._take_all(key for key, _ in events if key.data in self._open)
+        for key, _ in events:
+            if key.data is self._leader:
+                self._selector.unregister(key.fileobj)
+                self._begin_settling()
+            elif isinstance(key.data, Cancel):
+                key.data.acknowledge()
+                self._obey(key.data)
+        if self._settled_ns is None:
+            self._keep_deadlines(time.monotonic_ns())
+            if time.monotonic_ns() >= self._sample_due_ns:
+                self._sample()
+
+    def _take_all(self, ready: Iterable[selectors.SelectorKey]) -> bool:
+        """Reads and stamps every stream that is ready before it looks into any; whether anything came."""
+        pieces = [piece for key in ready if (piece := self._read(key)) is not None]
+        for piece in pieces:
+            self._take(piece)
+        return bool(pieces)
+
+    def _read(self, key: selectors.SelectorKey) -> Piece | None:
+        try:
+            data = os.read(key.fd, READ_BYTES)
+        except BlockingIOError:
+            return None
+        t_ns = time.monotonic_ns()
+        if not data:
+            self._selector.unregister(key.fileobj)
+            self._open.discard(key.data)
+            return None
+        return Piece(t_ns, key.data, data)
+
+    def _take(self, piece: Piece) -> None:
+        self._deadlines.output(piece.t_ns)
+        kept = b"" if self._output_cut else piece.data[: self._room_bytes]
+        self._dropped_bytes += len(piece.data) - len(kept)
+        if self._output_cut:
+            return
+        self._room_bytes -= len(kept)
+        self._pieces += 1
+        if kept:
+            self._writer.piece(Piece(piece.t_ns, piece.stream, kept))
+        for kind, count in self._searches[piece.stream].feed(kept):
+            self._found(kind, count, piece.t_ns)
+        if len(kept) < len(piece.data) or self._pieces >= MOST_PIECES:
+            self._output_cut = True
+            self._end("output-limit", piece.t_ns)
+
+    def _found(self, kind: Sought, count: int, t_ns: int) -> None:
+        match kind:
+            case "stop":
+                self._end(kind, t_ns)
+                return
+            case "fail":
+                self._deadlines.failed(t_ns)
+                return
+            case "ready":
+                self._deadlines.ready(t_ns)
+            case "first-token":
+                self._deadlines.first_token()
+            case "token":
+                self._tokens += count
+        self._sight(kind, t_ns)
+
+    def _sight(self, kind: Literal["spawn", "ready", "first-token", "token", "end"], t_ns: int) -> None:
+        if self._watch is not None:
+            self._watch(Sighting(kind, t_ns, self._tokens))
+
+    def _sample(self) -> None:
+        self._sample_due_ns = time.monotonic_ns() + ns(SAMPLE_EVERY_S)
+        usage = self._tree.measure()
+        if usage is None:
+            return
+        t_ns = time.monotonic_ns()
+        self._writer.sample(Sample(t_ns=t_ns, rss_bytes=usage.rss_bytes, cpu_s=round(usage.cpu_s, 3)))
+        self._writer.flush()
+        self._usage = usage
+        self._deadlines.cpu(t_ns, usage.cpu_s)
+
+    def _keep_deadlines(self, now_ns: int) -> None:
+        if self._ended is not None:
+            if now_ns >= self._next_step_ns and self._sent[-1] != LADDER[-1]:
+                self._send(LADDER[LADDER.index(self._sent[-1]) + 1])
+            return
+        due_ns, by = self._deadlines.next()
+        if now_ns >= due_ns and by in ("stall", "fail"):
+            self._sample()  # the last one may be older than the CPU time that counts
+            due_ns, by = self._deadlines.next()
+        if now_ns >= due_ns:
+            self._end(by, now_ns)
+
+    def _end(self, by: EndedBy, t_ns: int) -> None:
+        """Notes the first reason to end, and steps on the ladder. A cut counts even after a clean exit."""
+        if self._ended is not None and (self._ended[0], by) != ("exit", "output-limit"):
+            return
+        self._ended = by, t_ns
+        if self._settled_ns is None:
+            self._send(LADDER[0])
+
+    def _send(self, number: signal.Signals) -> None:
+        self._sent.append(number)
+        self._next_step_ns = time.monotonic_ns() + (ns(KILL_S) if number == signal.SIGKILL else self._grace_ns)
+        self._tree.signal(number)
+
+    def _obey(self, cancel: Cancel) -> None:
+        self._end("cancel", time.monotonic_ns())
+        if cancel.count > 1 and signal.SIGKILL not in self._sent:
+            self._send(signal.SIGKILL)
+
+    def _begin_settling(self) -> None:
+        """The leader has exited: descendants get a moment to do the same; a grace if they were signalled."""
+        grace_ns = self._grace_ns if self._sent else min(ns(SETTLE_S), self._grace_ns)
+        self._settled_ns = time.monotonic_ns() + grace_ns
+        if self._leader.exited_ns is not None:
+            self._end("exit", self._leader.exited_ns)
+
+    def _over(self) -> bool:
+        if self._settled_ns is not None:
+            return time.monotonic_ns() >= self._settled_ns or (not self._open and not self._tree.living())
+        return bool(self._sent) and self._sent[-1] == signal.SIGKILL and time.monotonic_ns() >= self._next_step_ns
+
+    def _patience_s(self) -> float:
+        """How long nothing has to be done as long as nothing happens."""
+        now_ns = time.monotonic_ns()
+        if self._settled_ns is not None:
+            return min(SETTLE_LOOK_S, (self._settled_ns - now_ns) / 1e9)
+        due_ns = self._next_step_ns if self._ended is not None else self._deadlines.next()[0]
+        return max(0.0, (min(due_ns, self._sample_due_ns) - now_ns) / 1e9)
+
+    def _finish(self) -> None:
+        """Kills what is left, reads what it left in the pipes, reaps the leader, and writes down the end."""
+        killed_by_us = signal.SIGKILL in self._sent
+        survivors = self._tree.living()
+        survivors_cpu_s = self._tree.cpu_s_of(survivors)
+        if survivors and not killed_by_us:
+            self._sent.append(signal.SIGKILL)
+        self._tree.kill(KILL_S)
+        for _ in range(READS_OF_A_FULL_PIPE):
+            if not self._take_all([key for key in self._selector.get_map().values() if key.data in self._open]):
+                break
+        reaped = self._leader.reap(KILL_S if self._leader.exited_ns else 0.0)
+        by, t_ns = self._ended or ("exit", time.monotonic_ns())
+        sampled_cpu_s, sampled_peak = (self._usage.cpu_s, self._usage.peak_rss_bytes) if self._usage else (0.0, 0)
+        killed_by_kernel = reaped is not None and reaped.signal == signal.SIGKILL and not killed_by_us
+        self._writer.end(
+            End(
+                t_ns=t_ns,
+                by=by,
+                exit_code=reaped.exit_code if reaped else None,
+                signal=reaped.signal if reaped else None,
+                signals=tuple(number.name for number in self._sent),
+                peak_rss_bytes=max(sampled_peak, (reaped and reaped.peak_rss_bytes) or 0) or None,
+                cpu_s=max(sampled_cpu_s, reaped.cpu_s + survivors_cpu_s if reaped else 0.0) or None,
+                left_behind=len(survivors),
+                oom=killed_by_kernel and oom_kills() > self._oom_kills,
+                dropped_bytes=self._dropped_bytes,
+            )
+        )
+        self._sight("end", t_ns)
+
+
+@contextmanager
+def _prompt_threads() -> Iterator[None]:
+    """Another thread of ours, such as a progress display, may keep the interpreter for this long and no longer."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_S)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
+
+
+def _no_spawn(error: OSError | ValueError, launch: Command | Launch) -> NoSpawn:
+    """A ValueError is about argv or env: a NUL in it, or a name with an equals sign."""
+    if not isinstance(error, OSError):
+        return NoSpawn(t_ns=time.monotonic_ns(), errno=errno.EINVAL, message=str(error))
+    message = error.strerror or str(error)
+    if launch.cwd is not None and error.filename == launch.cwd:
+        message += f": working folder {launch.cwd}"
+    return NoSpawn(t_ns=time.monotonic_ns(), errno=error.errno or 0, message=message)

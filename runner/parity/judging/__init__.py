@@ -1,0 +1,1 @@
+"""From trials to comparisons, verdicts, an exit code and the report. Pure."""

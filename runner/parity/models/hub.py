@@ -1,0 +1,150 @@
+"""Models of the Hugging Face hub, and the layout of its cache on disk.
+
+What the cache holds is taken from there without asking the hub, also for a branch: a run doesn't change its
+model because somebody pushed. The `huggingface_hub` package is imported only to download.
+"""
+
+import io
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from parity.errors import ModelError
+from parity.models.folder import PATTERNS, lacks
+from parity.models.progress import Progress
+
+_NAME: Final = re.compile(r"[\w.-]+", re.ASCII)
+_COMMIT: Final = re.compile(r"[0-9a-f]{40}")
+_TRUE: Final = frozenset({"1", "ON", "YES", "TRUE"})
+
+
+def hub_cache() -> Path:
+    """The hub's cache folder, found as `huggingface_hub` finds it."""
+    for variable in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
+        if folder := os.environ.get(variable):
+            return _expanded(folder)
+    if home := os.environ.get("HF_HOME"):
+        return _expanded(home) / "hub"
+    return _expanded(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface" / "hub"
+
+
+def repo_folder(cache: Path, repo: str) -> Path:
+    """The folder of a model repository `ORG/NAME` in the hub's cache."""
+    return cache / f"models--{repo.replace('/', '--')}"
+
+
+def offline() -> bool:
+    """Whether the user forbade the network, by the variables that `huggingface_hub` obeys."""
+    switch = os.environ.get("HF_HUB_OFFLINE") or os.environ.get("TRANSFORMERS_OFFLINE") or ""
+    return switch.upper() in _TRUE
+
+
+@dataclass(frozen=True, slots=True)
+class HubSource:
+    """A file of a model repository, or (`file` None) the whole repository as a model folder."""
+
+    repo: str
+    file: str | None
+    revision: str
+
+    def __str__(self) -> str:
+        return f"hf://{self.repo}{f'/{self.file}' if self.file else ''}@{self.revision}"
+
+    def locate(self) -> Path | None:
+        folder = repo_folder(hub_cache(), self.repo)
+        try:
+            commit = self.revision
+            if not _COMMIT.fullmatch(commit):
+                commit = (folder / "refs" / self.revision).read_text(encoding="utf-8").strip()
+            snapshot = folder / "snapshots" / commit
+            if self.file is not None:
+                return snapshot / self.file if (snapshot / self.file).is_file() else None
+            return snapshot if lacks(snapshot) is None else None
+        except (OSError, ValueError, ModelError):
+            return None
+
+    def fetch(self, progress: Progress) -> Path:
+        if path := self.locate():
+            return path
+        if offline():
+            raise ModelError(
+                f"{self}: not in the hub's cache ({hub_cache()}), and HF_HUB_OFFLINE forbids to fetch it",
+                "unset HF_HUB_OFFLINE, or fetch it once where there is a network and copy that cache here",
+            )
+        return self._download(progress)
+
+    def _download(self, progress: Progress) -> Path:
+        import huggingface_hub
+        from huggingface_hub import errors
+
+        where: dict[str, Any] = {
+            "revision": self.revision,
+            "cache_dir": hub_cache(),
+            "tqdm_class": _bar(progress),
+        }
+        try:
+            if self.file is not None:
+                return Path(huggingface_hub.hf_hub_download(self.repo, self.file, **where))
+            return Path(huggingface_hub.snapshot_download(self.repo, allow_patterns=list(PATTERNS), **where))
+        except errors.GatedRepoError as error:
+            wrong = "the repository is gated"
+            remedy = f"accept its terms on the page of {self.repo}, then run `hf auth login` (or set HF_TOKEN)"
+            raise ModelError(f"{self}: {wrong}", remedy) from error
+        except errors.RepositoryNotFoundError as error:
+            remedy = "check ORG/REPO; for a private repository run `hf auth login` (or set HF_TOKEN)"
+            raise ModelError(f"{self}: the hub has no such repository, or it is private", remedy) from error
+        except errors.RevisionNotFoundError as error:
+            remedy = "name a branch, a tag or a full commit hash after @"
+            raise ModelError(f"{self}: the repository has no revision {self.revision}", remedy) from error
+        except errors.LocalEntryNotFoundError as error:
+            remedy = f"check the network, or place the model in {hub_cache()}"
+            raise ModelError(f"{self}: not in the hub's cache, and the hub can't be reached", remedy) from error
+        except errors.EntryNotFoundError as error:
+            remedy = f"see the list of files on the page of {self.repo}"
+            raise ModelError(f"{self}: the repository has no such file", remedy) from error
+        except (errors.HfHubHTTPError, OSError, ValueError) as error:
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise ModelError(f"{self}: {reason}", "check the network, the free disk space and the name") from error
+
+
+def parse_hub(text: str) -> HubSource:
+    """What follows `hf://`: ORG/REPO/FILE@REV, or ORG/REPO@REV. Without @REV it is `main`.
+
+    Raises:
+        ModelError: the text has neither form.
+    """
+    body, at, revision = text.rpartition("@")
+    if not at:
+        body, revision = text, "main"
+    org, _, rest = body.partition("/")
+    repo, slash, file = rest.partition("/")
+    names = (org, repo, *revision.split("/"))
+    steps = (*names, *file.split("/")) if slash else names
+    if not all(_NAME.fullmatch(name) for name in names) or any(step in {"", ".", ".."} for step in steps):
+        raise ModelError(
+            f"hf://{text} is not of the form hf://ORG/REPO/FILE@REV or hf://ORG/REPO@REV",
+            "for example hf://unsloth/Qwen3-1.7B-GGUF/Qwen3-1.7B-Q4_K_M.gguf@main",
+        )
+    return HubSource(f"{org}/{repo}", file or None, revision)
+
+
+def _expanded(folder: str) -> Path:
+    return Path(os.path.expanduser(os.path.expandvars(folder)))  # noqa: PTH111
+
+
+def _bar(progress: Progress) -> type[Any]:
+    """A progress bar class for `huggingface_hub` that draws nothing and reports."""
+    from tqdm import tqdm  # type: ignore[import-untyped]
+
+    class Reporting(tqdm):  # type: ignore[misc]
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            kwargs.pop("name", None)
+            super().__init__(*args, **{**kwargs, "disable": False, "file": io.StringIO()})
+
+        def update(self, n: float | None = 1) -> None:
+            self.n += n or 0
+            progress(f"fetching {self.desc or 'files'}", int(self.n), int(self.total) if self.total else None)
+
+    return Reporting

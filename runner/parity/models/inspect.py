@@ -1,0 +1,84 @@
+"""Reads the facts of a model file or folder, once per content: they are kept in the cache beside the hash."""
+
+import hashlib
+from collections import Counter
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from parity.cache import cache_folder, read_json, write_json
+from parity.errors import ModelError
+from parity.models.facts import SYNTHETIC_DESCRIPTION, Inspection
+from parity.models.folder import inspect_folder
+from parity.models.gguf_header import Array, read_header, tensor_type
+
+FACTS_VERSION: Final = 2
+"""To be raised whenever a fact is read in another way; older cached facts are then read again."""
+
+
+def inspect_model(path: Path, sha256: str) -> Inspection:
+    """The facts of the model at `path`, whose content hash is `sha256`.
+
+    Raises:
+        ModelError: it is cut, foreign, damaged, or lacks something that a model needs.
+    """
+    remembered = cache_folder() / "facts" / f"{sha256}.json"
+    known = read_json(remembered)
+    if isinstance(known, dict) and known.get("version") == FACTS_VERSION:
+        try:
+            return Inspection.model_validate(known.get("facts"))
+        except ValidationError:
+            pass
+    facts = inspect_folder(path) if path.is_dir() else inspect_gguf(path)
+    write_json(remembered, {"version": FACTS_VERSION, "facts": facts.model_dump(mode="json")})
+    return facts
+
+
+def inspect_gguf(path: Path) -> Inspection:
+    """The facts of a GGUF file.
+
+    Raises:
+        ModelError: as `read_header`; or the file holds no whole language model.
+    """
+    header = read_header(path)
+    values = header.values
+    architecture = _text(values, "general.architecture")
+    kind = _text(values, "general.type") or "model"
+    if architecture is None or kind != "model" or not header.tensors:
+        held = f"a GGUF file of type {kind}" if kind != "model" else "a GGUF file without weights or architecture"
+        raise ModelError(f"{path}: {held}, not a model", "name the file that holds the model's weights")
+    if (_count(values, "split.count") or 1) > 1:
+        raise ModelError(
+            f"{path}: one part of a model split into {values['split.count']} files",
+            "join the parts into one file (gguf-split --merge) and name that",
+        )
+    template = values.get("tokenizer.chat_template")
+    tokens = values.get("tokenizer.ggml.tokens")
+    return Inspection(
+        format="gguf",
+        architecture=architecture,
+        parameters=sum(tensor.elements for tensor in header.tensors),
+        quantisation=dict(sorted(Counter(_type_name(tensor.type_id) for tensor in header.tensors).items())),
+        context_length=_count(values, f"{architecture}.context_length"),
+        tokenizer="/".join(filter(None, (_text(values, f"tokenizer.ggml.{key}") for key in ("model", "pre")))) or None,
+        vocab_size=tokens.length if isinstance(tokens, Array) else _count(values, f"{architecture}.vocab_size"),
+        chat_template_sha256=hashlib.sha256(template).hexdigest() if isinstance(template, bytes) else None,
+        synthetic=_text(values, "general.description") == SYNTHETIC_DESCRIPTION,
+    )
+
+
+def _type_name(type_id: int) -> str:
+    known = tensor_type(type_id)
+    assert known is not None, "read_header refuses unknown types"
+    return known[0]
+
+
+def _text(values: dict[str, Any], key: str) -> str | None:
+    value = values.get(key)
+    return value.decode("utf-8", errors="replace") if isinstance(value, bytes) and value else None
+
+
+def _count(values: dict[str, Any], key: str) -> int | None:
+    value = values.get(key)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None

@@ -1,0 +1,1 @@
+"""From a transcript to a trial: outcome, timeline, identity, measurements. Pure."""

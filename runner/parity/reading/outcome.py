@@ -1,0 +1,159 @@
+"""How a trial ended: its failure class, if any, and its warnings. A pure function of its transcript and events."""
+
+import errno
+import itertools
+import signal
+from collections.abc import Sequence
+
+from parity.adapter.events import Bye, Chunk, Error, Event, Phase, Text, Token
+from parity.records import Failure
+from parity.transcript import End, Transcript
+
+WORKER_DIED = "crash:worker"
+"""Failure class of a program that lives on while the part of it that computes is gone; parity ends it soon."""
+
+REFUSED = 0
+"""`errno` of a trial that its adapter refused: the operating system was never asked."""
+
+NEVER_RAN = ("unavailable", "build", "refused")
+"""Failure classes in which the model was never asked anything: no evidence for or against a hang."""
+
+
+def classify(transcript: Transcript, events: Sequence[Event], unreadable: str | None) -> Failure | None:
+    """The failure of a trial, or None for a good result. `unreadable` is the reader's complaint, if it had one.
+
+    What parity saw first decides; then what the runtime said of itself; then its exit status; then its output."""
+    tail = transcript.tail()
+    if transcript.no_spawn is not None and transcript.no_spawn.errno == REFUSED:
+        return Failure(kind="refused", message=transcript.no_spawn.message)
+    if transcript.no_spawn is not None and transcript.no_spawn.errno == errno.E2BIG:
+        message = "its command line is too long for the system: let it read the prompt from {scratch}/job.json"
+        return Failure(kind="refused", message=message)
+    if transcript.no_spawn is not None:
+        program = transcript.launch.argv[0] if transcript.launch else "the program"
+        return Failure(kind="unavailable", message=f"{program} can't be started: {transcript.no_spawn.message}")
+    end = transcript.end
+    if end is None:
+        return Failure(kind="interrupted", message="parity ended before this trial did", tail=tail)
+    stopped = _stopped_by_parity(end)
+    if stopped is not None and end.by != "cancel" and _still_downloading(events):
+        message = f"it was still downloading a file ({stopped[1]}): let it fetch what it needs once, outside of parity"
+        return Failure(kind="unavailable", message=message, tail=tail)
+    if stopped is not None:
+        return Failure(kind=stopped[0], message=stopped[1], tail=tail)
+    said = next((event for event in events if isinstance(event, Error)), None)
+    if said is not None or end.by == "fail":
+        return Failure(kind=_own_kind(said, end), message=_own_sentence(said), tail=tail)
+    if end.signal is not None and end.oom:
+        return Failure(kind="oom", message="the kernel killed it for want of memory", tail=tail)
+    crashed = end.signal is not None and end.by != "stop"
+    if not crashed and _answered_nothing(events):
+        return Failure(kind="silent", message="it went on as if it had answered, without a word of answer", tail=tail)
+    if end.by != "stop" and (bad := _status(end)) is not None:
+        return Failure(kind=bad, message=_status_sentence(end), tail=tail)
+    if not (transcript.data("out") + transcript.data("err")).strip():
+        return Failure(kind="silent", message="it ended well and printed nothing", tail=tail)
+    if unreadable is not None:
+        return Failure(kind="parse", message=unreadable, tail=tail)
+    return _incomplete(transcript, events)
+
+
+def warnings(transcript: Transcript) -> tuple[str, ...]:
+    """What a user should know of a trial that doesn't make its result bad."""
+    found = []
+    if transcript.end is not None and transcript.end.left_behind:
+        found.append(
+            f"left {transcript.end.left_behind} process(es) behind that held its output open or ran on; they were ended"
+        )
+    if not transcript.valid_utf8:
+        found.append("printed bytes that are not UTF-8; they are kept, and shown as U+FFFD")
+    return tuple(found)
+
+
+def _stopped_by_parity(end: End) -> tuple[str, str] | None:
+    match end.by:
+        case "deadline:load":
+            return "timeout:load", "it was not ready within limits.load_s"
+        case "deadline:first-token":
+            return "timeout:first-token", "no first token came within limits.first_token_s of being ready"
+        case "deadline:total":
+            return "timeout:total", "it did not end within limits.total_s"
+        case "stall":
+            return "stall", "no output and no CPU progress for limits.stall_s"
+        case "output-limit":
+            return (
+                "output-limit",
+                f"it printed more than limits.max_output_bytes; {end.dropped_bytes} bytes or more were dropped",
+            )
+        case "cancel":
+            return "interrupted", "the run was interrupted"
+        case "exit" | "stop" | "fail":
+            return None
+
+
+def _still_downloading(events: Sequence[Event]) -> bool:
+    """Whether a download is what it did last. One that it went on without, after a failed try perhaps, is over."""
+    marks = [event for event in events if isinstance(event, Phase | Error)]
+    last = itertools.takewhile(lambda mark: isinstance(mark, Phase) and mark.name == "download", reversed(marks))
+    edges = [mark.edge for mark in last if isinstance(mark, Phase)]
+    return edges.count("begin") > edges.count("end")
+
+
+def _own_kind(said: Error | None, end: End) -> str:
+    """The class of a failure that the program reported; one which it would have outlived has no status of its own."""
+    if said is not None and said.kind != "failed":
+        return said.kind
+    return WORKER_DIED if end.by == "fail" else _status(end) or "exit:0"
+
+
+def _own_sentence(said: Error | None) -> str:
+    if said is None:
+        return "it reported a failure from which it does not recover"
+    return f"{said.message} ({said.remedy})" if said.remedy else said.message
+
+
+def _answered_nothing(events: Sequence[Event]) -> bool:
+    """Whether the reader found where the answer belongs, and nothing there."""
+    texts = [event.text for event in events if isinstance(event, Text)]
+    return texts != [] and not any(texts) and not any(isinstance(event, Token | Chunk) for event in events)
+
+
+def _status(end: End) -> str | None:
+    if end.signal is not None:
+        return f"crash:{_signal_name(end.signal)}"
+    if end.exit_code is None:
+        return "stall"
+    return f"exit:{end.exit_code}" if end.exit_code != 0 else None
+
+
+def _status_sentence(end: End) -> str:
+    if end.signal is not None:
+        return f"it was ended by {_signal_name(end.signal)}, which parity did not send"
+    if end.exit_code is None:
+        return "it could not be ended, not even by SIGKILL"
+    return f"it exited with status {end.exit_code}"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"SIG{number}"
+
+
+def _incomplete(transcript: Transcript, events: Sequence[Event]) -> Failure | None:
+    """A transcript that was read without complaint may still hold no result."""
+    tail = transcript.tail()
+    tokens = [event for event in events if isinstance(event, Token)]
+    if any(isinstance(event, Bye) and event.reason == "error" for event in events):
+        return Failure(kind="parse", message="it said bye for an error without saying which", tail=tail)
+    if [token.k for token in tokens] != list(range(1, len(tokens) + 1)):
+        return Failure(kind="parse", message="its tokens are not numbered 1, 2, 3, …", tail=tail)
+    if any(isinstance(event, Token | Chunk | Text) for event in events):
+        spoken = transcript.end is not None and transcript.end.by == "stop"
+        if tokens and not spoken and not isinstance(events[-1], Bye):
+            return Failure(kind="parse", message="its events end without bye", tail=tail)
+        return None
+    if any(event.ev == "report" for event in events):
+        return None
+    return Failure(kind="parse", message="nothing that it printed is a token, a text or a figure", tail=tail)

@@ -1,0 +1,88 @@
+"""The instants of one trial, and measurements made of them: had, or absent with the reason. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from parity.adapter.events import Chunk, Count, Event, Phase, Prompt, Token
+from parity.reading.dictionary import METRICS
+from parity.records import Measurement
+from parity.transcript import Transcript
+
+NS = 1e-9
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """The instants of one trial, in ns of the monotonic clock; None where it was not seen."""
+
+    transcript: Transcript
+    events: Sequence[Event]
+
+    @cached_property
+    def tokens(self) -> list[Token]:
+        return [event for event in self.events if isinstance(event, Token)]
+
+    @cached_property
+    def prompt(self) -> Prompt | None:
+        return next((event for event in self.events if isinstance(event, Prompt)), None)
+
+    @property
+    def prompt_tokens(self) -> int | None:
+        """P, from the ids where they were shown."""
+        if self.prompt is None:
+            return None
+        return len(self.prompt.ids) if self.prompt.ids is not None else self.prompt.count
+
+    def phase(self, name: str, edge: str) -> int | None:
+        """When a phase first began, or last ended."""
+        stamps = [e.t_ns for e in self.events if isinstance(e, Phase) and e.name == name and e.edge == edge]
+        if not stamps:
+            return None
+        return stamps[0] if edge == "begin" else stamps[-1]
+
+    @property
+    def spawned(self) -> int | None:
+        return self.transcript.spawn.t_ns if self.transcript.spawn else None
+
+    @property
+    def ended(self) -> int | None:
+        return self.transcript.end.t_ns if self.transcript.end else None
+
+    @cached_property
+    def chunks(self) -> list[Chunk]:
+        return [event for event in self.events if isinstance(event, Chunk)]
+
+    @property
+    def counted(self) -> int | None:
+        """N, as the runtime counted it."""
+        return next((event.generated for event in self.events if isinstance(event, Count)), None)
+
+
+def had(
+    metric: str, value: float, definition: str, provenance: str = "observed", note: str | None = None
+) -> Measurement:
+    return Measurement.model_validate(
+        {
+            "metric": metric,
+            "unit": METRICS[metric].unit,
+            "definition": definition,
+            "provenance": provenance,
+            "value": value,
+            "note": note,
+        }
+    )
+
+
+def absent(metric: str, reason: str, definition: str) -> Measurement:
+    return Measurement(
+        metric=metric, unit=METRICS[metric].unit, definition=definition, provenance="observed", reason=reason
+    )
+
+
+def span(metric: str, definition: str, start: int | None, end: int | None, starts: str, ends: str) -> Measurement:
+    if start is None or end is None:
+        return absent(metric, f"no sign of {starts if start is None else ends}", definition)
+    if end <= start:
+        return absent(metric, f"{ends} does not come after {starts}", definition)
+    return had(metric, (end - start) * NS, definition)

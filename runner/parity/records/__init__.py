@@ -1,0 +1,58 @@
+"""What a run is made of: models, tests, jobs, trials, measurements, comparisons, verdicts, and the report over them.
+
+Plain data. Nothing here computes, opens a file or names a runtime.
+"""
+
+from parity.records.base import SCHEMA_VERSION, Record, Scalar
+from parity.records.host import HostFacts
+from parity.records.model import ModelFacts
+from parity.records.report import (
+    Claim,
+    Comparison,
+    Exit,
+    GateKind,
+    Interval,
+    NotRun,
+    PageSpec,
+    Report,
+    RuntimeReport,
+    Summary,
+    Verdict,
+    VerdictKind,
+)
+from parity.records.trial import Checkout, Failure, LedgerEntry, Measurement, Trial
+from parity.records.work import LONGEST_S, Cell, Job, Limits, Sampling, Slot, Task, TestSpec, TrialKind
+
+__all__ = [
+    "LONGEST_S",
+    "SCHEMA_VERSION",
+    "Cell",
+    "Checkout",
+    "Claim",
+    "Comparison",
+    "Exit",
+    "Failure",
+    "GateKind",
+    "HostFacts",
+    "Interval",
+    "Job",
+    "LedgerEntry",
+    "Limits",
+    "Measurement",
+    "ModelFacts",
+    "NotRun",
+    "PageSpec",
+    "Record",
+    "Report",
+    "RuntimeReport",
+    "Sampling",
+    "Scalar",
+    "Slot",
+    "Summary",
+    "Task",
+    "TestSpec",
+    "Trial",
+    "TrialKind",
+    "Verdict",
+    "VerdictKind",
+]

@@ -1,0 +1,98 @@
+"""What a trial is asked to do: test, limits, job."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from parity.records.base import Record
+from parity.records.model import ModelFacts
+
+
+class Sampling(Record):
+    """How tokens are chosen. `temperature` 0 is greedy; penalties and truncation are off unless set."""
+
+    temperature: float = Field(default=0.0, ge=0)
+    seed: int = Field(default=0, ge=0)
+    top_k: int | None = Field(default=None, gt=0)
+    top_p: float | None = Field(default=None, gt=0, le=1)
+
+
+class TestSpec(Record):
+    """A prompt and what may be done with it. Budgets count sampled tokens."""
+
+    __test__ = False
+
+    name: str
+    title: str
+    prompt: str = Field(description="the text that every runtime is given")
+    query: str | None = Field(default=None, description="what a runtime was asked that makes `prompt` of it")
+    max_tokens: int
+    raw: bool = False
+    ignore_end: bool = True
+    sampling: Sampling = Sampling()
+
+
+LONGEST_S = 1e7
+"""Of a deadline: some four months; a larger number is a mistake."""
+
+
+class Limits(Record):
+    """Bounds of one trial. Each is named for what it bounds; all but the last are seconds."""
+
+    load_s: float = Field(default=120.0, gt=0, le=LONGEST_S, description="spawn to ready")
+    first_token_s: float = Field(default=60.0, gt=0, le=LONGEST_S, description="ready to the first token")
+    stall_s: float = Field(
+        default=30.0, gt=0, le=LONGEST_S, description="no output and no CPU progress of the whole process tree"
+    )
+    total_s: float = Field(default=600.0, gt=0, le=LONGEST_S, description="spawn to the end of the process")
+    grace_s: float = Field(
+        default=3.0, gt=0, le=LONGEST_S, description="between INT, TERM and KILL when a process must end"
+    )
+    max_output_bytes: int = Field(default=64 * 1024 * 1024, gt=0, description="of both streams together")
+
+
+Cell = tuple[str, str, str]
+"""Model, test and runtime."""
+
+Task = Literal["generate", "score"]
+"""What one trial does. `generate`: a prompt and a budget. `score`: a fixed sequence of ids, teacher-forced."""
+
+TrialKind = Literal["full", "short", "whole"]
+"""`full`: the test's budget, measured. `short`: the smaller of two budgets, for differences. `whole`: untimed and
+without stop rule, for programs that are otherwise stopped early; it judges hangs, never speed."""
+
+
+class Slot(Record):
+    """The place of one trial in a run. Warm-up rounds count on their own from 1."""
+
+    model: str
+    test: str
+    runtime: str
+    task: Task = "generate"
+    round: int = Field(gt=0)
+    warmup: bool = False
+    kind: TrialKind = "full"
+    host: str = Field(default="local", description="label of the host that performs it")
+    attempt: int = Field(default=1, gt=0, description="a trial that was cut off is tried again under the next number")
+
+    @property
+    def cell(self) -> Cell:
+        return self.model, self.test, self.runtime
+
+
+class Job(Record):
+    """What one trial is asked to do; the first record of its transcript, so that a transcript explains itself."""
+
+    runtime: str
+    adapter: str
+    settings: dict[str, Any] = Field(default_factory=dict)
+    model: ModelFacts
+    test: TestSpec
+    round: int = Field(description="1, 2, …; warm-up rounds count on their own from 1")
+    warmup: bool = False
+    kind: TrialKind = "full"
+    tokenizer: str | None = Field(default=None, description="a tokenizer.json of the model, for programs that need one")
+    chat_turn: str | None = Field(
+        default=None, description="the prompt in the model's own chat template, for programs that know no template"
+    )
+    scratch: str = Field(description="an empty folder of this trial's own; removed afterwards")

@@ -1,0 +1,127 @@
+"""A config that another one must have passed first: finds the run that authorises it, or says what is missing.
+
+A run authorises only what it judged: the same config, model, versions and executables as there are now, on this
+machine. An old binary authorises nothing, nor does a model with synthetic weights.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from parity.config import LoadedConfig
+from parity.errors import ModelError, ParityError
+from parity.hosts.machine import facts
+from parity.models import model_facts, parse_source
+from parity.records import ModelFacts, Report, RuntimeReport
+from parity.run.doctor import examine
+from parity.run.log import RUNS, RunFolder, RunRecord, without_secrets
+
+SAME_MACHINE = ("host", "cpu", "arch", "platform")
+
+
+class NotAuthorisedError(ParityError):
+    """The config that must have passed first has not, as things are now."""
+
+
+def authorise(loaded: LoadedConfig, load: Callable[[Path], LoadedConfig]) -> str | None:
+    """The run that authorises a config; None where it requires none. `load` reads the config that it requires.
+
+    Raises:
+        NotAuthorisedError: no run on record passed it as things are now; the message says why each recent one did not.
+        ConfigError: the required config can't be read.
+    """
+    if loaded.config.requires is None:
+        return None
+    path = loaded.folder / loaded.config.requires.config
+    required = load(path)
+    versions: Mapping[str, str | None] | None = None
+    reasons = []
+    for folder in sorted(RUNS.glob("*/"), reverse=True) if RUNS.is_dir() else ():
+        try:
+            run = RunFolder.open(folder).read_run()
+            report = Report.model_validate_json((folder / "report.json").read_bytes())
+        except (ParityError, OSError, ValidationError):
+            continue
+        if run.loaded.config.name != required.config.name:
+            continue
+        if versions is None:
+            versions = {c.runtime: c.version for c in examine(required)}
+        reason = _why_not(required, run, report, RunFolder(folder), versions)
+        if reason is None:
+            return folder.name
+        reasons.append(f"{folder.name}: {reason}")
+    tried = "\n    ".join(reasons[:5]) or f"no run of it is on record under {RUNS}"
+    raise NotAuthorisedError(
+        f"{loaded.file}: requires.config: {path} must have passed on this machine first, as things are now\n"
+        f"    {tried}\n"
+        f"    run `parity run {path}` until it exits with 0, or override with --force, which is recorded"
+    )
+
+
+def _why_not(
+    required: LoadedConfig, run: RunRecord, report: Report, folder: RunFolder, versions: Mapping[str, str | None]
+) -> str | None:
+    """The first reason why a run doesn't authorise, or None."""
+    if run.forced:
+        return "it was itself forced"
+    if report.exit.code != 0:
+        return f"it exited with {report.exit.code}: {report.exit.reason}"
+    skipped = [v.gate for v in report.verdicts if v.required and v.verdict == "NOT APPLICABLE"]
+    if skipped:
+        return f"required gates were not applicable: {', '.join(dict.fromkeys(skipped))}"
+    if run.loaded.model_copy(update={"file": required.file}) != without_secrets(required):
+        return "its config was another, or its variables had other values"
+    here = facts()
+    if any(run.machine.get(key) != here[key] for key in SAME_MACHINE):
+        return "it ran on another machine"
+    for runtime in report.runtimes:
+        if (unnamed := _unnamed(runtime)) is not None:
+            return unnamed
+        if runtime.version != versions.get(runtime.name):
+            return f"{runtime.name} was {runtime.version} and is {versions.get(runtime.name)}"
+    return _unfit_file(required, run, folder)
+
+
+def _unnamed(runtime: RuntimeReport) -> str | None:
+    """Sources that no commit names could have changed since, and nothing would tell."""
+    tree = runtime.checkout
+    if tree is None or (tree.commit is not None and not tree.changed_files):
+        return None
+    if tree.commit is None:
+        return f"no commit is known of {tree.folder}: `path` must be the root of a git checkout, and git on PATH"
+    return f"{runtime.name} was built from {tree.folder} ({tree}): commit what is there, and run it again"
+
+
+def _unfit_file(required: LoadedConfig, run: RunRecord, folder: RunFolder) -> str | None:
+    """A model or executable that changed since, or weights that never were a real model's."""
+    for model in run.models:
+        now = _model_now(model, required.folder)
+        if now is None or now.sha256 != model.sha256:
+            return f"the model {model.name} is another now"
+        if now.synthetic:
+            return f"its model {model.name} has synthetic weights"
+    for runtime, built in folder.executables().items():
+        for name, (executable, sha256) in built.items():
+            if executable_sha256(Path(executable)) != sha256:
+                return f"the executable {name} of {runtime} is another now"
+    return None
+
+
+def _model_now(model: ModelFacts, base: Path) -> ModelFacts | None:
+    """The facts of what the source gives now, if it is here; nothing is fetched."""
+    try:
+        if parse_source(model.source, base).locate() is None:
+            return None
+        return model_facts(model.name, model.title, model.source, base=base)
+    except ModelError:
+        return None
+
+
+def executable_sha256(path: Path) -> str | None:
+    """The sha256 of an executable; None where there is none."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return None

@@ -1,0 +1,127 @@
+"""What `parity plan` shows: the cells, the order of trials and the time they may take. Runs and fetches nothing."""
+
+import json
+from collections.abc import Mapping
+
+from tabulate import tabulate
+
+from parity.config import LoadedConfig
+from parity.errors import ConfigError, ModelError, Problem
+from parity.models import parse_source, silent
+from parity.models.source import LocalPath, PackageFile
+from parity.records import Cell, Record
+from parity.run.log import RUNS
+from parity.run.schedule import PlannedTrial, cells_of, estimate_s, make_plan
+
+SHOWN_ROUNDS = 2
+"""Rounds whose order is printed in full; `--json` has them all."""
+
+
+class Outlook(Record):
+    """A plan with what is known ahead of it. `models`: name → where its file lies, None where it must be fetched."""
+
+    name: str
+    baseline: str
+    models: dict[str, str | None]
+    not_set: tuple[str, ...]
+    trials: tuple[PlannedTrial, ...]
+    estimate_s: float | None
+    estimated_from: str | None
+    at_most_s: float
+
+
+def outlook(loaded: LoadedConfig) -> Outlook:
+    """Looks for models and for earlier runs of the same config on disk.
+
+    Raises:
+        ConfigError: a model's source is malformed or names a file that isn't there.
+    """
+    plan = make_plan(loaded.config, loaded.not_set)
+    seen, run = _earlier(loaded.sha256)
+    return Outlook(
+        name=loaded.config.name,
+        baseline=loaded.config.baseline,
+        models=_models(loaded),
+        not_set=loaded.not_set,
+        trials=plan,
+        estimate_s=estimate_s(plan, seen),
+        estimated_from=run,
+        at_most_s=len(plan) * loaded.config.limits.total_s,
+    )
+
+
+def _models(loaded: LoadedConfig) -> dict[str, str | None]:
+    found: dict[str, str | None] = {}
+    problems = []
+    for model in loaded.config.models:
+        try:
+            source = parse_source(model.source, loaded.folder)
+            path = source.locate()
+            if path is None and isinstance(source, LocalPath | PackageFile):
+                path = source.fetch(silent)  # No run can fetch these either: this says why.
+            found[model.name] = str(path) if path is not None else None
+        except ModelError as error:
+            problems.append(Problem(f"models.{model.name}.source", error.wrong, error.remedy))
+    if problems:
+        raise ConfigError(loaded.file, problems)
+    return found
+
+
+def _earlier(config_sha256: str) -> tuple[Mapping[Cell, float], str | None]:
+    """Mean wall time per cell in the newest run of the same config under the working folder."""
+    for folder in sorted(RUNS.glob("*/"), reverse=True) if RUNS.is_dir() else ():
+        try:
+            run = json.loads((folder / "run.json").read_bytes())
+            if run["loaded"]["sha256"] != config_sha256:
+                continue
+            times: dict[Cell, list[float]] = {}
+            for line in (folder / "results.jsonl").read_text(encoding="utf-8").rstrip("\n").split("\n"):
+                trial = json.loads(line)
+                for m in trial["measurements"]:
+                    if m["metric"] == "wall_s" and m["value"] is not None:
+                        times.setdefault((trial["model"], trial["test"], trial["runtime"]), []).append(m["value"])
+        except (OSError, ValueError, KeyError, TypeError):
+            # An estimate is a courtesy: a folder that can't be read gives none.
+            continue
+        if times:
+            return {cell: sum(values) / len(values) for cell, values in times.items()}, folder.name
+    return {}, None
+
+
+def render(found: Outlook) -> str:
+    """The outlook as a person reads it."""
+    cells = cells_of(found.trials)
+    rows = [
+        (model, test, f"{runtime} (baseline)" if runtime == found.baseline else runtime, count)
+        for (model, test, runtime), count in cells.items()
+    ]
+    rows.sort(key=lambda row: (row[0], row[1]))
+    lines = [
+        tabulate(rows, headers=("Model", "Test", "Runtime", "Trials"), tablefmt="simple", disable_numparse=True),
+        "",
+    ]
+    for name, path in found.models.items():
+        lines.append(f"model {name}: {path or 'not here yet; the run will fetch it'}")
+    lines += [f"not set here: {name} (optional)" for name in found.not_set]
+    lines += ["", *_order(found), "", f"{len(found.trials)} trials in all; {_time(found)}"]
+    return "\n".join(lines)
+
+
+def _order(found: Outlook) -> list[str]:
+    """A line a round; of the measured rounds only the first in full."""
+    turns: dict[str, list[str]] = {}
+    for trial in found.trials:
+        kind = "" if trial.kind == "full" else f" ({trial.kind})"
+        turn = "at the end" if trial.kind == "whole" else f"{'warm-up' if trial.warmup else 'round'} {trial.round}"
+        turns.setdefault(turn, []).append(f"{trial.test}/{trial.runtime}{kind}")
+    rounds = [turn for turn in turns if turn.startswith("round")]
+    hidden = set(rounds[SHOWN_ROUNDS:])
+    lines = [f"{turn}: {', '.join(names)}" for turn, names in turns.items() if turn not in hidden]
+    return [*lines, f"… and {len(hidden)} rounds more (--json has all)"] if hidden else lines
+
+
+def _time(found: Outlook) -> str:
+    bound = f"at most {found.at_most_s / 60:.0f} min by limits.total_s"
+    if found.estimate_s is None:
+        return f"how long is not known before a first run; {bound}"
+    return f"about {max(1, round(found.estimate_s / 60))} min, as in {found.estimated_from}; {bound}"

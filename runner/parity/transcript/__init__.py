@@ -1,0 +1,38 @@
+"""The transcript of one process on disk: what it was asked, what it wrote and when, and how it ended.
+
+A JSON-lines file that grows while the process runs, so a killed run keeps what it saw. The lines, in order: `head`,
+then `launch`, then `spawn` (or `no_spawn`), then pieces of output and samples as they come, then `end`.
+Every instant is in ns of the system's monotonic clock.
+"""
+
+from parity.transcript.content import Line, Piece, Transcript
+from parity.transcript.reading import read_transcript
+from parity.transcript.records import (
+    TRANSCRIPT_VERSION,
+    End,
+    EndedBy,
+    Head,
+    Launched,
+    NoSpawn,
+    Sample,
+    Spawned,
+    Stream,
+)
+from parity.transcript.writing import TranscriptWriter
+
+__all__ = [
+    "TRANSCRIPT_VERSION",
+    "End",
+    "EndedBy",
+    "Head",
+    "Launched",
+    "Line",
+    "NoSpawn",
+    "Piece",
+    "Sample",
+    "Spawned",
+    "Stream",
+    "Transcript",
+    "TranscriptWriter",
+    "read_transcript",
+]

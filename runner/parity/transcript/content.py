@@ -1,0 +1,117 @@
+"""A whole transcript in memory: its pieces of output, as bytes, text and lines with their arrival."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from parity.transcript.records import End, Head, Launched, NoSpawn, Sample, Spawned, Stream
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What one read returned, and when."""
+
+    t_ns: int
+    stream: Stream
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a stream. `t_ns`: when its last byte arrived; `t_first_ns`: its first. An incomplete last line has
+    no newline behind it."""
+
+    t_ns: int
+    t_first_ns: int
+    text: str
+    complete: bool
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """A whole transcript in memory."""
+
+    head: Head
+    launch: Launched | None = None
+    spawn: Spawned | None = None
+    no_spawn: NoSpawn | None = None
+    pieces: tuple[Piece, ...] = ()
+    samples: tuple[Sample, ...] = ()
+    end: End | None = None
+
+    def data(self, stream: Stream) -> bytes:
+        """All bytes of a stream."""
+        return b"".join(piece.data for piece in self.pieces if piece.stream == stream)
+
+    def text(self, stream: Stream) -> str:
+        """A stream as text; bytes that are no UTF-8 become U+FFFD."""
+        return self.data(stream).decode("utf-8", errors="replace")
+
+    def lines(self, stream: Stream) -> Iterator[Line]:
+        """The lines of a stream, each with its arrival. Invalid UTF-8 becomes U+FFFD."""
+        held = bytearray()
+        t_first = t_last = 0
+        for piece in self.pieces:
+            if piece.stream != stream:
+                continue
+            parts = piece.data.split(b"\n")
+            for k, part in enumerate(parts):
+                if not held:
+                    t_first = piece.t_ns
+                held += part
+                t_last = piece.t_ns
+                if k < len(parts) - 1:
+                    yield Line(piece.t_ns, t_first, _line_text(held), complete=True)
+                    held.clear()
+        if held:
+            yield Line(t_last, t_first, _line_text(held), complete=False)
+
+    def find(self, pattern: str, stream: Stream, *, last: bool = False) -> tuple[Line, re.Match[str]] | None:
+        """The first (or last) line of a stream in which `pattern` is found, or None."""
+        regex = re.compile(pattern)
+        found = None
+        for line in self.lines(stream):
+            match = regex.search(line.text)
+            if match:
+                found = (line, match)
+                if not last:
+                    break
+        return found
+
+    def first_sight(self, pattern: str, stream: Stream, *, partial: bool = False) -> int | None:
+        """When `pattern` was first there to be found in a line of a stream, or None. With `partial` a line counts
+        before its newline has come, from the read that completes the match."""
+        if not partial:
+            found = self.find(pattern, stream)
+            return found[0].t_ns if found else None
+        regex = re.compile(pattern)
+        held = bytearray()
+        for piece in self.pieces:
+            if piece.stream != stream:
+                continue
+            for k, part in enumerate(piece.data.split(b"\n")):
+                if k:
+                    held.clear()
+                held += part
+                if regex.search(_line_text(held)):
+                    return piece.t_ns
+        return None
+
+    def tail(self, count: int = 12) -> tuple[str, ...]:
+        """The last lines of both streams in order of arrival, for a message."""
+        both = sorted((line for stream in ("out", "err") for line in self.lines(stream)), key=lambda line: line.t_ns)
+        return tuple(line.text[:400] for line in both if line.text.strip())[-count:]
+
+    @property
+    def valid_utf8(self) -> bool:
+        """Whether both streams are UTF-8 throughout."""
+        try:
+            self.data("out").decode("utf-8")
+            self.data("err").decode("utf-8")
+        except UnicodeDecodeError:
+            return False
+        return True
+
+
+def _line_text(held: bytearray) -> str:
+    return held.decode("utf-8", errors="replace").removesuffix("\r")

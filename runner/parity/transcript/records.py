@@ -1,0 +1,78 @@
+"""The lines of a transcript: head, launch, spawn, samples, end."""
+
+from typing import Literal
+
+from parity.records import Job, Record
+
+TRANSCRIPT_VERSION = 1
+
+Stream = Literal["out", "err"]
+EndedBy = Literal[
+    "exit",
+    "stop",
+    "fail",
+    "deadline:load",
+    "deadline:first-token",
+    "deadline:total",
+    "stall",
+    "output-limit",
+    "cancel",
+]
+
+
+class Head(Record):
+    """Why the process was started. `job` is there for trials only."""
+
+    version: int = TRANSCRIPT_VERSION
+    purpose: Literal["trial", "probe", "build"]
+    runtime: str
+    job: Job | None = None
+
+
+class Launched(Record):
+    """What was started. Values of environment variables that look like secrets are left out."""
+
+    argv: tuple[str, ...]
+    cwd: str | None = None
+    env: dict[str, str]
+
+
+class Spawned(Record):
+    """When, and as which process. `wall` is ISO 8601, UTC."""
+
+    t_ns: int
+    pid: int
+    wall: str
+
+
+class NoSpawn(Record):
+    """The operating system's reason for not starting it."""
+
+    t_ns: int
+    errno: int
+    message: str
+
+
+class Sample(Record):
+    """Memory and CPU time of the process tree at one instant."""
+
+    t_ns: int
+    rss_bytes: int
+    cpu_s: float
+
+
+class End(Record):
+    """How it ended. `t_ns` is the instant of what `by` names: the exit, the arrival of a stop or fail marker, the
+    deadline; `by` is what parity saw first, `signals` what it had to send. Exactly one of `exit_code` and `signal` is
+    there, unless the process could not be reaped in time."""
+
+    t_ns: int
+    by: EndedBy
+    exit_code: int | None = None
+    signal: int | None = None
+    signals: tuple[str, ...] = ()
+    peak_rss_bytes: int | None = None
+    cpu_s: float | None = None
+    left_behind: int = 0
+    oom: bool = False
+    dropped_bytes: int = 0

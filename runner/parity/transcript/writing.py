@@ -1,0 +1,63 @@
+"""Writes a transcript as it happens."""
+
+import base64
+import json
+from pathlib import Path
+from typing import IO, Any
+
+from parity.records import Record
+from parity.transcript.content import Piece
+from parity.transcript.records import End, Head, Launched, NoSpawn, Sample, Spawned
+
+
+class TranscriptWriter:
+    """Writes a transcript as it happens. Not thread-safe: one thread writes."""
+
+    def __init__(self, path: Path, head: Head) -> None:
+        self.path = path
+        self._file: IO[bytes] = path.open("xb")
+        self._record("head", head)
+        self._file.flush()
+
+    def launch(self, launched: Launched) -> None:
+        self._record("launch", launched)
+
+    def spawn(self, spawned: Spawned) -> None:
+        self._record("spawn", spawned)
+
+    def no_spawn(self, no_spawn: NoSpawn) -> None:
+        self._record("no_spawn", no_spawn)
+
+    def sample(self, sample: Sample) -> None:
+        self._record("sample", sample)
+
+    def piece(self, piece: Piece) -> None:
+        """Text goes in as text. What isn't UTF-8 by itself, or is mostly control characters, goes in as base64."""
+        at: dict[str, Any] = {"t": piece.t_ns, "s": piece.stream}
+        try:
+            line = json.dumps(at | {"d": piece.data.decode("utf-8")}, ensure_ascii=False)
+        except UnicodeDecodeError:
+            line = ""
+        if not line or len(line) > 2 * len(piece.data) + _PIECE_FRAME_CHARS:
+            line = json.dumps(at | {"b": base64.b64encode(piece.data).decode("ascii")})
+        self._write(line)
+
+    def end(self, end: End) -> None:
+        self._record("end", end)
+        self._file.flush()
+
+    def flush(self) -> None:
+        """Hands what was written to the operating system."""
+        self._file.flush()
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _record(self, kind: str, record: Record) -> None:
+        self._write(f'{{"{kind}":{record.model_dump_json()}}}')
+
+    def _write(self, line: str) -> None:
+        self._file.write(line.encode("utf-8") + b"\n")
+
+
+_PIECE_FRAME_CHARS = 64
