@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test quick lint setup setup-dev clean
+.PHONY: demo test quick proof lint setup setup-dev clean
 
 demo: setup            ## run configs/quickstart.toml on real runtimes and a real model
 	@$(BIN)/python vendor-scripts/demo.py
@@ -12,6 +12,9 @@ test: setup-dev lint   ## every check and every test, also the slow ones; what C
 
 quick: setup-dev       ## the tests that take under a minute in all
 	$(BIN)/python -m pytest -m "not slow"
+
+proof: setup           ## long proofs, by hand: kill -9 a real run ten times and resume it; some ten minutes
+	$(BIN)/python proofs/kills.py
 
 lint: setup-dev        ## lint, format, types, direction of imports, scripts, generated docs
 	$(BIN)/ruff check .

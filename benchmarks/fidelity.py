@@ -1,7 +1,7 @@
 """Fidelity: how far the arrival times that parity records are from the instants at which a program wrote.
 
 A program stamps each line with the monotonic clock right before it writes it, at irregular gaps, about 200 lines a
-second; the stamps are held against those of the transcript. The aim is p99 ≤ 1 ms on an idle machine.
+second; the stamps are compared with those of the transcript. The aim is p99 ≤ 1 ms on an idle machine.
 
     .venv/bin/python benchmarks/fidelity.py [SECONDS]
 """

@@ -23,10 +23,10 @@ from parity.adapter import Adapter, Job, Launch
 from parity.adapter.events import EVENT, Token
 from parity.config import LoadedConfig, load_config, test_spec
 from parity.hosts.local import supervise
-from parity.judging.score import make_adapters
 from parity.models import model_facts, silent
 from parity.records import ModelFacts
 from parity.registry import settings_of
+from parity.run.score import make_adapters
 from parity.transcript import Head
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,7 +42,7 @@ def main() -> None:
     loaded = load_config(ROOT / "configs" / "quickstart.toml", settings_of)
     adapter = make_adapters(loaded)[options.runtime]
     model = loaded.config.models[0]
-    facts = model_facts(model.name, model.name, model.source, base=loaded.folder, progress=silent)
+    facts = model_facts(model.name, model.name, model.source, base=loaded.folder, watch=silent)
     rates: dict[str, list[float]] = {side: [] for side in SIDES}
     draw = random.Random(0)
     for number in range(1, options.rounds + 1):

@@ -2,10 +2,16 @@
 
 import signal
 import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from runs import OWN, PARITY, Done, Parity, WriteConfig
+from scripted_host import Program
+
+from parity import registry
+
+AddAdapter = Callable[[str, str], None]
 
 # A shell ignores it in what it starts in the background, and every program under test would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -39,3 +45,25 @@ def write_config(tmp_path: Path) -> WriteConfig:
         return path
 
     return write
+
+
+@pytest.fixture
+def add_adapter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AddAdapter]:
+    """Registers an adapter as an installed package does, for one test: `add_adapter(NAME, "MODULE:CLASS")`."""
+
+    def add(name: str, target: str) -> None:
+        info = tmp_path / "site" / f"{name}_package-1.0.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}-package\nVersion: 1.0\n", encoding="utf-8")
+        (info / "entry_points.txt").write_text(f"[{registry.GROUP}]\n{name} = {target}\n", encoding="utf-8")
+        monkeypatch.syspath_prepend(info.parent)
+        registry._points.cache_clear()
+
+    yield add
+    monkeypatch.undo()
+    registry._points.cache_clear()
+
+
+@pytest.fixture
+def program(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Program:
+    return Program(tmp_path, capsys, monkeypatch)

@@ -1,7 +1,8 @@
 """Makes the virtual environment of this clone ready: `python3 vendor-scripts/bootstrap.py [--dev]`.
 
-Needs Python 3.11 or newer and a C++ compiler; nothing else. llama-cpp-python is compiled once for this machine, and its
-wheel kept outside the clone; a second run finds everything done and starts at once. Imports the standard library only.
+Needs Python 3.11 or newer and a C++ compiler; nothing else. llama-cpp-python is compiled once for this machine, proved
+by decoding with a tiny model, and its wheel kept outside the clone. A second run finds everything done and starts at
+once. Imports the standard library only.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import os
 import platform
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -22,8 +24,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
+SMOKE = Path(__file__).resolve().with_name("smoke-llama-cpp.py")
 COMPILED = "llama-cpp-python"
+WITHOUT_AMX = "-mno-amx-tile -mno-amx-int8 -mno-amx-bf16"
+"""Compiler flags for CPUs with AMX: GCC may optimise the tile configuration away, and then the first decode crashes."""
+ANOTHER_BUILD = (
+    "Compile it for a plainer CPU: CMAKE_ARGS=-DGGML_NATIVE=OFF make …\n"
+    "Or use a different compiler: CC=clang CXX=clang++ make …"
+)
 HEARTBEAT_S = 15.0
+PROOF_S = 300.0
 
 
 def main() -> None:
@@ -37,7 +47,7 @@ def main() -> None:
     make_environment()
     # Dependency groups need pip 25.1, and building llama-cpp-python a cmake of its own where the system has none.
     pip("install", "--quiet", "--upgrade", "pip>=25.1")
-    wheel = compiled_wheel()
+    wheel = proved_wheel()
     say("installing parity, mlx-lm and a model of 100 MB")
     groups = [part for name in wanted for part in ("--group", name)]
     pip("install", "--quiet", str(wheel), "--editable", f"{ROOT}[quickstart]", *groups)
@@ -74,10 +84,10 @@ def fingerprint(groups: list[str]) -> str:
 
 
 def check_prerequisites() -> None:
-    if sys.version_info < (3, 11):  # noqa: UP036 - this file is what tells so
+    if sys.version_info < (3, 11):  # noqa: UP036 - this file is what says so
         sys.exit(
             f"parity needs Python 3.11 or newer; {sys.executable} is {platform.python_version()}.\n"
-            "Name a newer one: make PYTHON=python3.12 …"
+            "Choose a newer one: make PYTHON=python3.12 …"
         )
     if importlib.util.find_spec("ensurepip") is None:
         sys.exit("this Python can't make virtual environments.\nDebian, Ubuntu: apt-get install python3-venv")
@@ -97,37 +107,78 @@ def has_command_line_tools() -> bool:
     return found is not None and subprocess.run([found, "-p"], capture_output=True, check=False).returncode == 0
 
 
-def compiled_wheel() -> Path:
-    """The wheel of llama-cpp-python for this interpreter and CPU, from the cache or compiled now."""
+class CrashedError(Exception):
+    """A wheel of llama-cpp-python dies of a signal on this CPU; holds the signal's name."""
+
+
+def proved_wheel() -> Path:
+    """A wheel of llama-cpp-python that decodes here, from the cache or compiled now; it is installed when this returns.
+
+    Where it crashes on a CPU with AMX, it is compiled again without AMX, and that wheel takes its place."""
     version = newest_version()
     folder = cache_folder() / "wheels" / wheel_key()
-    found = sorted(folder.glob(f"llama_cpp_python-{version}-*.whl")) if version else sorted(folder.glob("*.whl"))
-    if found:
-        say(f"{COMPILED} {version}: compiled before, from {folder}")
-        return found[-1]
-    say(f"compiling {COMPILED} {version or ''} (once; about 5 minutes on two cores)")
+    cached = sorted(folder.glob(f"llama_cpp_python-{version}-*.whl")) if version else sorted(folder.glob("*.whl"))
+    try:
+        if cached:
+            say(f"{COMPILED}: using the wheel that was compiled before, {cached[-1]}")
+            prove(cached[-1])
+            return cached[-1]
+        say(f"compiling {COMPILED} {version} (once; about 5 minutes on two cores)")
+        return compile_and_prove(version, folder)
+    except CrashedError as crash:
+        if not has_amx():
+            again = f"Remove {cached[-1]} and run this again, to compile it anew.\n" if cached else ""
+            sys.exit(f"{COMPILED} crashes on this CPU ({crash}) as compiled.\n{again}{ANOTHER_BUILD}")
+        say(f"{COMPILED} crashes on this CPU ({crash}) as compiled; compiling it without AMX")
+    try:
+        return compile_and_prove(version, folder, WITHOUT_AMX)
+    except CrashedError as crash:
+        sys.exit(f"{COMPILED} crashes on this CPU ({crash}), with AMX and without.\n{ANOTHER_BUILD}")
+
+
+def compile_and_prove(version: str, folder: Path, flags: str = "") -> Path:
+    """Compiles the wheel and moves it into the cache once it is proved. Raises CrashedError."""
     folder.mkdir(parents=True, exist_ok=True)
     # Of this process alone: another clone may be compiling the same wheel for the same cache.
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=folder) as partial:
-        compile_wheel(version, Path(partial))
+        compile_wheel(version, Path(partial), flags)
         [built] = Path(partial).glob("*.whl")
+        prove(built)
         return built.replace(folder / built.name)
+
+
+def prove(wheel: Path) -> None:
+    """Installs the wheel and decodes with a tiny quantised model in a fresh process. Raises CrashedError."""
+    pip("install", "--quiet", "--force-reinstall", "--no-deps", str(wheel))
+    pip("install", "--quiet", str(wheel))
+    try:
+        done = subprocess.run(
+            [PYTHON, SMOKE], capture_output=True, text=True, errors="replace", timeout=PROOF_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        sys.exit(f"{COMPILED} was installed and did not decode with a tiny model within {PROOF_S:.0f} s ({wheel})")
+    if done.returncode < 0:
+        raise CrashedError(signal.Signals(-done.returncode).name)
+    if done.returncode > 0:
+        sys.stderr.write("".join(done.stderr.splitlines(keepends=True)[-20:]))
+        sys.exit(f"{COMPILED} was installed and can't run a tiny model; its last lines are above ({wheel})")
 
 
 def newest_version() -> str:
     """The version that pip would take; empty when pip can't tell, and then any cached wheel will do."""
-    told = subprocess.run(
+    answer = subprocess.run(
         [PYTHON, "-m", "pip", "index", "versions", COMPILED],
         capture_output=True,
         text=True,
         check=False,
     )
-    match = re.search(r"\(([^)]+)\)", told.stdout)
+    match = re.search(r"\(([^)]+)\)", answer.stdout)
     return match[1] if match else ""
 
 
-def compile_wheel(version: str, folder: Path) -> None:
-    """Compiles with a line of progress for each tenth of the build, and all of its output on failure."""
+def compile_wheel(version: str, folder: Path, flags: str = "") -> None:
+    """Compiles with a line of progress for each tenth of the build, and its last lines on failure. `flags` are for the
+    C and the C++ compiler, after the user's own."""
     requirement = f"{COMPILED}=={version}" if version else COMPILED
     command = [
         str(PYTHON),
@@ -136,16 +187,19 @@ def compile_wheel(version: str, folder: Path) -> None:
         "wheel",
         "--verbose",
         "--no-deps",
+        # pip keeps what it compiled before, whatever the flags were.
+        "--no-cache-dir",
         "--no-binary",
         COMPILED,
         "-w",
         str(folder),
         requirement,
     ]
+    env = {**os.environ, **{name: f"{os.environ.get(name, '')} {flags}".strip() for name in ("CFLAGS", "CXXFLAGS")}}
     output: list[str] = []
     shown, began, last = -1, time.monotonic(), time.monotonic()
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+        command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:
@@ -162,12 +216,20 @@ def compile_wheel(version: str, folder: Path) -> None:
 
 def wheel_key() -> str:
     """Differs wherever a compiled wheel would not serve: interpreter, system, CPU, and the flags given to CMake."""
-    flags = ""
-    if Path("/proc/cpuinfo").exists():
-        found = re.search(r"^(?:flags|Features)\s*:(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-        flags = found[1] if found else ""
-    what = (sysconfig.get_platform(), platform.processor(), flags, os.environ.get("CMAKE_ARGS", ""))
+    what = (sysconfig.get_platform(), platform.processor(), cpu_flags(), os.environ.get("CMAKE_ARGS", ""))
     return f"cp{sys.version_info.major}{sys.version_info.minor}-{hashlib.sha256(repr(what).encode()).hexdigest()[:12]}"
+
+
+def has_amx() -> bool:
+    return "amx_tile" in cpu_flags().split()
+
+
+def cpu_flags() -> str:
+    """What the CPU can do, as Linux lists it; empty elsewhere."""
+    if not Path("/proc/cpuinfo").exists():
+        return ""
+    found = re.search(r"^(?:flags|Features)\s*:(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    return found[1] if found else ""
 
 
 def cache_folder() -> Path:

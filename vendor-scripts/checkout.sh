@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# What prepare-candle.sh and prepare-paraphym.sh share, and of it prepare-python-env.sh the look at a checkout: git and
-# cargo, and never a step that could lose a user's work. Sourced, never run; needs lib.sh.
+# What prepare-candle.sh and prepare-paraphym.sh share; prepare-python-env.sh uses its check of a checkout. Runs git and
+# cargo, and never takes a step that could lose a user's work. Sourced, never run; needs lib.sh.
 # Options are read by the scripts that source this.
 # shellcheck disable=SC2034
 
@@ -26,7 +26,7 @@ inspect_checkout() {
         commit=$(commit_of "$tree" "$rev")
         commit=${commit:-"$rev, which it lacks"}
         [ "$commit" = "$head" ] || fail "$tree is at $head, and --rev asks for $commit.
-It is left as it is: check that revision out yourself, or have another checkout made with --into."
+It is left as it is: check that revision out yourself, or let the script make a different checkout with --into."
     fi
     dirty=$(uncommitted "$tree")
     if [ -n "$dirty" ] && [ "$allow_dirty" = no ]; then
@@ -45,7 +45,7 @@ is_empty_folder() { [ -d "$1" ] && [ -z "$(ls -A "$1")" ]; }
 
 # With nobody there to answer, git must fail rather than wait for a password.
 [ -t 0 ] || export GIT_TERMINAL_PROMPT=0
-# A toolchain that is missing is told, not fetched: that is the user's to decide.
+# A missing toolchain is an error and is not installed: the user decides about that.
 export RUSTUP_AUTO_INSTALL=0
 
 scratch=""
@@ -78,26 +78,58 @@ clone() {
     scratch=""
 }
 
-# fill_submodules TREE PATH=URL…: every submodule that is still empty; PATH=URL says where to have one instead. No shell
-# expands the ~/ of such a URL, since it doesn't begin the word.
-fill_submodules() {
-    local tree=$1 path commit url pair
+# empty_submodules TREE: commit and path of each submodule that the commit names and that is still empty.
+empty_submodules() {
+    local commit path
+    while read -r _ commit _ path; do
+        if is_empty_folder "$1/$path" || [ ! -e "$1/$path" ]; then printf '%s %s\n' "$commit" "$path"; fi
+    done < <(git -C "$1" ls-files --stage | grep '^160000 ' || true)
+}
+
+# submodule_url TREE PATH: what .gitmodules says; nothing where it doesn't.
+submodule_url() {
+    local key
+    key=$(git -C "$1" config --file "$1/.gitmodules" --get-regexp '\.path$' "^$2\$" 2>/dev/null | head -n 1) || true
+    key=${key%% *}
+    [ -z "$key" ] || git -C "$1" config --file "$1/.gitmodules" --get "${key%.path}.url" || true
+}
+
+# given_url PATH PATH=URL…: the URL that the user gives for a submodule. No shell expands the ~/ of such a URL, since it
+# doesn't begin the word.
+given_url() {
+    local path=$1 pair url=""
     shift
-    while read -r _ commit _ path <&3; do
-        is_empty_folder "$tree/$path" || [ ! -e "$tree/$path" ] || continue
-        url=""
-        for pair in "$@"; do [ "${pair%%=*}" != "$path" ] || url=${pair#*=}; done
-        case $url in \~/*) url=$HOME/${url#??} ;; esac
+    for pair in "$@"; do [ "${pair%%=*}" != "$path" ] || url=${pair#*=}; done
+    case $url in \~/*) url=$HOME/${url#??} ;; esac
+    printf '%s' "$url"
+}
+
+# fill_submodules TREE PATH=URL…: every submodule that is still empty; PATH=URL gives a different source for one. All
+# that are empty are listed before the first is fetched, and all that can't be fetched are listed together.
+fill_submodules() {
+    local tree=$1 commit path url empty list="" unknown="" failed=""
+    shift
+    empty=$(empty_submodules "$tree")
+    [ -n "$empty" ] || return 0
+    while read -r commit path; do
+        url=$(given_url "$path" "$@")
+        url=${url:-$(submodule_url "$tree" "$path")}
+        list="$list"$'\n'"  $path at $commit, from ${url:-no known URL}"
+        [ -n "$url" ] || unknown="$unknown --submodule $path=URL"
+    done <<<"$empty"
+    say "Empty submodules:$list"
+    [ -z "$unknown" ] || fail "the commit names submodules for which .gitmodules has no URL. Give one for each:$unknown"
+    while read -r commit path <&3; do
+        url=$(given_url "$path" "$@")
         if [ -n "$url" ]; then
             clone "$url" "$commit" "$tree/$path"
-        elif git -C "$tree" config --file "$tree/.gitmodules" --get-regexp '\.path$' "^$path\$" >/dev/null 2>&1; then
-            run git -C "$tree" submodule update --init --recursive -- "$path" ||
-                fail "the submodule $path can't be had; git says why above. Name another source: --submodule $path=URL"
         else
-            fail "$path is empty: the commit names it as a submodule at $commit, and .gitmodules has no URL for it.
-Name one: --submodule $path=URL"
+            run git -C "$tree" submodule update --init --recursive -- "$path" ||
+                failed="$failed"$'\n'"  $path from $(submodule_url "$tree" "$path")"
         fi
-    done 3< <(git -C "$tree" ls-files --stage | grep '^160000 ' || true)
+    done 3<<<"$empty"
+    [ -z "$failed" ] || fail "these submodules can't be fetched; git says why above:$failed
+Give a different source with --submodule PATH=URL, once for each."
 }
 
 # fetch_crates TREE MANIFEST LOCK_IS_COMMITTED: every crate of the lock file, so that a build needs no network. A lock
@@ -227,7 +259,7 @@ checkout_at() {
         inspect_checkout "$tree" "$rev" "$allow_dirty"
         remote=$(git -C "$tree" remote get-url origin 2>/dev/null || true)
         same_url "$remote" "$source_given" ||
-            fail "$tree is a checkout of ${remote:-nothing known}, not of $source_given: name another with --into"
+            fail "$tree is a checkout of ${remote:-nothing known}, not of $source_given: name a different folder with --into"
         return
     fi
     [ -n "$rev" ] || say "No --rev: the newest commit of the default branch is taken."

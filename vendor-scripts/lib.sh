@@ -95,7 +95,7 @@ toml_list() {
     printf '[%s]' "${joined#, }"
 }
 
-# need WHAT REMEDY: notes something missing, to be told together with all else that is.
+# need WHAT REMEDY: notes something that is missing, to be reported together with everything that is.
 need() { missing="$missing"$'\n'"  - $1"$'\n'"      $2"; }
 
 # Ends the script where anything is missing; with --dry-run only after the commands were shown.

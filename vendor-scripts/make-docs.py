@@ -3,7 +3,7 @@
     .venv/bin/python vendor-scripts/make-docs.py [--check] [FOLDER]
 
 A generated part stands between two comments that name it, and a code block whose info string has `file=PATH` holds
-that file; all else on a page is written by hand and left alone.
+that file; the rest of a page is written by hand and left alone.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from typing import Any
 
 from parity.adapter.events import EVENT
 from parity.config import Config
-from parity.config.schema import GateBase
+from parity.gates import GateBase
 from parity.reading.dictionary import METRICS
 from parity.registry import entries, settings_of
 
@@ -125,8 +125,8 @@ def metric_tables() -> str:
         [
             "### What each metric is",
             table(("Metric", "In tables", "Unit", "Better", "Meaning"), rows),
-            "### How each can be had",
-            table(("Metric", "Definition", "What is taken"), ways),
+            "### How each can be measured",
+            table(("Metric", "Definition", "What is measured"), ways),
         ]
     )
 

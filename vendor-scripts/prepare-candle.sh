@@ -7,21 +7,21 @@
 
 usage() {
     cat <<'TEXT'
-Usage: prepare-candle.sh PATH [OPTIONS]       a checkout of yours, prepared in place
-       prepare-candle.sh GIT_URL [OPTIONS]    a checkout to be made
+Usage: prepare-candle.sh PATH [OPTIONS]       prepare a checkout of yours in place
+       prepare-candle.sh GIT_URL [OPTIONS]    make a checkout and prepare it
 
-Looks for what is missing, makes the checkout, fetches its crates, and prints what to put in the config.
-Run again, it finds everything done. A checkout with uncommitted changes or at another revision is left as it is.
+Checks for what is missing, makes the checkout, fetches its crates, and prints what to put in the config.
+It can be run again. A checkout with uncommitted changes or at a different revision is left as it is.
 
-  --rev REV             branch, tag or commit to have; a checkout that is there must be at it
+  --rev REV             branch, tag or commit to check out; an existing checkout must be at it
   --into FOLDER         where the checkout goes (default: parity's cache folder, checkouts/candle)
-  --device DEVICE       cpu, metal or cuda (default: metal on macOS, else cpu)
+  --device DEVICE       cpu, metal or cuda (default: metal on macOS, otherwise cpu)
   --features LIST       further features of candle-examples: accelerate, mkl, cudnn, …
-  --build               compile the examples now; else `parity run` does it before the first trial
-  --allow-dirty         take uncommitted changes in
-  --submodule PATH=URL  where to have a submodule from instead
-  --dry-run             look and show the commands, change nothing
-  --help                this text
+  --build               compile the examples now; otherwise `parity run` does it before the first trial
+  --allow-dirty         accept uncommitted changes
+  --submodule PATH=URL  a different source for a submodule
+  --dry-run             show the commands, change nothing
+  --help                print this text
 
 Exit codes: 0 done, 1 failed or refused, 2 usage, 3 prerequisites missing.
 TEXT
@@ -31,7 +31,7 @@ main() {
     local example arguments
     parse_checkout_options "$@"
     [ "$device" = cpu ] || features=$device${features:+,$features}
-    check_git "to have the checkout"
+    check_git "to make the checkout"
     check_rust
     check_cxx "to compile the tokenizers"
     check_gpu "$device"

@@ -9,23 +9,22 @@ readonly CRATE=packages/candle
 
 usage() {
     cat <<'TEXT'
-Usage: prepare-paraphym.sh PATH [OPTIONS]       a checkout of yours, prepared in place
-       prepare-paraphym.sh GIT_URL [OPTIONS]    a checkout to be made
+Usage: prepare-paraphym.sh PATH [OPTIONS]       prepare a checkout of yours in place
+       prepare-paraphym.sh GIT_URL [OPTIONS]    make a checkout and prepare it
 
-Looks for what is missing, makes the checkout, fills its submodules, fetches its crates, and prints what to put in the
-config. Run again, it finds everything done. A checkout with uncommitted changes or at another revision is left as it
-is.
+Checks for what is missing, makes the checkout, fills its submodules, fetches its crates, and prints what to put in the
+config. It can be run again. A checkout with uncommitted changes or at a different revision is left as it is.
 
-  --rev REV             branch, tag or commit to have; a checkout that is there must be at it
+  --rev REV             branch, tag or commit to check out; an existing checkout must be at it
   --into FOLDER         where the checkout goes (default: parity's cache folder, checkouts/paraphym)
-  --device DEVICE       cpu, metal or cuda (default: metal on macOS, else cpu). Feature metal is one of the crate's
+  --device DEVICE       cpu, metal or cuda (default: metal on macOS, otherwise cpu). Feature metal is one of the crate's
                         defaults and builds on macOS only: elsewhere the other defaults are named one by one
   --features LIST       further features of the crate
-  --build               compile the example now; else `parity run` does it before the first trial
-  --allow-dirty         take uncommitted changes in
-  --submodule PATH=URL  where to have a submodule from, such as forks/surrealdb=~/src/surrealdb
-  --dry-run             look and show the commands, change nothing
-  --help                this text
+  --build               compile the example now; otherwise `parity run` does it before the first trial
+  --allow-dirty         accept uncommitted changes
+  --submodule PATH=URL  a different source for a submodule, such as forks/surrealdb=~/src/surrealdb
+  --dry-run             show the commands, change nothing
+  --help                print this text
 
 Exit codes: 0 done, 1 failed or refused, 2 usage, 3 prerequisites missing.
 TEXT
@@ -63,7 +62,7 @@ check_checkout() {
 main() {
     local default_features=yes arguments
     parse_checkout_options "$@"
-    check_git "to have the checkout"
+    check_git "to make the checkout"
     check_rust
     check_cxx "to compile its crates"
     check_gpu "$device"
@@ -97,7 +96,8 @@ main() {
         fi
     fi
     if [ "$build_too" = yes ]; then
-        arguments=(--example fluent_builder --release --locked)
+        # As the adapter does: other members of the workspace change none of its features.
+        arguments=(--example fluent_builder --manifest-path "$CRATE/Cargo.toml" --release --locked)
         [ "$default_features" = yes ] || arguments+=(--no-default-features)
         [ -z "$features" ] || arguments+=(--features "$features")
         build "$tree" "${arguments[@]}"

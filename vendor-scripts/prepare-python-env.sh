@@ -6,15 +6,19 @@
 . "$(dirname "${BASH_SOURCE[0]}")/checkout.sh"
 
 readonly OLDEST_LLAMA=0.3.35 OLDEST_MLX_LM=0.31 OLDEST_GLIBC_MINOR=35
+# For CPUs with AMX: GCC may optimise the tile configuration away, and then the first decode crashes.
+readonly WITHOUT_AMX="-mno-amx-tile -mno-amx-int8 -mno-amx-bf16"
+smoke=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/smoke-llama-cpp.py
+readonly smoke
 
 usage() {
     cat <<'TEXT'
 Usage: prepare-python-env.sh llama-cpp-python [OPTIONS]
        prepare-python-env.sh mlx-lm [OPTIONS]
 
-Looks for what is missing, makes the environment, installs the runtime for the device, checks that it can be imported
-and sees the device, and prints what to put in the config. Run again, it finds everything done. A folder that it
-hasn't made, or that holds something else than is asked for, is left as it is.
+Looks for what is missing, makes the environment, installs the runtime for the device, checks that it computes and sees
+the device, and prints what to put in the config. Run again, it finds everything done. A folder that this script has not
+made, or that holds something other than what you ask for, is left as it is.
 
   --device DEVICE   cpu, metal or cuda (default: metal on macOS, else cpu)
   --into FOLDER     where the environment goes (default: parity's cache folder, environments/RUNTIME-DEVICE)
@@ -29,7 +33,9 @@ hasn't made, or that holds something else than is asked for, is left as it is.
   --help            this text
 
 llama-cpp-python is compiled here (about 5 minutes on two cores) unless --wheel names a wheel or, for the CPU, pip
-finds one (PIP_FIND_LINKS is honoured). CMAKE_ARGS is handed on, with what the device needs added to it.
+finds one (PIP_FIND_LINKS is honoured). CMAKE_ARGS is passed on, with what the device needs added to it. Before the
+environment counts as ready, a tiny quantised model is decoded with it; if that crashes on a CPU with AMX,
+llama-cpp-python is compiled again without AMX.
 
 Exit codes: 0 done, 1 failed or refused, 2 usage, 3 prerequisites missing.
 TEXT
@@ -76,7 +82,7 @@ parse_options() {
                 [ -z "$runtime" ] || usage_error "one runtime, not both $runtime and $1"
                 runtime=$1
                 ;;
-            -*) usage_error "$1 is no option of it" ;;
+            -*) usage_error "$1 is not an option of this script" ;;
             *) usage_error "the runtime is llama-cpp-python or mlx-lm, not $1" ;;
         esac
         shift
@@ -192,7 +198,7 @@ cmake_arguments() {
     case $device in
         metal) own=-DGGML_METAL=on ;;
         cuda) own=-DGGML_CUDA=on ;;
-        # On macOS llama.cpp takes Metal unless told otherwise.
+        # On macOS llama.cpp takes Metal by default.
         cpu) if [ "$(uname -s)" = Darwin ]; then own=-DGGML_METAL=off; else own=""; fi ;;
     esac
     printf '%s' "${CMAKE_ARGS:-}${CMAKE_ARGS:+${own:+ }}$own"
@@ -206,7 +212,7 @@ mlx_requirement() {
     esac
 }
 
-# Everything that makes one environment another than the next.
+# Everything in which two environments can differ.
 description() {
     echo "runtime $runtime"
     echo "device $device$([ "$device/$runtime" != cuda/mlx-lm ] || echo " $cuda")"
@@ -242,7 +248,43 @@ install_llama() {
             fail "$wheel installs no llama-cpp-python"
     fi
     pip install "$what"
+    [ "$dry_run" = yes ] || prove_llama "$what"
 }
+
+# prove_llama REQUIREMENT: has what was installed decode with a tiny quantised model, and compiles it again without AMX
+# where that crashes on a CPU with AMX.
+prove_llama() {
+    local crash by_hand
+    by_hand="CFLAGS='$WITHOUT_AMX' CXXFLAGS='$WITHOUT_AMX' $program llama-cpp-python --device $device"
+    crash=$(crash_of_llama) || exit "$EXIT_FAILED"
+    [ -n "$crash" ] || return 0
+    has_amx || fail "llama-cpp-python crashes on this CPU ($crash): use a different wheel or compiler, or compile it for a \
+plainer CPU: CMAKE_ARGS=-DGGML_NATIVE=OFF"
+    [ -z "$wheel" ] || fail "the wheel crashes on this CPU ($crash), most likely in its AMX kernels: compile it here \
+without AMX ($by_hand), or keep the wheel and put \`extra_buffers = false\` beside \
+\`python = $(toml_string "$into/bin/python")\` in the config"
+    say "llama-cpp-python crashes on this CPU ($crash) as compiled; compiling it without AMX"
+    export CFLAGS="${CFLAGS:+$CFLAGS }$WITHOUT_AMX" CXXFLAGS="${CXXFLAGS:+$CXXFLAGS }$WITHOUT_AMX"
+    [ -z "$source_of_runtime" ] || set -- "$(requirement llama-cpp-python "$OLDEST_LLAMA")"
+    pip install --force-reinstall --no-deps --no-binary llama-cpp-python --no-cache-dir "$1"
+    crash=$(crash_of_llama) || exit "$EXIT_FAILED"
+    [ -z "$crash" ] || fail "llama-cpp-python crashes on this CPU ($crash), with AMX and without: use a different compiler \
+(CC=clang CXX=clang++), or compile it for a plainer CPU: CMAKE_ARGS=-DGGML_NATIVE=OFF"
+}
+
+# Prints the signal of which llama-cpp-python dies when it decodes; nothing where it decodes well.
+crash_of_llama() {
+    local code=0 said
+    said=$("$into/bin/python" "$smoke" 2>&1) || code=$?
+    if [ "$code" -gt 128 ]; then
+        printf 'SIG%s' "$(kill -l "$code")"
+    elif [ "$code" -ne 0 ]; then
+        printf '%s\n' "$said" | tail -n 20 >&2
+        fail "llama-cpp-python was installed into $into and can't run a tiny model; its last lines are above"
+    fi
+}
+
+has_amx() { grep -q amx_tile /proc/cpuinfo 2>/dev/null; }
 
 install_mlx() {
     pip install "$(requirement mlx-lm "$OLDEST_MLX_LM")" "$(mlx_requirement)"
@@ -290,10 +332,10 @@ main() {
     wanted=$(description)
     described=$into/parity-env
     if [ -e "$into" ] && ! is_empty_folder "$into"; then
-        [ -f "$described" ] || fail "$into isn't an environment of this script's making: name another with --into"
-        [ "$(cat "$described")" = "$wanted" ] || fail "$into holds something else than is asked for:
+        [ -f "$described" ] || fail "$into is not an environment that this script made: name a different folder with --into"
+        [ "$(cat "$described")" = "$wanted" ] || fail "$into holds something other than what you ask for:
 $(sed 's/^/  /' "$described")
-Name another folder with --into, or remove that one: rm -r $(printf '%q' "$into")"
+Name a different folder with --into, or remove that one: rm -r $(printf '%q' "$into")"
     fi
     if ! { [ -f "$described-ready" ] && is_whole; }; then
         if [ "$dry_run" = no ]; then
@@ -315,7 +357,7 @@ Name another folder with --into, or remove that one: rm -r $(printf '%q' "$into"
     echo "[runtimes.$runtime]"
     echo "adapter = $(toml_string "$(adapter)")"
     echo "python = $(toml_string "$into/bin/python")"
-    # A wheel may have been compiled for a GPU, and MLX has one build for macOS: both take the GPU unless told otherwise.
+    # A wheel may have been compiled for a GPU, and MLX has one build for macOS: both take the GPU by default.
     [ "$runtime/$device" != llama-cpp-python/cpu ] || echo "gpu_layers = 0"
     [ "$runtime/$device/$(uname -s)" != mlx-lm/cpu/Darwin ] || echo 'device = "cpu"'
     end_of_dry_run

@@ -1,8 +1,13 @@
-"""Entry point of `parity` and `python -m parity`: a failure that the user can mend is a message, not a traceback."""
+"""Entry point of `parity` and `python -m parity`: a failure that the user can fix is a message, not a traceback."""
 
 import io
 import sys
 import traceback
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from parity.hosts.host import Host
 
 USAGE = 2
 INTERRUPTED = 130
@@ -13,14 +18,15 @@ NO_IO = 74
 """EX_IOERR of sysexits.h, such as a full disk."""
 
 
-def main() -> None:
-    """Runs the command line and exits with its code."""
-    if sys.argv[1:] == ["--version"]:
+def main(arguments: Sequence[str] | None = None, *, host: "Host | None" = None) -> None:
+    """Runs the command line and exits with its code. `host`: the machine to work on; this one unless given."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if list(arguments) == ["--version"]:
         # Answered before the command line and its libraries are imported: scripts ask this often.
         from parity.version import version
 
         print(f"parity {version()}")
-        return
+        sys.exit(0)
     from parity.cli import app
     from parity.errors import ParityError
 
@@ -29,7 +35,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     try:
-        app()
+        app(list(arguments), obj=host)
     except ParityError as error:
         print(f"parity: {error}", file=sys.stderr)
         sys.exit(USAGE)

@@ -12,7 +12,7 @@ from typing import Any
 
 
 def cache_folder() -> Path:
-    """`$PARITY_CACHE`, else `$XDG_CACHE_HOME/parity`, else `~/.cache/parity`. It need not exist."""
+    """`$PARITY_CACHE` if set, otherwise `$XDG_CACHE_HOME/parity`, otherwise `~/.cache/parity`. It need not exist."""
     if own := os.environ.get("PARITY_CACHE"):
         return Path(own).absolute()
     shared = os.environ.get("XDG_CACHE_HOME", "")
@@ -22,7 +22,7 @@ def cache_folder() -> Path:
 
 
 def user_hf_home() -> Path:
-    """`HF_HOME`, else `~/.cache/huggingface`. Programs on Rust's `hf-hub` obey no other variable."""
+    """`HF_HOME` if set, otherwise `~/.cache/huggingface`. Programs on Rust's `hf-hub` obey no other variable."""
     return Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
 
 

@@ -1,6 +1,7 @@
-"""What can go wrong in a way that the user can mend. Bugs are not here: they stay exceptions of their own kind."""
+"""What can go wrong in a way that the user can fix. Bugs are not here: they stay exceptions of their own kind."""
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 
@@ -14,6 +15,15 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.where}: {self.wrong}\n    {self.remedy}"
+
+
+def unknown_names(where: str, names: Sequence[str], known: Sequence[str]) -> Iterator[Problem]:
+    """A problem for each name that is not known, with the nearest known one as the remedy."""
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            remedy = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known) or 'none'}"
+            yield Problem(where, f"{name!r} is not known", remedy)
 
 
 class ParityError(Exception):
@@ -47,4 +57,4 @@ class RefusedError(ParityError):
 
 
 class RunFolderError(ParityError):
-    """A run folder that is missing, foreign, or written by another version."""
+    """A run folder that is missing, foreign, or written by a newer version."""

@@ -15,7 +15,7 @@ SHORTEST_SECRET = 6
 
 def secrets_of(variables: Mapping[str, str]) -> frozenset[str]:
     """Values of variables with secret-looking names, and names and passwords within addresses, where they are long
-    enough to be told from other text."""
+    enough not to be found in other text."""
     named = {value for name, value in variables.items() if SECRET.search(name)}
     within = {part for value in variables.values() for part in IN_ADDRESS.findall(value)}
     return frozenset(value for value in named | within if len(value) >= SHORTEST_SECRET)

@@ -21,7 +21,6 @@ class Entry:
 
     name: str
     package: str
-    target: str
     broken: str | None = None
 
 
@@ -57,7 +56,7 @@ def adapter_class(name: str) -> type[Adapter[Any]]:
         # Whatever a third party's module raises on import is that package's fault, and must not be ours.
         raise UnknownAdapterError(
             f"the adapter {name!r} can't be loaded from {points[0].value} ({type(error).__name__}: {error})",
-            f"mend or reinstall {_package(points[0])}",
+            f"fix or reinstall {_package(points[0])}",
         ) from error
     if wrong := _wrong(loaded):
         raise UnknownAdapterError(f"{points[0].value} is not an adapter: {wrong}", f"reinstall {_package(points[0])}")
@@ -99,7 +98,7 @@ def entries() -> tuple[Entry, ...]:
             adapter_class(name)
         except UnknownAdapterError as error:
             broken = f"{error.args[0]}; {error.args[1]}"
-        listed.append(Entry(name, ", ".join(_package(p) for p in points), points[0].value, broken))
+        listed.append(Entry(name, ", ".join(_package(p) for p in points), broken))
     return tuple(listed)
 
 

@@ -1,7 +1,7 @@
 """The maths: centres, ratios and their intervals. Pure functions of numbers; the one module that knows statistics.
 
-Rates and times are positive and vary by factors, so everything is done on logarithms: the centre is the geometric
-mean, and the ratio of two centres is the centre of the per-round ratios.
+Rates and times are positive and vary by factors, so they are averaged as logarithms: the centre is the geometric mean,
+and the ratio of two centres is the centre of the per-round ratios. Counts are averaged as they are.
 """
 
 import math
@@ -42,6 +42,28 @@ def paired_ratio(numerators: Sequence[float], denominators: Sequence[float]) -> 
 
     Pairing lets drift of the machine cancel. Raises ValueError as `geometric_mean`, or on unequal lengths."""
     return geometric_mean([n / d for n, d in zip(numerators, denominators, strict=True)])
+
+
+def arithmetic_mean(values: Sequence[float]) -> Estimate:
+    """Arithmetic mean of values of any sign with Student's t interval.
+
+    Raises:
+        ValueError: no values.
+    """
+    if not values:
+        raise ValueError("needs at least one value")
+    mean = math.fsum(values) / len(values)
+    if len(values) == 1:
+        return Estimate(mean, None, None)
+    half = _t(len(values) - 1) * _deviation(values, mean) / math.sqrt(len(values))
+    return Estimate(mean, mean - half, mean + half)
+
+
+def paired_difference(minuends: Sequence[float], subtrahends: Sequence[float]) -> Estimate:
+    """Mean of the differences of values that belong together (same round), with its t interval.
+
+    Raises ValueError as `arithmetic_mean`, or on unequal lengths."""
+    return arithmetic_mean([m - s for m, s in zip(minuends, subtrahends, strict=True)])
 
 
 def coefficient_of_variation(values: Sequence[float]) -> Estimate:

@@ -1,14 +1,12 @@
-"""Synthetic models: the true shape of a published one, made-up weights and tokenizer.
+"""Synthetic models: the true shape of a published model, with made-up weights and tokenizer.
 
 The same kernels run on them and the same bytes are moved, so their speed is the real model's; their text is not.
+`parity` finds them through the entry-point group `parity.sources`, as `synth://PRESET/QUANT@SEED`.
 """
 
-from pathlib import Path
-
-from parity.models.progress import Progress, silent
 from parity_synth.install import check_install, install_as
 from parity_synth.presets import PRESETS, QUANTS, Preset, Quant
-from parity_synth.source import Synthetic, parse_synthetic
+from parity_synth.source import Synthetic, parse_synthetic, tiny_source
 
 __all__ = [
     "PRESETS",
@@ -19,14 +17,5 @@ __all__ = [
     "check_install",
     "install_as",
     "parse_synthetic",
-    "synthesise",
+    "tiny_source",
 ]
-
-
-def synthesise(preset: str, quant: Quant, seed: int, *, progress: Progress = silent) -> Path:
-    """The GGUF file of a synthetic model, made if it isn't cached; `tokenizer.json` lies beside it.
-
-    Raises:
-        ModelError: the preset or quantisation isn't known, the cache can't be written, or no quantiser works.
-    """
-    return Synthetic(preset, quant, seed).fetch(progress)

@@ -10,40 +10,38 @@ from pathlib import Path
 from typing import Final
 
 from parity.errors import ModelError
-from parity.models.digest import file_sha256
-from parity.models.hub import repo_folder
-from parity.models.progress import Progress, silent
+from parity.models import Watch, file_sha256, repo_folder, silent
 from parity_synth.presets import PRESETS
 
 SYNTHETIC_COMMIT: Final = "0" * 8
-"""How the ids of made-up commits begin, so that they are told from real ones and may be replaced."""
+"""How the ids of made-up commits begin: real ones don't, and are never replaced."""
 
 TOKENIZER_FILES: Final = ("tokenizer.json", "tokenizer_config.json")
 _REPO: Final = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*", re.ASCII)
 
 
 def check_install(preset: str, repo: str, hf_home: Path) -> None:
-    """Whether a model of `preset` can be installed as `repo` under `hf_home`; to be asked before it is made.
+    """Whether a model of `preset` can be installed as `repo` under `hf_home`; ask before it is made.
 
     Raises:
-        ModelError: `repo` isn't of the form ORG/NAME, or a real model of that name lies there.
+        ModelError: `repo` isn't of the form ORG/NAME, or there is a real model of that name.
     """
     if not _REPO.fullmatch(repo):
         raise ModelError(f"{repo!r} is not of the form ORG/NAME", "for example unsloth/Qwen3-1.7B-GGUF")
-    for name in filter(None, (repo, PRESETS[preset].tokenizer_repo)):
+    for name in filter(None, (repo, tokenizer_repo(preset, repo))):
         folder = repo_folder(hf_home / "hub", name)
         if real := _real_commit(folder):
             raise ModelError(
-                f"{folder}: the real {name} lies there (commit {real}), and is not replaced",
-                "name another folder, and set HF_HOME to it for the program that shall use the synthetic model",
+                f"{folder}: the real {name} is there (commit {real}), and is not replaced",
+                "name a different folder, and set HF_HOME to it for the program that is to use the synthetic model",
             )
 
 
-def install_as(model: Path, repo: str, hf_home: Path, *, progress: Progress = silent) -> tuple[Path, ...]:
+def install_as(model: Path, repo: str, hf_home: Path, *, watch: Watch = silent) -> tuple[Path, ...]:
     """Installs the synthetic GGUF `model` as `repo`, and its tokenizer as that of the published model.
 
-    Both lie under `hf_home` in the hub's own layout, where they are found without a network. The file is named as
-    such repositories do: `Qwen3-1.7B-Q4_K_M.gguf` in `unsloth/Qwen3-1.7B-GGUF`. Synthetic files of other names that
+    Both are put under `hf_home` in the hub's own layout, where programs find them without a network. The file is named
+    as such repositories do: `Qwen3-1.7B-Q4_K_M.gguf` in `unsloth/Qwen3-1.7B-GGUF`. Synthetic files of other names that
     were installed there before stay. Returns the installed files.
 
     Raises:
@@ -51,18 +49,30 @@ def install_as(model: Path, repo: str, hf_home: Path, *, progress: Progress = si
     """
     preset, _, quant = model.stem.rpartition("-")
     check_install(preset, repo, hf_home)
-    contents = {repo: {f"{repo.partition('/')[2].removesuffix('-GGUF')}-{quant}.gguf": model}}
-    if tokenizer_repo := PRESETS[preset].tokenizer_repo:
-        contents.setdefault(tokenizer_repo, {}).update({name: model.with_name(name) for name in TOKENIZER_FILES})
+    contents = {repo: {f"{_title(repo)}-{quant}.gguf": model}}
+    if (tokenizers := tokenizer_repo(preset, repo)) is not None:
+        contents.setdefault(tokenizers, {}).update({name: model.with_name(name) for name in TOKENIZER_FILES})
     installed: list[Path] = []
     try:
         for name, files in contents.items():
-            installed += _place(repo_folder(hf_home / "hub", name), files, progress)
+            installed += _place(repo_folder(hf_home / "hub", name), files, watch)
     except OSError as error:
         raise ModelError(
             f"{error.filename or hf_home}: {error.strerror}", "name a folder that can be written"
         ) from error
     return tuple(installed)
+
+
+def tokenizer_repo(preset: str, repo: str) -> str | None:
+    """Where a program that loads the weights of `repo` looks for the tokenizer: at the published model of that name,
+    whatever the preset; at the preset's own published model where no preset has that name."""
+    name = _title(repo)
+    published = (other.tokenizer_repo for other in PRESETS.values() if other.tokenizer_repo)
+    return next((found for found in published if _title(found) == name), PRESETS[preset].tokenizer_repo)
+
+
+def _title(repo: str) -> str:
+    return repo.partition("/")[2].removesuffix("-GGUF")
 
 
 def _real_commit(folder: Path) -> str | None:
@@ -72,8 +82,8 @@ def _real_commit(folder: Path) -> str | None:
     return next((commit for commit in commits if not commit.startswith(SYNTHETIC_COMMIT)), None)
 
 
-def _place(folder: Path, files: Mapping[str, Path], progress: Progress) -> list[Path]:
-    new = {name: file_sha256(source, progress) for name, source in files.items()}
+def _place(folder: Path, files: Mapping[str, Path], watch: Watch) -> list[Path]:
+    new = {name: file_sha256(source, watch) for name, source in files.items()}
     digests = _current(folder) | new
     listing = "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items()))
     commit = SYNTHETIC_COMMIT + hashlib.sha256(listing.encode()).hexdigest()[: 40 - len(SYNTHETIC_COMMIT)]
@@ -104,7 +114,7 @@ def _current(folder: Path) -> dict[str, str]:
 
 
 def _share(source: Path, blob: Path) -> None:
-    """A hard link where the file system can, else a copy; never half a file under the final name."""
+    """A hard link where the file system can, otherwise a copy; never half a file under the final name."""
     try:
         os.link(source, blob)
     except FileExistsError:

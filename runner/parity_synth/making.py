@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from parity.errors import ModelError
-from parity.models.progress import Progress
-from parity_synth.presets import PRESETS, Preset
+from parity.models import Step, Watch
+from parity_synth.presets import K_QUANTS, PRESETS, Preset
 from parity_synth.quantising import quantise
 from parity_synth.source import Synthetic
 from parity_synth.tensors import Tensor, Weights
@@ -24,23 +24,23 @@ from parity_synth.tokenizer import (
 )
 from parity_synth.writing import gguf_bytes, write_gguf
 
-K_QUANT_BYTES_SHARE = 0.4
-"""Of the F16 file that a K-quant is made from; Q4_K_M with its Q6_K embedding stays below it."""
+K_QUANT_BYTES_SHARE = 0.42
+"""Of the F16 file that a K-quant is made from; Q6_K, the largest, is 0.41 of it."""
 
 
-def make(model: Synthetic, progress: Progress) -> Path:
-    """Makes the model unless another process has meanwhile, and says where it lies.
+def make(model: Synthetic, watch: Watch) -> Path:
+    """Makes the model, unless another process made it meanwhile, and returns its path.
 
     Raises:
-        ModelError: the cache can't be written or is too small, or no quantiser works here.
+        ModelError: the cache can't be written or is too small, or llama.cpp's quantiser is missing or failed.
     """
     try:
         model.folder.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(model.folder, progress):
+        with _alone(model.folder, watch):
             if path := model.locate():
                 return path
             with _fresh_folder(model.folder) as folder:
-                _make_in(folder, model, progress)
+                _make_in(folder, model, watch)
     except OSError as error:
         raise ModelError(
             f"{error.filename or model.folder}: {error.strerror or error}",
@@ -49,21 +49,22 @@ def make(model: Synthetic, progress: Progress) -> Path:
     return model.folder / model.file_name
 
 
-def _make_in(folder: Path, model: Synthetic, progress: Progress) -> None:
+def _make_in(folder: Path, model: Synthetic, watch: Watch) -> None:
     preset = PRESETS[model.preset]
-    progress(f"making the tokenizer of {model.preset}", 0, None)
+    watch(Step(f"making the tokenizer of {model.preset}"))
     tokenizer = build_tokenizer(preset.tokens)
     weights = Weights(preset, model.seed, tokenizer.words(), silent_ids(tokenizer, preset))
     tensors = list(weights.tensors())
     _write_json(folder / "tokenizer.json", tokenizer_json(tokenizer))
     _write_json(folder / "tokenizer_config.json", tokenizer_config_json())
-    written_as = "F16" if model.quant == "Q4_K_M" else model.quant
-    _check_room(folder, tensors, written_as, k_quant=model.quant == "Q4_K_M")
+    k_quant = model.quant in K_QUANTS
+    written_as = "F16" if k_quant else model.quant
+    _check_room(folder, tensors, written_as, k_quant=k_quant)
     path = folder / model.file_name
-    first = path if written_as == model.quant else folder / f"{model.preset}-{written_as}.gguf"
-    write_gguf(first, preset, written_as, model.seed, tokenizer, tensors, progress)
-    if first != path:
-        quantise(first, path, model.quant, progress)
+    first = folder / f"{model.preset}-{written_as}.gguf"
+    write_gguf(first, preset, written_as, model.seed, tokenizer, tensors, watch)
+    if k_quant:
+        quantise(first, path, model.quant, len(tensors), watch)
         first.unlink()
 
 
@@ -88,20 +89,20 @@ def _write_json(path: Path, value: object) -> None:
 
 
 @contextlib.contextmanager
-def _alone(folder: Path, progress: Progress) -> Iterator[None]:
-    """Holds the lock of `folder`; its holder's end, however violent, sets it free."""
+def _alone(folder: Path, watch: Watch) -> Iterator[None]:
+    """Holds the lock of `folder`, which the system frees when its holder ends in any way."""
     with folder.with_name(f".{folder.name}.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            progress(f"waiting for another parity that is making {folder.name}", 0, None)
+            watch(Step(f"waiting for another parity that is making {folder.name}"))
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 @contextlib.contextmanager
 def _fresh_folder(final: Path) -> Iterator[Path]:
-    """A folder that gets its final name at the end; under `_alone`, so what an earlier one left is nobody's."""
+    """A folder that gets its final name at the end. Called under `_alone`: what an earlier call left is abandoned."""
     prefix = f".{final.name}.part-"
     for abandoned in final.parent.glob(f"{prefix}*"):
         shutil.rmtree(abandoned, ignore_errors=True)

@@ -1,10 +1,12 @@
-"""The shapes that can be synthesised: true ones of published models, and tiny ones for tests."""
+"""The shapes and quantisations that can be made: shapes of published models, and tiny ones for tests and proofs."""
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
-Quant = Literal["F32", "F16", "Q8_0", "Q4_0", "Q4_K_M"]
-QUANTS: Final[tuple[Quant, ...]] = ("F32", "F16", "Q8_0", "Q4_0", "Q4_K_M")
+Quant = Literal["F32", "F16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q4_K_M", "Q5_K_M", "Q6_K"]
+QUANTS: Final[tuple[Quant, ...]] = get_args(Quant)
+K_QUANTS: Final[frozenset[Quant]] = frozenset({"Q4_K_M", "Q5_K_M", "Q6_K"})
+"""Made by llama.cpp's own quantiser; the `gguf` package writes the others."""
 
 
 @dataclass(frozen=True, slots=True)

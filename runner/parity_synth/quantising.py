@@ -1,85 +1,60 @@
-"""K-quants are made by a runtime's own quantiser, in a process of its own: the engine names no runtime.
+"""K-quants are made by llama.cpp's own quantiser: `quantise.py`, run in a process of its own."""
 
-A package offers one through the entry-point group `parity.quantisers`: a function of input file, output file and
-quantisation that returns the command to run. The command prints `DONE TOTAL` lines on its standard output, and its
-reason on standard error if it fails.
-"""
-
-import contextlib
-import os
-import subprocess
+import sys
 import tempfile
-import threading
-from collections.abc import Callable, Iterator
-from importlib.metadata import entry_points
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
-from parity.adapter import Command
+from parity.adapter import Command, Marker
 from parity.errors import ModelError
-from parity.models.progress import Progress
+from parity.hosts.local import supervise
+from parity.hosts.sighting import Sighting
+from parity.models import Step, Watch
+from parity.records import Limits
+from parity.transcript import Head, Transcript
 
-GROUP: Final = "parity.quantisers"
+SCRIPT: Final = Path(__file__).with_name("quantise.py")
 INSTALL: Final = "pip install 'parity-matrix[llama-cpp]'"
+UPGRADE: Final = "pip install --upgrade llama-cpp-python"
+NOT_INSTALLED: Final = 3
+"""Exit code of the script where llama-cpp-python can't be imported."""
+
+DEADLINE_S: Final = 3600.0
+TENSOR: Final = Marker(pattern=r"^\d+ \d+$")
 
 
-def quantise(source: Path, target: Path, quant: str, progress: Progress) -> None:
-    """Writes `target`, the model of the GGUF `source` in another quantisation.
+def quantise(source: Path, target: Path, quant: str, tensors: int, watch: Watch) -> None:
+    """Writes `target`, the model of the GGUF `source` in a different quantisation. `tensors`: how many `source` has.
 
     Raises:
-        ModelError: no quantiser is installed, or every one that is failed.
+        ModelError: llama-cpp-python is not installed here, or its quantiser failed. `target` may be half written.
     """
-    reasons = []
-    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
-        try:
-            command = Command.model_validate(point.load()(str(source), str(target), quant))
-            _run(command, lambda done, total: progress(f"quantising {target.name}", done, total))
-        except Exception as error:
-            # A third party's quantiser may raise anything; the next one may still do.
-            reasons.append(f"{point.name}: {error}")
-            target.unlink(missing_ok=True)
-        else:
-            return
-    wrong = "; ".join(reasons) or "no installed package brings a quantiser"
-    raise ModelError(f"{quant} can't be made here: {wrong}", INSTALL)
+    argv = (sys.executable, str(SCRIPT), str(source), str(target), quant)
+
+    def see(sighting: Sighting) -> None:
+        if sighting.kind == "token":
+            watch(Step(f"quantising {target.name}", min(sighting.count, tensors), tensors, "tensors"))
+
+    with tempfile.TemporaryDirectory() as folder:
+        transcript = supervise(
+            Command(argv=argv, deadline_s=DEADLINE_S, step=TENSOR),
+            head=Head(purpose="build", runtime="llama.cpp's quantiser"),
+            path=Path(folder) / "quantise.jsonl",
+            limits=Limits(total_s=DEADLINE_S),
+            watch=see,
+        )
+    end = transcript.end
+    if end is None or end.exit_code != 0:
+        missing = end is not None and end.exit_code == NOT_INSTALLED
+        raise ModelError(f"{quant} can't be made here: {_reason(transcript)}", INSTALL if missing else UPGRADE)
 
 
-def _run(command: Command, told: Callable[[int, int], None]) -> None:
-    with tempfile.TemporaryFile() as errors, _started(command, errors) as process:
-        assert process.stdout is not None
-        deadline = threading.Timer(command.deadline_s, process.kill)
-        deadline.start()
-        try:
-            for line in process.stdout:
-                with contextlib.suppress(ValueError):
-                    done, total = map(int, line.split())
-                    told(done, total)
-            status = process.wait()
-        finally:
-            deadline.cancel()
-        if status != 0:
-            raise RuntimeError(_last_line(errors) or f"it ended with status {status}")
-
-
-@contextlib.contextmanager
-def _started(command: Command, errors: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(
-        command.argv,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=errors,
-        env=os.environ | command.env,
-        cwd=command.cwd,
-    )
-    try:
-        yield process
-    finally:
-        # After Ctrl-C it may still be at work; after its end this does nothing.
-        process.kill()
-        process.communicate()
-
-
-def _last_line(errors: IO[bytes]) -> str:
-    errors.seek(max(0, errors.seek(0, os.SEEK_END) - 4096))
-    lines = [line for line in errors.read().decode(errors="replace").splitlines() if line.strip()]
-    return lines[-1].strip() if lines else ""
+def _reason(transcript: Transcript) -> str:
+    end = transcript.end
+    if end is None:
+        return transcript.no_spawn.message if transcript.no_spawn is not None else "the quantiser was interrupted"
+    if end.by.startswith("deadline"):
+        return f"the quantiser did not finish in {DEADLINE_S:.0f} s"
+    lines = [line.text.strip() for line in transcript.lines("err") if line.text.strip()]
+    status = f"with exit code {end.exit_code}" if end.signal is None else f"by signal {end.signal}"
+    return lines[-1] if lines else f"the quantiser ended {status}"

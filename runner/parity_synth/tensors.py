@@ -4,7 +4,7 @@ The hidden dimensions are three parts. An embedding holds in `here` the code of 
 `out` its own code, in `level` a constant. Output weighs `out` alone. Each feed-forward block carries a little of
 `here` over to `out`; the constant holds its gates open. One attention block carries over the `here` of the tokens it
 looks at. So an ordinary token is followed by the next word of one long cycle of all words, and a token of the chat
-template, whose `here` is empty, by what the prompt suggests. All other weights are random and small enough
+template, whose `here` is empty, by a word that the prompt suggests. All other weights are random and small enough
 never to decide, but every one of them shows in the logits.
 
 Random numbers are raw bits of PCG64, which are the same in every version of NumPy and on every machine.

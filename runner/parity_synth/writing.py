@@ -7,8 +7,7 @@ from typing import Any, Final
 from gguf import GGMLQuantizationType, GGUFWriter, LlamaFileType, TokenType, quants
 from gguf.constants import GGML_QUANT_SIZES
 
-from parity.models.facts import SYNTHETIC_DESCRIPTION
-from parity.models.progress import Progress
+from parity.models import SYNTHETIC_DESCRIPTION, Step, Watch
 from parity_synth.presets import Preset
 from parity_synth.tensors import Tensor
 from parity_synth.tokenizer import ADDED, CHAT_TEMPLATE, SPECIAL, Tokenizer, fill
@@ -19,7 +18,11 @@ _FILE_TYPES: Final = {
     "F16": LlamaFileType.MOSTLY_F16,
     "Q8_0": LlamaFileType.MOSTLY_Q8_0,
     "Q4_0": LlamaFileType.MOSTLY_Q4_0,
+    "Q4_1": LlamaFileType.MOSTLY_Q4_1,
+    "Q5_0": LlamaFileType.MOSTLY_Q5_0,
+    "Q5_1": LlamaFileType.MOSTLY_Q5_1,
 }
+_COARSE: Final = frozenset({"Q4_0", "Q4_1", "Q5_0", "Q5_1"})
 _EMBEDDINGS: Final = frozenset({"token_embd.weight", "output.weight"})
 
 
@@ -30,9 +33,9 @@ def write_gguf(
     seed: int,
     tokenizer: Tokenizer,
     tensors: Sequence[Tensor],
-    progress: Progress,
+    watch: Watch,
 ) -> None:
-    """Writes `path`. `quant` is F32, F16, Q8_0 or Q4_0; embeddings of a Q4_0 file are Q8_0, vectors always F32."""
+    """Writes `path`. `quant` is none of the K-quants. Vectors are always F32, embeddings below 8 bits Q8_0."""
     types = [_type_of(tensor, quant) for tensor in tensors]
     sizes = [_size_bytes(tensor, kind) for tensor, kind in zip(tensors, types, strict=True)]
     writer = GGUFWriter(path, preset.architecture)
@@ -50,7 +53,7 @@ def write_gguf(
         for tensor, kind in zip(tensors, types, strict=True):
             for rows in tensor.chunks():
                 done += stream.write(quants.quantize(rows, kind).tobytes())
-                progress(f"writing {path.name}", done, total)
+                watch(Step(f"writing {path.name}", done, total))
             stream.write(bytes(-stream.tell() % ALIGNMENT_BYTES))
 
 
@@ -62,7 +65,8 @@ def gguf_bytes(tensors: Sequence[Tensor], quant: str) -> int:
 def _type_of(tensor: Tensor, quant: str) -> Any:
     if len(tensor.shape) == 1:
         return GGMLQuantizationType.F32
-    if quant == "Q4_0" and tensor.name in _EMBEDDINGS:
+    # llama.cpp gives output weights more bits too: Q6_K, which `gguf` can't write, or Q8_0 where Q6_K does not fit.
+    if quant in _COARSE and tensor.name in _EMBEDDINGS:
         return GGMLQuantizationType.Q8_0
     return GGMLQuantizationType[quant]
 

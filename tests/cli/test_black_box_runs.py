@@ -46,7 +46,8 @@ class StandIn:
         Its text is one token a word by the model's tokenizer, so that its count is what it was told."""
         variables = {"WORD": " a", "MODEL": self.model, **played}
         env = ", ".join(f"STANDIN_{name} = {json.dumps(str(value))}" for name, value in variables.items())
-        return f"path = {json.dumps(str(self.checkout))}\ndefault_features = false\nenv = {{ {env} }}\n"
+        own = f"path = {json.dumps(str(self.checkout))}\ndefault_features = false\nhub_files = []\n"
+        return f"{own}env = {{ {env} }}\n"
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +133,7 @@ def squeezed(text: str) -> str:
     ("metric", "definition"),
     [("load_s", "spawn-to-ready"), ("prompt_tps", "prefill-short-budget"), ("gen_tps", "two-budgets")],
 )
-def test_all_rows_of_the_headline_are_filled_on_one_footing(slower: Done, metric: str, definition: str) -> None:
+def test_all_rows_of_the_headline_are_filled_by_one_definition(slower: Done, metric: str, definition: str) -> None:
     found = comparisons(slower, metric)
     assert [c["test"] for c in found] == ["simple-math", "longer-generation"]
     for comparison in found:
@@ -144,11 +145,11 @@ def test_both_sides_ran_the_same_prompt_ids_and_budgets_on_the_same_weights(slow
     trials = [t for t in slower.report["trials"] if t["kind"] != "whole"]
     assert [t["failure"] for t in trials] == [None] * len(trials)
     for test, budget in (("simple-math", 50), ("longer-generation", 200)):
-        ledgers = [(t["kind"], t["ledger"]) for t in trials if t["test"] == test]
-        assert len({ledger["prompt_ids_sha256"] for _, ledger in ledgers} - {None}) == 1
-        assert len({ledger["weights_sha256"] for _, ledger in ledgers} - {None}) == 1
-        assert all(ledger["prompt_retokenised"] for _, ledger in ledgers)
-        counted = {(kind, ledger["generated_tokens"]) for kind, ledger in ledgers}
+        identities = [(t["kind"], t["identity"]) for t in trials if t["test"] == test]
+        assert len({identity["prompt_ids_sha256"] for _, identity in identities} - {None}) == 1
+        assert len({identity["weights_sha256"] for _, identity in identities} - {None}) == 1
+        assert all(identity["prompt_retokenised"] for _, identity in identities)
+        counted = {(kind, identity["generated_tokens"]) for kind, identity in identities}
         assert counted == {("full", budget), ("short", 10)}
 
 
@@ -164,6 +165,8 @@ def test_a_slow_port_fails_and_the_load_verdict_names_the_share_of_the_language_
     verdicts = slower.verdicts()
     assert verdicts["over-70-tokens-per-s"] == "FAIL"
     assert (verdicts["load-under-2-s"], verdicts["no-hangs"]) == ("PASS", "PASS")
+    # How slow Candle itself is on this machine decides between the two, so the golden page leaves it open.
+    assert verdicts["within-20-percent"] in ("FAIL", "INCONCLUSIVE")
     [sentence, _] = [v["sentence"] for v in slower.report["verdicts"] if v["gate"] == "load-under-2-s"]
     assert re.search(r"load_s \S+ s .*; load_lm_s is \S+ s of it$", sentence)
 
@@ -176,14 +179,14 @@ def test_the_table_shows_the_share_of_the_language_model_right_beneath_the_load(
 
 
 @pytest.mark.parametrize("shown", [lambda done: done.out, page_of], ids=["table", "page"])
-def test_the_report_says_its_footing_and_what_it_cannot_know(slower: Done, shown: Callable[[Done], str]) -> None:
+def test_the_report_says_how_it_measured_and_what_is_not_known(slower: Done, shown: Callable[[Done], str]) -> None:
     text = squeezed(shown(slower)).replace("\\", "")
-    assert re.search(r"Prompts: the same \d+ ids on both sides; those of Candle and paraphym_candle", text)
-    assert "Token Generation by two-budgets" in text
+    assert re.search(r"Prompts: the same \d+ ids on both sides \(of Candle and paraphym_candle: ", text)
+    assert "Token Generation: two-budgets" in text
     assert "of 10 and 50 tokens, N by retokenised-text, T by start-to-end" in text
-    assert "Prompt Processing: a lower bound" in text
+    assert "Prompt Processing: both values are lower bounds" in text
     assert "Not known: First Token Latency of paraphym_candle (all text came in one burst)." in text
-    assert "prefill holds" not in text
+    assert "prefill accounts for" not in text
 
 
 def test_equal_programs_match_and_every_required_gate_passes(matching: Done) -> None:
@@ -225,7 +228,7 @@ def test_the_page_is_the_owners_line_for_line(request: pytest.FixtureRequest, na
 
 @pytest.mark.parametrize(
     ("loaded", "reason"),
-    [("other", "the two sides ran different weights"), ("none", "which weights a side ran was not seen")],
+    [("other", "the two sides ran different weights"), ("none", "a side did not show which weights it ran")],
 )
 def test_a_port_that_loaded_another_file_is_not_comparable(
     stand_in: StandIn, tmp_path: Path, loaded: str, reason: str
@@ -241,7 +244,7 @@ def test_a_port_that_loaded_another_file_is_not_comparable(
     assert done.verdicts()["within-20-percent"] == "NOT COMPARABLE"
     assert reason in squeezed(done.out)
     assert reason in page_of(done)
-    hashed = {t["ledger"]["weights_sha256"] for t in done.trials("paraphym")}
+    hashed = {t["identity"]["weights_sha256"] for t in done.trials("paraphym")}
     assert hashed == ({file_sha256(other, silent)} if loaded == "other" else {None})
 
 

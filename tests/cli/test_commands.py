@@ -1,21 +1,14 @@
-"""The other commands, and wrong input to any of them: one clear message, exit 2, never a traceback."""
+"""Wrong input to any command: one clear message, exit 2, never a traceback. And the commands that run nothing."""
 
 import json
-import subprocess
-from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
 import tomli
-from runs import MODEL, PARITY, Parity, WriteConfig, config_text, speaker_table
+from scripted_host import HANGS, MODEL, Program, config, table
 
-from parity.adapter.events import EVENT
-
-GOOD = config_text(speaker_table("base") + speaker_table("other"))
-
-
-def test_version(parity: Parity) -> None:
-    assert parity("--version").out.startswith("parity 0.")
+GOOD = config(table("base") + table("other"))
 
 
 @pytest.mark.parametrize("command", ["run", "plan", "doctor"])
@@ -27,19 +20,19 @@ def test_version(parity: Parity) -> None:
         (GOOD.replace("count = 3", "count = 0"), "rounds.count"),
         (GOOD.replace('adapter = "command"', 'adapter = "nope"', 1), "there is no adapter 'nope'"),
         (GOOD.replace('baseline = "base"', 'baseline = "nope"'), "baseline"),
+        (config(table("base"), gates=HANGS), "there is no implementation to judge"),
     ],
 )
-def test_a_bad_config_exits_2_with_one_message(
-    parity: Parity, tmp_path: Path, command: str, text: str | None, message: str
-) -> None:
+def test_a_bad_config_exits_2_with_one_message(program: Program, command: str, text: str | None, message: str) -> None:
+    host = program.host()
     if text is not None:
-        (tmp_path / "case.toml").write_text(text, encoding="utf-8")
-    done = parity(command, "case.toml")
-    assert done.code == 2
-    assert done.out == ""
+        program.write(text)
+    done = program(command, "case.toml", host=host)
+    assert (done.code, done.out) == (2, "")
     assert message in done.err
     assert done.err.count("case.toml: ") == 1
-    assert not (tmp_path / ".parity").exists()
+    assert host.asked == []
+    assert not (program.folder / ".parity").exists()
 
 
 @pytest.mark.parametrize("command", ["run", "plan"])
@@ -49,138 +42,96 @@ def test_a_bad_config_exits_2_with_one_message(
         ("gone.gguf", "gone.gguf"),
         ("pypi://no-such-package/x.gguf", "pip install no-such-package"),
         ("ftp://x/y", "ftp"),
+        ("synth://tiny-lama/F16@3", "did you mean tiny-llama?"),
     ],
 )
 def test_a_model_that_is_not_there_exits_2_and_names_the_key(
-    parity: Parity, write_config: WriteConfig, command: str, source: str, message: str
+    program: Program, command: str, source: str, message: str
 ) -> None:
-    done = parity(command, write_config(GOOD.replace(MODEL, source)))
+    host = program.host()
+    done = program(command, program.write(GOOD.replace(MODEL, source)), host=host)
     assert done.code == 2
     assert "models.m.source" in done.err
     assert message in done.err
+    assert host.asked == []
 
 
-@pytest.mark.parametrize("content", [b"", b"GGUF", b"GGUF\x03\x00\x00\x00" + b"\xff" * 64, b"PK\x03\x04" * 100])
-def test_a_corrupt_model_exits_2_with_the_reason(
-    parity: Parity, write_config: WriteConfig, tmp_path: Path, content: bytes
-) -> None:
-    (tmp_path / "bad.gguf").write_bytes(content)
-    done = parity("run", write_config(GOOD.replace(MODEL, "bad.gguf")))
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"GGUF", b"GGUF\x03\x00\x00\x00" + b"\xff" * 64, b"PK\x03\x04" * 100],
+    ids=["empty", "magic alone", "endless counts", "a zip archive"],
+)
+def test_a_corrupt_model_exits_2_with_the_reason_and_leaves_no_run(program: Program, content: bytes) -> None:
+    (program.folder / "bad.gguf").write_bytes(content)
+    done = program("run", program.write(GOOD.replace(MODEL, "bad.gguf")), "--out", "run")
     assert done.code == 2
     assert "models.m.source" in done.err
     assert "bad.gguf" in done.err
+    assert not (program.folder / "run").exists()
 
 
-@pytest.mark.slow
-def test_plan_shows_cells_order_and_time_and_runs_nothing(
-    parity: Parity, write_config: WriteConfig, tmp_path: Path
-) -> None:
-    config = write_config(GOOD)
-    done = parity("plan", config)
-    assert done.code == 0
-    assert "base (baseline)" in done.out
-    assert "round 1: t/" in done.out
-    assert "6 trials in all; how long is not known before a first run" in done.out
-    assert not (tmp_path / ".parity").exists()
-    parity("run", config)
-    assert "about 1 min, as in " in parity("plan", config).out
+def test_adapter_list_names_every_adapter_and_its_package(program: Program) -> None:
+    out = program("adapter", "list").out
+    for name in ("candle", "command", "llama_cpp", "mlx_lm", "paraphym"):
+        assert [line.split()[1] for line in out.splitlines() if line.startswith(f"{name} ")] == ["parity-matrix"]
 
 
-def test_plan_as_json_holds_every_trial_in_its_order(parity: Parity, write_config: WriteConfig) -> None:
-    found = json.loads(parity("plan", write_config(GOOD), "--json").out)
-    assert [trial["number"] for trial in found["trials"]] == [1, 2, 3, 4, 5, 6]
+@pytest.mark.parametrize("arguments", [("report", "nowhere"), ("score", "nowhere"), ("run", "--resume", "nowhere")])
+def test_a_folder_that_is_no_run_exits_2(program: Program, arguments: tuple[str, ...]) -> None:
+    done = program(*arguments)
+    assert (done.code, done.out) == (2, "")
+    assert "is not a run folder" in done.err
 
 
-def test_doctor_says_who_is_ready_and_how_to_mend_who_is_not(parity: Parity, write_config: WriteConfig) -> None:
-    gone = '[runtimes.gone]\nadapter = "command"\nprogram = "/no/such"\nevents = true\ninstall = "get it there"\n'
-    done = parity("doctor", write_config(GOOD + gone))
-    assert done.code == 4
-    assert "base" in done.out
-    assert "Python 3" in done.out
-    assert "/no/such: No such file or directory" in done.out
-    assert "to mend it: get it there" in done.out
-    assert parity("doctor", write_config(GOOD)).code == 0
-    assert [c["status"] for c in json.loads(parity("doctor", write_config(GOOD), "--json").out)] == ["ready", "ready"]
+def test_a_report_in_no_format_or_a_schema_of_nothing_exits_2(program: Program) -> None:
+    program("run", program.write(GOOD), "--out", "run")
+    assert program("report", "run", "--format", "pdf").code == 2
+    assert program("schema", "nothing").code == 2
 
 
-def test_adapter_list_names_every_adapter_and_its_package(parity: Parity) -> None:
-    out = parity("adapter", "list").out
-    assert "command" in out
-    assert "parity-matrix" in out
+def test_a_run_folder_of_a_newer_version_is_refused_by_name(program: Program) -> None:
+    program("run", program.write(GOOD), "--out", "run")
+    path = program.folder / "run" / "run.json"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace('"schema_version": 2', '"schema_version": 99', 1), encoding="utf-8")
+    for command in ("score", "report"):
+        done = program(command, "run")
+        assert done.code == 2
+        assert "schema version 99; this parity reads versions 1 to 2" in done.err
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("format", ["table", "markdown", "page", "json"])
-def test_report_prints_each_format_and_changes_nothing(parity: Parity, write_config: WriteConfig, format: str) -> None:
-    run = parity("run", write_config(GOOD), "--out", "run").run
-    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
-    done = parity("report", "run", "--format", format)
-    assert done.code == 0
-    assert "base" in done.out
-    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+def schema(program: Program, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(program("schema", name).out)
+    jsonschema.Draft202012Validator.check_schema(found)
+    return found
 
 
-def test_a_report_of_nothing_or_in_no_format_exits_2(parity: Parity, tmp_path: Path) -> None:
-    assert "is no run folder" in parity("report", "nowhere").err
-    assert parity("report", "nowhere").code == 2
-    assert parity("report", "nowhere", "--format", "pdf").code == 2
-    assert parity("score", tmp_path).code == 2
+def test_the_published_schemas_hold_what_parity_writes(program: Program) -> None:
+    program("run", program.write(GOOD), "--out", "run")
+    run = program.folder / "run"
+    for name in ("report", "run"):
+        jsonschema.validate(json.loads((run / f"{name}.json").read_text(encoding="utf-8")), schema(program, name))
+    results = (run / "results.jsonl").read_text(encoding="utf-8").splitlines()
+    assert len(results) == 8
+    published = jsonschema.Draft202012Validator(schema(program, "results"))
+    for line in results:
+        published.validate(json.loads(line))
 
 
-@pytest.mark.slow
-def test_a_run_folder_of_another_version_is_refused_by_name(parity: Parity, write_config: WriteConfig) -> None:
-    run = parity("run", write_config(GOOD), "--out", "run").run
-    text = (run / "run.json").read_text(encoding="utf-8")
-    (run / "run.json").write_text(text.replace('"schema_version": 1', '"schema_version": 99', 1), encoding="utf-8")
-    done = parity("score", "run")
-    assert done.code == 2
-    assert "schema version 99; this parity reads version 1" in done.err
-
-
-@pytest.mark.slow
-def test_the_published_schemas_hold_what_parity_writes(parity: Parity, write_config: WriteConfig) -> None:
-    run = parity("run", write_config(GOOD), "--out", "run").run
-    schemas = {
-        name: json.loads(parity("schema", name).out) for name in ("config", "events", "report", "results", "run")
-    }
-    for schema in schemas.values():
-        jsonschema.Draft202012Validator.check_schema(schema)
-    jsonschema.validate(json.loads((run / "report.json").read_text(encoding="utf-8")), schemas["report"])
-    jsonschema.validate(json.loads((run / "run.json").read_text(encoding="utf-8")), schemas["run"])
-    jsonschema.validate(tomli.loads(GOOD), schemas["config"])
-    for line in (run / "results.jsonl").read_text(encoding="utf-8").splitlines():
-        jsonschema.validate(json.loads(line), schemas["results"])
-    jsonschema.validate({"ev": "token", "t_ns": 5, "k": 1, "id": 2}, schemas["events"])
-    assert schemas["events"]["discriminator"]["propertyName"] == EVENT.json_schema()["discriminator"]["propertyName"]
+def test_the_published_schema_of_configs_takes_a_good_one_and_refuses_a_misspelt_key(program: Program) -> None:
+    jsonschema.validate(tomli.loads(GOOD), schema(program, "config"))
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(tomli.loads(GOOD.replace("events = true", "evnts = true")), schemas["config"])
+        jsonschema.validate(tomli.loads(GOOD.replace("events = true", "evnts = true")), schema(program, "config"))
 
 
-def test_an_unknown_schema_or_command_exits_2(parity: Parity) -> None:
-    assert parity("schema", "nothing").code == 2
-    assert parity("frobnicate").code == 2
-
-
-@pytest.mark.slow
-def test_a_pipe_that_closes_early_leaves_the_exit_code_as_it_was(
-    parity: Parity, write_config: WriteConfig, tmp_path: Path
-) -> None:
-    parity("run", write_config(GOOD), "--out", "run")
-    script = f"{PARITY} report run --format json | true; exit ${{PIPESTATUS[0]}}"
-    assert subprocess.run(["bash", "-c", script], cwd=tmp_path, check=False).returncode == 0
-
-
-@pytest.mark.slow
-def test_a_terminal_without_unicode_still_gets_its_result(
-    parity: Parity, write_config: WriteConfig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
-    done = parity("run", write_config(GOOD))
-    assert done.code == 0, done.err
-    assert "Token Generation" in done.out
-
-
-def test_gates_without_anybody_to_judge_are_refused(parity: Parity, write_config: WriteConfig) -> None:
-    done = parity("plan", write_config(config_text(speaker_table("base"))))
-    assert done.code == 2
-    assert "there is no implementation to judge" in done.err
+def test_the_published_schema_of_events_takes_what_a_runtime_printed_and_refuses_other_lines(program: Program) -> None:
+    program("run", program.write(GOOD), "--out", "run")
+    transcript = next((program.folder / "run" / "trials").iterdir()).read_text(encoding="utf-8")
+    printed = [json.loads(line["d"]) for line in map(json.loads, transcript.splitlines()) if line.get("s") == "out"]
+    events = jsonschema.Draft202012Validator(schema(program, "events"))
+    assert {"hello", "phase", "prompt", "token", "text", "bye"} == {event["ev"] for event in printed}
+    for event in printed:
+        events.validate(event)
+    for wrong in ({"ev": "token", "t_ns": 5}, {"ev": "tokens", "t_ns": 5, "k": 1}, {"ev": "bye", "t_ns": "soon"}):
+        with pytest.raises(jsonschema.ValidationError):
+            events.validate(wrong)

@@ -56,7 +56,7 @@ def test_every_row_is_filled_by_one_definition_on_both_sides(matrix: Done, runti
 
 
 def test_all_engines_ran_the_same_prompt_ids_and_weights(matrix: Done) -> None:
-    ledgers = [trial["ledger"] for trial in matrix.report["trials"]]
-    assert len({entry["prompt_ids_sha256"] for entry in ledgers}) == 1
-    assert len({entry["weights_sha256"] for entry in ledgers}) == 1
-    assert None not in {entry[key] for entry in ledgers for key in ("prompt_ids_sha256", "weights_sha256")}
+    identities = [trial["identity"] for trial in matrix.report["trials"]]
+    assert len({entry["prompt_ids_sha256"] for entry in identities}) == 1
+    assert len({entry["weights_sha256"] for entry in identities}) == 1
+    assert None not in {entry[key] for entry in identities for key in ("prompt_ids_sha256", "weights_sha256")}

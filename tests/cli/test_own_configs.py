@@ -8,7 +8,7 @@ import pytest
 from parity.config import LoadedConfig, load_config
 from parity.errors import ConfigError
 from parity.registry import prompt_as, settings_of
-from parity.run.schedule import make_plan
+from parity.run.schedule import planned, schedule
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 CHECKOUTS = {"CANDLE": "/somewhere/candle", "PARAPHYM": "/somewhere/paraphym"}
@@ -26,13 +26,13 @@ def test_every_config_loads_where_the_checkouts_are_set(name: str, unset: tuple[
     loaded = load(name, CHECKOUTS)
     assert loaded.config.name == name
     assert loaded.not_set == unset
-    planned = {trial.runtime for trial in make_plan(loaded.config, loaded.not_set)}
-    assert planned == set(loaded.config.runtimes) - set(unset)
+    runtimes = {runtime for _, _, runtime in planned(loaded.config, loaded.not_set)}
+    assert runtimes == set(loaded.config.runtimes) - set(unset)
 
 
-@pytest.mark.parametrize("name", ["qwen3-cpu", "quickstart"])
-def test_configs_for_any_machine_need_nothing_set(name: str) -> None:
-    assert load(name, {}).config.baseline in ("candle", "llama-cpp-python")
+@pytest.mark.parametrize(("name", "baseline"), [("qwen3-cpu", "candle"), ("quickstart", "llama-cpp-python")])
+def test_configs_for_any_machine_need_nothing_set(name: str, baseline: str) -> None:
+    assert load(name, {}).config.baseline == baseline
 
 
 @pytest.mark.parametrize(
@@ -57,8 +57,8 @@ def test_the_owners_job_asks_for_equal_prompts_and_two_budgets_and_ends_with_who
     for test in loaded.config.tests:
         assert loaded.sent[test.name].endswith(f"User: {test.prompt}")
         assert test.short_tokens is not None
-    last = make_plan(loaded.config)[-len(loaded.config.tests) :]
-    assert {(trial.runtime, trial.kind) for trial in last} == {("paraphym", "whole")}
+    slots = [slot for turn in schedule(loaded.config) for slot in turn]
+    assert {(slot.runtime, slot.kind) for slot in slots[-len(loaded.config.tests) :]} == {("paraphym", "whole")}
 
 
 def test_the_gpu_chooses_features_and_the_device_of_the_absolute_gates_together() -> None:

@@ -119,7 +119,7 @@ def passed(passing: Project) -> Iterator[Project]:
 
 
 def test_without_a_run_on_record_the_reason_says_so(tmp_path: Path) -> None:
-    assert "no run of it is on record" in refusal(make_project(tmp_path))
+    assert "there is no run of it under" in refusal(make_project(tmp_path))
 
 
 def test_after_a_passing_run_it_goes_ahead_and_names_what_authorised_it(passed: Project) -> None:
@@ -159,13 +159,13 @@ def forget_the_end(project: Project) -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (append("quick.toml", b"# a remark\n"), "its config was another"),
+        (append("quick.toml", b"# a remark\n"), "it used a different config"),
         (append("speaker", b"# rebuilt\n"), "the executable speaker of "),
-        (append("model.gguf", b"\0"), "the model m is another now"),
-        (lambda project: (project.folder / "model.gguf").unlink(), "the model m is another now"),
-        (from_another_machine, "it ran on another machine"),
+        (append("model.gguf", b"\0"), "the model m has changed since"),
+        (lambda project: (project.folder / "model.gguf").unlink(), "the model m has changed since"),
+        (from_another_machine, "it ran on a different machine"),
         (built_from_sources_that_no_commit_names, "/src/other (commit abababababab with 1 changed file): commit what"),
-        (forget_the_end, "no run of it is on record"),
+        (forget_the_end, "there is no run of it under"),
     ],
     ids=["config", "executable", "model", "no-model", "machine", "checkout", "unfinished"],
 )
@@ -177,7 +177,7 @@ def test_what_changed_since_is_authorised_by_nothing(
 
 
 def test_another_value_of_a_variable_is_another_config(passed: Project) -> None:
-    assert "its variables had other values" in refusal(passed, RATE="190")
+    assert "its variables had different values" in refusal(passed, RATE="190")
 
 
 def test_a_failed_run_authorises_nothing(tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ def test_a_forced_run_is_recorded_as_such_and_authorises_nothing(tmp_path: Path)
     assert done.returncode == 0, done.stderr
     assert "forced: " in done.stderr
     assert (project.record("later")["forced"], project.record("later")["authorised_by"]) == (True, None)
-    assert "it was itself forced" in refusal(project, "last.toml")
+    assert "it was run with --force" in refusal(project, "last.toml")
 
 
 def test_force_changes_nothing_where_a_run_authorises(passed: Project) -> None:

@@ -30,9 +30,9 @@ def test_the_quickstart_fills_every_row_on_both_sides(parity: Parity, tmp_path: 
         }
         ratios = [c for c in report["comparisons"] if c["metric"] == metric]
         assert all(c["ratio"] is not None and c["interval"] is not None for c in ratios), ratios
-    prompts = {t["test"]: t["ledger"]["prompt_ids_sha256"] for t in report["trials"]}
-    assert all(t["ledger"]["prompt_ids_sha256"] == prompts[t["test"]] for t in report["trials"])
-    assert {t["ledger"]["generated_tokens"] for t in report["trials"]} == {50, TOKENS}
+    prompts = {t["test"]: t["identity"]["prompt_ids_sha256"] for t in report["trials"]}
+    assert all(t["identity"]["prompt_ids_sha256"] == prompts[t["test"]] for t in report["trials"])
+    assert {t["identity"]["generated_tokens"] for t in report["trials"]} == {50, TOKENS}
     assert any("4" in t["text"] for t in report["trials"] if t["test"] == "simple-math")
     assert done.code == report["exit"]["code"]
     before = (done.run / "report.json").read_bytes()

@@ -78,16 +78,38 @@ def test_what_does_not_spoil_a_result_is_a_warning(
     assert warning in " ".join(done.out.split())
 
 
-def test_a_missing_program_is_unavailable_and_the_baseline_still_runs(
-    parity: Parity, write_config: WriteConfig
-) -> None:
+def test_a_missing_program_is_unavailable_and_the_others_still_run(parity: Parity, write_config: WriteConfig) -> None:
     gone = '[runtimes.gone]\nadapter = "command"\nprogram = "/no/such/program"\nevents = true\n'
-    done = parity("run", write_config(config_text(speaker_table("base") + gone)), "--out", "run")
-    assert {trial["failure"]["kind"] for trial in done.trials("gone")} == {"unavailable"}
+    runtimes = speaker_table("base") + speaker_table("other") + gone
+    done = parity("run", write_config(config_text(runtimes)), "--out", "run")
+    assert done.trials("gone") == []
+    [entry] = done.report["not_run"]
+    assert (entry["runtime"], entry["kind"], entry["planned"], entry["ran"]) == ("gone", "unavailable", 3, 0)
     assert [trial["failure"] for trial in done.trials("base")] == [None] * 3
-    assert done.verdicts() == {"hangs": "NOT RUN", "speed": "NOT RUN"}
+    verdicts = {(v["gate"], v["runtime"]): v["verdict"] for v in done.report["verdicts"]}
+    assert verdicts == {
+        ("hangs", "other"): "PASS",
+        ("hangs", "gone"): "NOT RUN",
+        ("speed", "other"): "PASS",
+        ("speed", "gone"): "NOT RUN",
+    }
     assert done.code == 4
     assert "/no/such/program" in done.out
+
+
+@pytest.mark.parametrize("fault", ["sigkill", "half-line"])
+def test_a_program_that_crashes_at_its_first_tokens_is_found_out_before_the_first_trial(
+    parity: Parity, write_config: WriteConfig, fault: str
+) -> None:
+    runtimes = speaker_table("base", prove=True) + speaker_table("bad", ["--fault", fault], prove=True)
+    case = write_config(config_text(runtimes))
+    asked = parity("doctor", case)
+    assert asked.code == 4
+    assert "bad: it fails on a tiny model: crash:SIGKILL" in asked.out
+    assert "base       ready (proved)" in asked.out
+    done = parity("run", case, "--out", "run")
+    assert done.code == 5
+    assert done.report["trials"] == []
 
 
 def test_when_nothing_can_run_the_exit_code_is_5(parity: Parity, write_config: WriteConfig) -> None:

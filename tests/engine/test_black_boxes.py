@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from parity.adapter.events import Chunk, Count, Event, Phase, Prompt
 from parity.reading.measure import measure
-from parity.reading.two_budgets import with_two_budgets
-from parity.records import Failure, Measurement, Trial
+from parity.reading.metrics.two_budgets import with_two_budgets
+from parity.records import Failure, Measurement, Trial, TrialKind
 
-BUDGETS = {("t", "full"): 50, ("t", "short"): 10}
+BUDGETS: dict[tuple[str, TrialKind], int] = {("t", "full"): 50, ("t", "short"): 10}
 
 
 def words(text: str) -> int:
@@ -49,7 +49,7 @@ def test_streamed_text_gives_a_rate_by_chunks_and_a_bound_of_the_first_token() -
         (((390, "all at once"),), True, "one burst"),
         (((390, "all "), (392, "at once")), True, "one burst"),
         (((150, "a"), (160, "b"), (300, "c")), True, "came in bursts"),
-        (((380, "a"), (383, "b"), (386, "c")), True, "under 5% of the time since prefill began"),
+        (((380, "a"), (383, "b"), (386, "c")), True, "less than 5% of the time since prefill began"),
         (((150, "a"), (300, "b")), True, "two pieces of text"),
         (((150, "a"), (225, " "), (300, " ")), True, "holds no token"),
         (((150, "a"), (225, "b"), (300, "c")), False, "no tokenizer"),
@@ -90,18 +90,18 @@ def test_two_budgets_give_the_true_rate_of_a_steady_program(start: float, step: 
 @pytest.mark.parametrize(
     ("full", "short", "reason"),
     [
-        (box("full", 30, 2.0), box("short", 10, 1.0), "made 10 and 30 of 10 and 50"),
+        (box("full", 30, 2.0), box("short", 10, 1.0), "generated 10 and 30 of 10 and 50"),
         (
             box("full", 52, 2.0),
             box("short", 10, 1.0),
-            "start-to-end counts 10 and 52 tokens where 10 and 50 were asked",
+            "start-to-end counts 10 and 52 tokens, and the budgets are 10 and 50",
         ),
-        (box("full", 50, 2.0), box("short", 11, 1.0), "counts 11 and 50 tokens where 10 and 50 were asked"),
+        (box("full", 50, 2.0), box("short", 11, 1.0), "counts 11 and 50 tokens, and the budgets are 10 and 50"),
         (box("full", 50, 1.0), box("short", 10, 1.0), "took no longer"),
         (box("full", 50, 1.0), box("short", 10, 2.0), "took no longer"),
         (
             box("full", 50, 2.0),
-            box("short", 10, 1.0).model_copy(update={"failure": Failure(kind="stall", message="")}),
+            box("short", 10, 1.0).but(failure=Failure(kind="stall", message="")),
             "trial of 10 tokens failed (stall)",
         ),
         (
@@ -120,7 +120,7 @@ def test_a_difference_that_says_nothing_is_absent_with_the_reason(full: Trial, s
 def test_without_a_start_mark_there_is_a_rate_and_no_prompt_rate() -> None:
     seen = completed(box("full", 50, 3.0, metric="wall_s"), box("short", 10, 2.0, metric="wall_s"))
     assert seen["two-budgets"].value == pytest.approx(40)
-    assert "no mark" in (seen["prefill-short-budget"].reason or "")
+    assert "does not mark the start of prefill" in (seen["prefill-short-budget"].reason or "")
 
 
 def test_budgets_of_different_rounds_are_never_paired() -> None:

@@ -98,23 +98,23 @@ error: could not compile `tiny` (lib) due to 2 previous errors
             FROM_A_REGISTRY,
             "crate `objc2`: error: `objc2` only works on Apple platforms. Pass `--target aarch64-apple-darwin` or "
             "similar to compile for macOS. (objc2-0.6.1/src/lib.rs:195:1)",
-            "leave the feature `metal` out",
+            "cd '/my checkout' && cargo build",
         ),
         (TOO_OLD, "rustc 1.70.0 is not supported", "rustup update"),
-        (NO_NETWORK, "failed to get `candle-core`", "needs the network once"),
-        (BUILD_SCRIPT, "`candle-kernels v0.11.1`: `nvcc` failed: No such file", "install the CUDA toolkit"),
-        (STALE_LOCK, "because --locked was passed", "git checkout -- Cargo.lock"),
-        (OLDER_STALE_LOCK, "but --locked was passed", "git checkout -- Cargo.lock"),
-        (RETRIED, "crate `tiny`: error[E0425]", "see all of it"),
-        (TWO_ERRORS, "crate `tiny`: error[E0425]: cannot find function `one` in this scope", "see all of it"),
-        ("error: no such command: `+nightly`\n", "no such command", "install Rust with rustup"),
+        (NO_NETWORK, "failed to get `candle-core`", "`cargo fetch` works in '/my checkout'"),
+        (BUILD_SCRIPT, "`candle-kernels v0.11.1`: `nvcc` failed: No such file", "cargo build"),
+        (STALE_LOCK, "because --locked was passed", "git -C '/my checkout' checkout -- Cargo.lock"),
+        (OLDER_STALE_LOCK, "but --locked was passed", "git -C '/my checkout' checkout -- Cargo.lock"),
+        (RETRIED, "crate `tiny`: error[E0425]", "cargo build"),
+        (TWO_ERRORS, "crate `tiny`: error[E0425]: cannot find function `one` in this scope", "cargo build"),
+        ("error: no such command: `+nightly`\n", "no such command", "Install Rust with rustup"),
         (
             "error: could not compile `tiny` (lib)\n\nCaused by:\n  process didn't exit (signal: 9)\n",
             "`tiny`",
             "memory",
         ),
-        ("Killed\n", "cargo ended with status 101: Killed", "see all of it: cd '/my checkout' && cargo build"),
-        ("", "it printed nothing", "see all of it"),
+        ("Killed\n", "cargo ended with status 101: Killed", "cd '/my checkout' && cargo build"),
+        ("", "it printed nothing", "cd '/my checkout' && cargo build"),
     ],
 )
 def test_what_is_missing_is_said_with_what_to_do(printed: str, reason: str, remedy: str) -> None:
@@ -143,27 +143,52 @@ def test_a_build_that_was_ended_is_no_compiler_error(by: EndedBy) -> None:
     assert found is not None
     assert by in found.reason
     assert "Blocking waiting for file lock" in found.reason
-    assert "goes on where it stopped" in found.remedy
+    assert "Cargo continues the build" in found.remedy
 
 
-@pytest.mark.parametrize(
-    ("message", "reason", "remedy"),
-    [
-        ("No such file or directory", "cargo can't be started: No such file or directory", "install Rust"),
-        ("working folder /gone: No such file or directory", "working folder /gone", "a folder that exists"),
-    ],
-)
-def test_a_missing_cargo_and_a_missing_folder_are_told_apart(message: str, reason: str, remedy: str) -> None:
-    found = cargo.failure(
-        Transcript(
-            head=Head(purpose="build", runtime="one"),
-            launch=Launched(argv=("cargo",), env={}),
-            no_spawn=NoSpawn(t_ns=1, errno=2, message=message),
-        )
+def test_a_missing_cargo_and_a_missing_folder_have_different_remedies() -> None:
+    missing_cargo = cargo.failure(not_started("No such file or directory"))
+    assert missing_cargo is not None
+    assert missing_cargo.reason == "cargo can't be started: No such file or directory"
+    assert "Install Rust" in missing_cargo.remedy
+    missing_folder = cargo.failure(not_started("No such file or directory: /gone", folder_missing=True))
+    assert missing_folder == cargo.Failure("No such file or directory: /gone", cargo.WRONG_FOLDER)
+
+
+def test_a_folder_that_is_not_the_checkout_has_the_adapters_remedy() -> None:
+    """Whether it doesn't exist, has no manifest, or lacks the manifest that the adapter names."""
+    mine = "Set `path` to the clone."
+    for transcript in (
+        not_started("No such file or directory: /gone", folder_missing=True),
+        said("err", "error: could not find `Cargo.toml` in `/my checkout` or any parent directory\n", exit_code=101),
+        said("err", "error: manifest path `packages/x/Cargo.toml` does not exist\n", exit_code=101),
+    ):
+        found = cargo.failure(transcript, wrong_folder=mine)
+        assert found is not None
+        assert found.remedy == mine
+
+
+def not_started(message: str, *, folder_missing: bool = False) -> Transcript:
+    return Transcript(
+        head=Head(purpose="build", runtime="one"),
+        launch=Launched(argv=("cargo",), env={}),
+        no_spawn=NoSpawn(t_ns=1, errno=2, message=message, folder_missing=folder_missing),
     )
+
+
+@pytest.mark.parametrize("known", cargo.KNOWN, ids=lambda known: known.pattern[:30])
+def test_a_remedy_is_a_sentence_that_names_its_commands_and_keys_or_a_command(known: cargo.Known) -> None:
+    sentence = "`" in known.remedy and known.remedy.endswith(".") and known.remedy[0].isupper()
+    assert sentence or known.remedy.startswith("rustup ")
+
+
+def test_a_build_that_waits_for_a_lock_of_cargos_is_seen_to_wait() -> None:
+    waiting = cargo.command("build").waits
+    assert waiting is not None
+    lines = "    Blocking waiting for file lock on build directory\n   Compiling tiny v0.1.0\n"
+    found = said("err", lines, exit_code=0).find(waiting.pattern, waiting.stream)
     assert found is not None
-    assert reason in found.reason
-    assert remedy in found.remedy
+    assert found[0].text.strip() == "Blocking waiting for file lock on build directory"
 
 
 def test_a_build_that_ended_well_is_no_failure_whatever_it_printed() -> None:
@@ -177,9 +202,29 @@ def test_lines_of_build_scripts_between_the_messages_are_passed_over() -> None:
     assert cargo.executables(said("out", out, exit_code=0)) == {"main": "/x/main"}
 
 
+def test_a_packages_features_include_what_they_turn_on() -> None:
+    features = {
+        "default": ["gpu", "api"],
+        "gpu": ["metal", "dep:kernels"],
+        "metal": ["core/metal"],
+        "mkl": [],
+        "api": [],
+    }
+    package = {
+        "name": "tiny",
+        "version": "0.1.0",
+        "manifest_path": "/c/Cargo.toml",
+        "targets": [],
+        "features": features,
+    }
+    [found] = cargo.packages(said("out", json.dumps({"packages": [package]}), exit_code=0))
+    assert {"metal", "mkl", "gpu"} <= found.enabled(["mkl"])
+    assert found.enabled(["mkl"], default_features=False) == {"mkl"}
+
+
 @pytest.mark.parametrize("out", ["", "[]", '{"packages": [{"name": "tiny"}]}'])
 def test_packages_that_cannot_be_read_are_no_empty_list(out: str) -> None:
-    with pytest.raises(ReadError, match="no readable answer"):
+    with pytest.raises(ReadError, match="not in the known form"):
         cargo.packages(said("out", out, exit_code=0))
 
 

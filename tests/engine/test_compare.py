@@ -3,14 +3,17 @@
 import pytest
 from builders import also, trial
 
-from parity.compare import Measured, compare, summarise
-from parity.records import Comparison, LedgerEntry, Trial
+from parity.compare import Measured, centre_of, compare, summarise
+from parity.compare.scales import compare_on
+from parity.reading.dictionary import METRICS
+from parity.records import Comparison, Failure, Identity, NotRun, Trial
+from parity.stats import Estimate
 
 ONE, TWO = ("m", "t", "one"), ("m", "t", "two")
 
 
-def entry(**fields: object) -> LedgerEntry:
-    return LedgerEntry.model_validate(
+def entry(**fields: object) -> Identity:
+    return Identity.model_validate(
         {
             "weights_sha256": "w",
             "prompt_ids_sha256": "p",
@@ -43,21 +46,21 @@ def test_a_ratio_is_the_geometric_mean_of_the_rounds_ratios() -> None:
 
 def test_a_round_in_which_a_side_failed_is_in_no_ratio() -> None:
     trials = sides([50.0, 60.0, 999.0], [100.0, 120.0, 130.0])
-    trials[-1] = trials[-1].model_copy(update={"failure": {"kind": "exit:1", "message": ""}, "measurements": ()})
+    trials[-1] = trials[-1].but(failure=Failure(kind="exit:1", message=""), measurements=())
     found = comparison(trials)
     assert found.rounds == 2
     assert found.ratio == pytest.approx(0.5)
 
 
 def by_two_budgets(runtime: str, rates: list[float], *, within: str, shown: list[float]) -> list[Trial]:
-    """Trials whose rate two budgets give, and which show another one within themselves."""
+    """Trials whose rate two budgets give, and which show a different one within themselves."""
     return [
         also(trial(runtime, k, {"gen_tps": rate}, definition="two-budgets"), within, {"gen_tps": seen})
         for k, (rate, seen) in enumerate(zip(rates, shown, strict=True), start=1)
     ]
 
 
-def test_two_budgets_that_a_sides_own_trials_bear_out_are_in_no_doubt() -> None:
+def test_two_budgets_that_a_sides_own_trials_confirm_are_in_no_doubt() -> None:
     base = by_two_budgets("one", [100.0, 104.0], within="chunk-interval", shown=[98.0, 99.0])
     found = comparison([*base, *by_two_budgets("two", [52.0, 48.0], within="token-stamps", shown=[50.0, 50.0])])
     assert (found.definition, found.doubt) == ("two-budgets", None)
@@ -66,21 +69,62 @@ def test_two_budgets_that_a_sides_own_trials_bear_out_are_in_no_doubt() -> None:
 
 @pytest.mark.parametrize("rate", [88.0, 113.0])
 @pytest.mark.parametrize("side", ["one", "two"])
-def test_two_budgets_that_a_sides_own_trials_belie_are_in_doubt(side: str, rate: float) -> None:
+def test_two_budgets_that_a_sides_own_trials_contradict_are_in_doubt(side: str, rate: float) -> None:
     other = "two" if side == "one" else "one"
     within = {"one": "chunk-interval", "two": "token-stamps"}
-    belied = by_two_budgets(side, [rate, rate], within=within[side], shown=[100.0, 100.0])
-    found = comparison([*belied, *by_two_budgets(other, [100.0, 100.0], within=within[other], shown=[100.0, 100.0])])
+    contradicted = by_two_budgets(side, [rate, rate], within=within[side], shown=[100.0, 100.0])
+    found = comparison(
+        [*contradicted, *by_two_budgets(other, [100.0, 100.0], within=within[other], shown=[100.0, 100.0])]
+    )
     assert found.ratio is not None
     assert found.doubt is not None
     assert found.doubt.startswith(f"{side} shows 100.00 t/s by {within[side]} where two budgets give {rate:.2f} t/s")
 
 
-def test_one_odd_round_belies_nothing() -> None:
+def test_one_odd_round_casts_no_doubt() -> None:
     base = [trial("one", k, {"gen_tps": 20.0}, definition="two-budgets") for k in range(1, 11)]
     ours = [trial("two", k, {"gen_tps": 20.0}, definition="two-budgets") for k in range(1, 11)]
     ours[3] = also(ours[3], "chunk-interval", {"gen_tps": 23.0})
     assert comparison([*base, *ours]).doubt is None
+
+
+def test_counts_are_compared_by_their_differences_and_may_be_zero() -> None:
+    found = comparison(sides([0.0, 2.0], [1.0, 2.0], "gen_cores"), "gen_cores")
+    assert (found.scale, found.ratio, found.reason) == ("difference", None, None)
+    assert found.difference == pytest.approx(-0.5)
+    assert found.interval is not None
+    assert found.interval.low < -0.5 < found.interval.high
+
+
+def test_a_rate_of_zero_has_no_ratio() -> None:
+    found = comparison(sides([0.0, 2.0], [1.0, 2.0]))
+    assert (found.scale, found.ratio) == ("ratio", None)
+    assert "zero or negative" in (found.reason or "")
+
+
+def test_agreement_is_the_share_of_rounds_with_equal_values() -> None:
+    assert compare_on("agreement", [1.0, 2.0, 3.0, 0.0], [1.0, 2.0, 4.0, 0.0]).agreement == 0.75
+
+
+def test_the_centre_of_a_side_depends_on_the_scale() -> None:
+    values = [0.0, 4.0]
+    assert isinstance(centre_of("ratio", values), str)
+    mean = centre_of("difference", values)
+    assert isinstance(mean, Estimate)
+    assert mean.centre == 2.0
+    assert isinstance(centre_of("agreement", values), str)
+    assert centre_of("agreement", [3.0, 3.0]) == Estimate(3.0, None, None)
+
+
+@pytest.mark.parametrize("kind", ["unavailable", "build", "given up"])
+def test_a_cell_that_was_not_run_says_why_it_has_no_value(kind: str) -> None:
+    model, test, runtime = TWO
+    entry = NotRun.model_validate(
+        {"model": model, "test": test, "runtime": runtime, "kind": kind, "planned": 5, "ran": 0, "reason": "because"}
+    )
+    measured = Measured([trial("one", 1, {"gen_tps": 1.0})], {TWO: entry})
+    found = [s for s in summarise(measured, [ONE, TWO]) if s.runtime == "two"]
+    assert {s.reason for s in found} == {f"{kind}: because"}
 
 
 def test_warm_up_is_in_no_ratio() -> None:
@@ -116,7 +160,7 @@ def test_the_strictest_common_definition_is_taken() -> None:
     def both(runtime: str, stamped: float, own: float) -> Trial:
         one = trial(runtime, 1, {"gen_tps": own}, definition="runtime-report:same")
         other = trial(runtime, 1, {"gen_tps": stamped})
-        return one.model_copy(update={"measurements": (*one.measurements, *other.measurements)})
+        return one.but(measurements=(*one.measurements, *other.measurements))
 
     found = comparison([both("one", 100.0, 1.0), both("two", 50.0, 1.0)])
     assert found.definition == "token-stamps"
@@ -131,12 +175,12 @@ def test_the_strictest_common_definition_is_taken() -> None:
         (entry(prompt_ids_sha256=None, prompt_tokens=5), "gen_tps", "differ in length"),
         (entry(prompt_ids_sha256=None, prompt_tokens=None), "gen_tps", "did not show"),
         (entry(generated_tokens=40), "total_s", "generated 50 and 40"),
-        (entry(generated_tokens=None), "wall_s", "how many tokens a side generated was not seen"),
-        (entry(weights_sha256=None), "load_s", "which weights a side ran was not seen"),
+        (entry(generated_tokens=None), "wall_s", "did not show how many tokens it generated"),
+        (entry(weights_sha256=None), "load_s", "a side did not show which weights it ran"),
     ],
 )
-def test_sides_that_did_not_run_the_same_are_not_comparable(ours: LedgerEntry, metric: str, reason: str) -> None:
-    trials = [trial("one", 1, {metric: 1.0}, ledger=entry()), trial("two", 1, {metric: 1.0}, ledger=ours)]
+def test_sides_that_did_not_run_the_same_are_not_comparable(ours: Identity, metric: str, reason: str) -> None:
+    trials = [trial("one", 1, {metric: 1.0}, identity=entry()), trial("two", 1, {metric: 1.0}, identity=ours)]
     found = comparison(trials, metric)
     assert not found.comparable
     assert found.ratio is None
@@ -144,21 +188,21 @@ def test_sides_that_did_not_run_the_same_are_not_comparable(ours: LedgerEntry, m
 
 
 def test_what_neither_side_showed_is_no_agreement() -> None:
-    trials = [trial(side, 1, {"wall_s": 1.0}, ledger=entry(generated_tokens=None)) for side in ("one", "two")]
+    trials = [trial(side, 1, {"wall_s": 1.0}, identity=entry(generated_tokens=None)) for side in ("one", "two")]
     assert not comparison(trials, "wall_s").comparable
 
 
 def test_unequal_prompts_do_not_touch_load() -> None:
     trials = [
-        trial("one", 1, {"load_s": 1.0}, ledger=entry()),
-        trial("two", 1, {"load_s": 2.0}, ledger=entry(prompt_ids_sha256="q", prompt_tokens=5)),
+        trial("one", 1, {"load_s": 1.0}, identity=entry()),
+        trial("two", 1, {"load_s": 2.0}, identity=entry(prompt_ids_sha256="q", prompt_tokens=5)),
     ]
     assert comparison(trials, "load_s").ratio == pytest.approx(2.0)
 
 
 def test_one_bad_round_among_good_ones_makes_the_whole_not_comparable() -> None:
     trials = sides([1.0, 1.0], [1.0, 1.0])
-    trials[-1] = trials[-1].model_copy(update={"ledger": entry(prompt_ids_sha256="q")})
+    trials[-1] = trials[-1].model_copy(update={"identity": entry(prompt_ids_sha256="q")})
     assert not comparison(trials).comparable
 
 
@@ -170,8 +214,6 @@ def test_a_side_without_the_metric_says_why() -> None:
 
 
 def test_every_metric_of_every_cell_has_a_summary_even_where_nothing_ran() -> None:
-    from parity.reading.dictionary import METRICS
-
     found = list(
         summarise(Measured([trial("one", 1, {"gen_tps": 4.0}), trial("one", 2, {"gen_tps": 9.0})]), [ONE, TWO])
     )

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from parity.config import LoadedConfig, load_config
 from parity.errors import ConfigError
+from parity.gates import KINDS
 from parity.registry import settings_of
 
 GOOD = """
@@ -83,11 +84,12 @@ def test_programs_with_a_slash_are_relative_to_the_configs_folder_and_bare_names
         (("[[gates]]", "[limits]\nload_s = nan\n[[gates]]"), "limits.load_s", "finite number"),
         (('kind = "ratio"', 'kind = "ration"'), "gates.speed.kind", "did you mean 'ratio'?"),
         (('kind = "ratio"', ""), "gates.speed.kind", "is missing"),
-        (("min_ratio = 0.8", ""), "gates.speed", "asks for nothing"),
+        (("min_ratio = 0.8", ""), "gates.speed", "has no bound"),
         (("min_ratio = 0.8", "min_ration = 0.8"), "gates.speed.min_ration", "did you mean `min_ratio`?"),
         (("min_ratio = 0.8", "min_ratio = 0.8\nmax_ratio = 0.5"), "gates.speed.min_ratio", "nothing can pass"),
         (("min_ratio = 0.8", 'min_ratio = 0.8\nruntimes = ["one"]'), "gates.speed.runtimes", "is the baseline"),
         (("min_ratio = 0.8", 'min_ratio = 0.8\ntests = ["x"]'), "gates.speed.tests", "'x' is not known"),
+        (('metric = "gen_tps"', 'metric = "gen_cores"'), "gates.speed.metric", "counts have no ratio"),
         (('metric = "gen_tps"', 'metric = "gen_tsp"'), "gates.speed.metric", "did you mean 'gen_tps'?"),
         (('name = "t"', 'name = "t"\nmodels = ["n"]'), "tests.t.models", "'n' is not known"),
         (("[[gates]]", '[report]\ntest = "tt"\n[[gates]]'), "report.test", "did you mean 't'?"),
@@ -172,9 +174,37 @@ def test_a_baseline_that_is_not_set_is_refused(tmp_path: Path) -> None:
     assert "baseline: 'one' is optional and not set" in complaint(tmp_path, text)
 
 
+@given(st.integers(0, len(GOOD)), st.integers(0, 12), st.text(max_size=6))
+def test_a_config_with_a_changed_piece_loads_or_is_refused_with_the_file_and_a_key(
+    tmp_path_factory: pytest.TempPathFactory, at: int, cut: int, put: str
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "case.toml"
+    path.write_bytes((GOOD[:at] + put + GOOD[at + cut :]).encode("utf-8"))
+    found: LoadedConfig | ConfigError
+    try:
+        found = load_config(path, settings_of)
+    except ConfigError as error:
+        found = error
+    if isinstance(found, LoadedConfig):
+        assert found.config.baseline in found.config.runtimes
+    else:
+        assert str(found).startswith(f"{path}: ")
+        assert all(problem.where and problem.remedy for problem in found.problems)
+
+
 @given(st.text(max_size=40))
-def test_any_text_is_a_config_or_a_config_error(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
-    path = tmp_path_factory.mktemp("any") / "case.toml"
-    path.write_text(text, encoding="utf-8")
+def test_text_that_is_no_config_is_refused(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    path = tmp_path_factory.getbasetemp() / "case.toml"
+    path.write_bytes(text.encode("utf-8"))
     with pytest.raises(ConfigError):
         load_config(path, settings_of)
+
+
+def test_every_kind_of_gate_is_a_kind_of_the_config(tmp_path: Path) -> None:
+    text = complaint(tmp_path, GOOD.replace('kind = "ratio"', 'kind = "zzz"'))
+    assert ", ".join(sorted(KINDS)) in text
+    for kind, gate in KINDS.items():
+        head = f'[[gates]]\nname = "g"\nkind = "{kind}"\n'
+        keys = {"bound": 'metric = "load_s"\nmax = 2', "ratio": 'metric = "load_s"\nmax_ratio = 2'}.get(kind, "")
+        loaded = load(tmp_path, GOOD[: GOOD.index("[[gates]]")] + head + keys)
+        assert [type(found) for found in loaded.config.gates] == [gate]

@@ -1,4 +1,4 @@
-"""Every metric means what the dictionary says, and what was not seen is absent with its reason."""
+"""Every metric means what the dictionary says, and what a trial does not show is absent with its reason."""
 
 import pytest
 from builders import MS, SPAWN_NS, timeline, transcript
@@ -7,6 +7,7 @@ from parity.adapter.events import Event, Phase, Prompt, RuntimeFigure, Token
 from parity.reading.dictionary import METRICS
 from parity.reading.measure import measure
 from parity.records import Measurement
+from parity.records.metrics import METRIC_NAMES
 from parity.transcript import Sample
 
 
@@ -29,7 +30,7 @@ def test_each_metric_follows_its_definition() -> None:
     assert found["peak_rss_bytes"].value == 1000
 
 
-def test_the_total_of_stamped_tokens_can_be_held_against_that_of_a_black_box() -> None:
+def test_the_total_of_stamped_tokens_has_a_definition_in_common_with_that_of_a_black_box() -> None:
     events = timeline(prefill_ms=110, token_ms=(150, 160, 190))
     totals = {m.definition: m.value for m in measure(transcript(events), events) if m.metric == "total_s"}
     assert totals == {"token-stamps": pytest.approx(0.080), "start-to-end": pytest.approx(0.080)}
@@ -39,7 +40,7 @@ def test_a_load_in_which_files_were_downloaded_is_no_load() -> None:
     fetched = [Phase(t_ns=SPAWN_NS + ms * MS, name="download", edge=edge) for ms, edge in ((10, "begin"), (50, "end"))]
     found = measured([*timeline()[:1], *fetched, *timeline()[1:]])  # type: ignore[list-item]
     for metric in ("load_s", "load_weights_s"):
-        assert (found[metric].value, found[metric].reason) == (None, "it downloaded files in this trial")
+        assert (found[metric].value, found[metric].reason) == (None, "the program downloaded files in this trial")
 
 
 def test_the_first_token_counts_in_no_generation_rate() -> None:
@@ -49,28 +50,46 @@ def test_the_first_token_counts_in_no_generation_rate() -> None:
     assert quick_first["gen_tps"].value == pytest.approx(100)
 
 
-def test_every_metric_bears_the_unit_and_a_definition_of_the_dictionary() -> None:
+UNITS = {"s": "s", "tps": "token/s", "bytes": "bytes", "cores": "cores", "tokens": "tokens"}
+
+
+def test_the_name_of_every_metric_says_its_unit() -> None:
+    assert tuple(METRICS) == METRIC_NAMES
+    for name, spec in METRICS.items():
+        assert spec.unit == UNITS[name.rpartition("_")[2]]
+
+
+def test_every_measurement_is_by_a_definition_of_the_dictionary() -> None:
     for metric, found in measured(timeline()).items():
-        assert found.unit == METRICS[metric].unit
         assert found.definition in [d.id for d in METRICS[metric].definitions]
+
+
+def test_a_good_trial_has_every_metric_that_does_not_need_a_runtimes_help() -> None:
+    assert METRICS.keys() - measured(timeline()).keys() == {"load_lm_s", "load_header_s"}
+
+
+def test_times_rates_and_bytes_are_compared_as_ratios_and_counts_as_differences() -> None:
+    for name, spec in METRICS.items():
+        expected = "difference" if name.endswith(("_cores", "_tokens")) else "ratio"
+        assert spec.scale == expected
 
 
 @pytest.mark.parametrize(
     ("events", "metric", "reason"),
     [
-        ([e for e in timeline() if not isinstance(e, Phase)], "load_s", "no sign of ready"),
-        ([e for e in timeline() if not isinstance(e, Phase)], "ttft_s", "no sign of the start of prefill"),
-        ([e for e in timeline() if not isinstance(e, Prompt)], "prompt_tps", "prompt tokens was not seen"),
+        ([e for e in timeline() if not isinstance(e, Phase)], "load_s", "did not show when it was ready"),
+        ([e for e in timeline() if not isinstance(e, Phase)], "ttft_s", "did not show the start of prefill"),
+        ([e for e in timeline() if not isinstance(e, Prompt)], "prompt_tps", "number of prompt tokens is not known"),
         (timeline(prompt_ids=0), "prompt_tps", "the prompt has no tokens"),
-        (timeline(token_ms=()), "gen_tps", "no token was seen"),
+        (timeline(token_ms=()), "gen_tps", "did not show single tokens"),
         (timeline(token_ms=(150,)), "gen_tps", "one token has no interval"),
-        (timeline(token_ms=(150, 150)), "gen_tps", "the same instant"),
+        (timeline(token_ms=(150, 150)), "gen_tps", "the same time stamp"),
         (timeline(token_ms=(105, 120)), "ttft_s", "does not come after"),
         (timeline(), "itl_p95_s", "2 gaps are too few"),
         (timeline(), "load_cores", "shorter than 0.5 s"),
     ],
 )
-def test_what_was_not_seen_is_absent_with_its_reason(events: list[Event], metric: str, reason: str) -> None:
+def test_what_a_trial_does_not_show_is_absent_with_its_reason(events: list[Event], metric: str, reason: str) -> None:
     found = measured(events)[metric]
     assert found.value is None
     assert found.reason is not None

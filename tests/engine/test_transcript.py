@@ -79,7 +79,7 @@ def test_a_line_is_stamped_by_the_pieces_that_hold_its_first_and_last_byte(strea
         first = last + 1
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(st.lists(st.tuples(st.sampled_from(STREAMS), st.binary(max_size=40) | awkward), max_size=10))
 def test_every_byte_comes_back_from_the_file(chunks: list[tuple[Stream, bytes]]) -> None:
     pieces = tuple(Piece(k, stream, data) for k, (stream, data) in enumerate(chunks))
@@ -96,7 +96,7 @@ def test_every_byte_comes_back_from_the_file(chunks: list[tuple[Stream, bytes]])
     )
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(st.integers(1, 400))
 def test_a_file_cut_short_anywhere_gives_what_was_whole(missing: int) -> None:
     pieces = [Piece(k, "out", f"line {k} é\n".encode()) for k in range(8)]
@@ -191,3 +191,30 @@ def test_a_character_cut_in_two_by_a_read_is_still_valid() -> None:
     assert of_pieces([b"caf\xc3", b"\xa9"]).valid_utf8
     assert not of_pieces([b"caf\xc3"]).valid_utf8
     assert not of_pieces([b"\xff"], stream="err").valid_utf8
+
+
+def test_a_bytes_arrival_is_that_of_the_read_that_brought_it() -> None:
+    pieces = (Piece(1, "out", b"ab"), Piece(2, "err", b"other"), Piece(3, "out", b"c"))
+    transcript = Transcript(HEAD, pieces=pieces)
+    assert [transcript.arrival_of("out", offset) for offset in range(4)] == [1, 1, 3, None]
+    assert transcript.arrival_of("out", -1) is None
+
+
+def test_text_between_two_offsets_comes_by_read_in_whole_characters() -> None:
+    transcript = of_pieces([b"<caf\xc3", b"\xa9", b"", b" au", b" lait>"])
+    assert list(transcript.text_between("out", 1, 13)) == [(1, "caf"), (2, "é"), (4, " au"), (5, " lai")]
+    assert list(transcript.text_between("out", 3, 5)) == [(1, "f�")]
+    assert list(transcript.text_between("out", 4, 4)) == []
+
+
+def test_a_character_that_the_end_of_the_stream_cut_off_is_not_lost() -> None:
+    assert list(of_pieces([b"caf\xc3"]).text_between("out", 0, 100)) == [(1, "caf"), (1, "�")]
+
+
+@given(stream=awkward, places=st.lists(st.integers(min_value=0)), start=st.integers(0, 30), length=st.integers(0, 30))
+def test_text_between_is_the_text_of_those_bytes_however_they_are_cut(
+    stream: bytes, places: list[int], start: int, length: int
+) -> None:
+    found = list(of_pieces(cut(stream, places)).text_between("out", start, start + length))
+    assert "".join(text for _, text in found) == stream[start : start + length].decode("utf-8", errors="replace")
+    assert [t_ns for t_ns, _ in found] == sorted(t_ns for t_ns, _ in found)

@@ -1,7 +1,8 @@
 """A gate passes or fails only when the whole interval says so; and the exit code is the first line that holds."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import pytest
 from builders import also, trial
@@ -10,10 +11,13 @@ from hypothesis import strategies as st
 
 from parity.compare import Measured, compare
 from parity.config import Config
-from parity.judging.verdict import Evidence, exit_of, judge
-from parity.records import Exit, Failure, Trial, Verdict
+from parity.gates import Evidence
+from parity.judging.exit import exit_of
+from parity.judging.verdict import verdicts
+from parity.records import Cell, Exit, Failure, NotRun, Trial, Verdict
 
 ONE, TWO = ("m", "t", "one"), ("m", "t", "two")
+CPU = {"one": "cpu", "two": "cpu"}
 
 
 def config(*gates: dict[str, object]) -> Config:
@@ -29,17 +33,22 @@ def config(*gates: dict[str, object]) -> Config:
     )
 
 
-def evidence(trials: Sequence[Trial], *gates: dict[str, object], **fields: object) -> Evidence:
-    whole = {
-        "config": config(*gates),
-        "trials": trials,
-        "comparisons": tuple(compare(Measured(trials), [ONE, TWO], "one")),
-        "planned": {ONE: 5, TWO: 5},
-        "platform": "linux",
-        "devices": {"one": "cpu", "two": "cpu"},
-        **fields,
-    }
-    return Evidence(**whole)  # type: ignore[arg-type]
+def evidence(
+    trials: Sequence[Trial],
+    *,
+    devices: Mapping[str, str] = CPU,
+    unset: frozenset[str] = frozenset(),
+    not_run: Mapping[Cell, NotRun] | None = None,
+) -> Evidence:
+    return Evidence(
+        baseline="one",
+        trials=trials,
+        comparisons=tuple(compare(Measured(trials, not_run), [ONE, TWO], "one")),
+        platform="linux",
+        devices=devices,
+        unset=unset,
+        not_run=not_run or {},
+    )
 
 
 def rates(ours: Sequence[float], base: Sequence[float], metric: str = "gen_tps") -> list[Trial]:
@@ -49,8 +58,8 @@ def rates(ours: Sequence[float], base: Sequence[float], metric: str = "gen_tps")
     ]
 
 
-def verdict(trials: Sequence[Trial], gate: dict[str, object], **fields: object) -> Verdict:
-    [found] = judge(evidence(trials, gate, **fields))
+def verdict(trials: Sequence[Trial], gate: dict[str, object], **fields: Any) -> Verdict:
+    [found] = verdicts(config(gate), evidence(trials, **fields))
     return found
 
 
@@ -73,6 +82,13 @@ BASE = [100.0, 101.0, 99.0, 100.0, 100.0]
 )
 def test_a_ratio_is_judged_by_its_whole_interval(ours: list[float], word: str) -> None:
     assert verdict(rates(ours, BASE[: max(len(ours), 1)]), SPEED).verdict == word
+
+
+def test_a_bound_on_a_count_takes_zero_as_a_value() -> None:
+    idle = rates([0.0, 0.0, 0.1], [1.0, 1.0, 1.0], "gen_cores")
+    gate: dict[str, object] = {"kind": "bound", "metric": "gen_cores", "max": 2.0}
+    assert verdict(idle, gate).verdict == "PASS"
+    assert verdict(idle, {"kind": "consistency", "metric": "gen_cores"}).verdict == "NOT COMPARABLE"
 
 
 def test_a_two_sided_ratio_fails_on_either_side() -> None:
@@ -111,20 +127,18 @@ def test_consistency_is_judged_by_its_chi_square_interval(values: list[float], w
 
 def test_a_speed_gate_on_unequal_prompts_is_not_comparable() -> None:
     trials = rates(BASE, BASE)
-    assert trials[-1].ledger is not None
-    trials[-1] = trials[-1].model_copy(
-        update={"ledger": trials[-1].ledger.model_copy(update={"prompt_ids_sha256": "other"})}
-    )
+    assert trials[-1].identity is not None
+    trials[-1] = trials[-1].but(identity=trials[-1].identity.but(prompt_ids_sha256="other"))
     assert verdict(trials, SPEED).verdict == "NOT COMPARABLE"
 
 
 def test_good_rounds_without_the_metric_leave_a_gate_inconclusive() -> None:
-    trials = [t if t.round < 4 else t.model_copy(update={"measurements": ()}) for t in rates(BASE, BASE)]
+    trials = [t if t.round < 4 else t.but(measurements=()) for t in rates(BASE, BASE)]
     found = verdict(trials, SPEED)
     assert found.verdict == "INCONCLUSIVE"
-    assert "was had in 3 of 5 good rounds" in found.sentence
+    assert "was measured in only 3 of 5 successful rounds" in found.sentence
     loads = rates([1.0, 1.0, 1.0, 1.0, 1.0], [1.0] * 5, "load_s")
-    loads[-1] = loads[-1].model_copy(update={"measurements": ()})
+    loads[-1] = loads[-1].but(measurements=())
     assert verdict(loads, LOAD).verdict == "INCONCLUSIVE"
 
 
@@ -138,10 +152,10 @@ def test_a_ratio_of_what_both_sides_print_of_themselves_says_so() -> None:
     trials = [trial(side, k, {"gen_tps": 50.0}, definition=reported) for side in ("one", "two") for k in (1, 2, 3)]
     found = verdict(trials, {"name": "g", "kind": "ratio", "metric": "gen_tps", "min_ratio": 0.5})
     assert found.verdict == "PASS"
-    assert found.sentence.startswith("gen_tps by what both print of themselves 1× one")
+    assert found.sentence.startswith("gen_tps (self-reported by both runtimes) is 1× that of one")
 
 
-def test_two_budgets_that_the_trials_themselves_belie_decide_nothing() -> None:
+def test_a_rate_from_two_budgets_that_the_trials_contradict_leaves_gates_inconclusive() -> None:
     def both(runtime: str, rate: float, within: str) -> list[Trial]:
         trials = (trial(runtime, k, {"gen_tps": rate}, definition="two-budgets") for k in (1, 2, 3))
         return [also(good, within, {"gen_tps": 50.0}) for good in trials]
@@ -151,10 +165,10 @@ def test_two_budgets_that_the_trials_themselves_belie_decide_nothing() -> None:
     assert ratio.verdict == "INCONCLUSIVE"
     assert "set them further apart" in ratio.sentence
     alone = [trial("two", k, {"gen_tps": 100.0}, definition="two-budgets") for k in (1, 2, 3)]
-    belied = [also(good, "chunk-interval", {"gen_tps": 50.0}) for good in alone]
+    contradicted = [also(good, "chunk-interval", {"gen_tps": 50.0}) for good in alone]
     floor = {"name": "g", "kind": "bound", "metric": "gen_tps", "min": 70.0, "runtimes": ("two",)}
     assert verdict([*both("one", 50.0, "chunk-interval"), *alone], floor).verdict == "PASS"
-    assert verdict([*both("one", 50.0, "chunk-interval"), *belied], floor).verdict == "INCONCLUSIVE"
+    assert verdict([*both("one", 50.0, "chunk-interval"), *contradicted], floor).verdict == "INCONCLUSIVE"
 
 
 def failed(kind: str, *, runtime: str = "two", warmup: bool = False) -> Trial:
@@ -169,7 +183,6 @@ def failed(kind: str, *, runtime: str = "two", warmup: bool = False) -> Trial:
         ("silent", "FAIL"),
         ("parse", "FAIL"),
         ("unavailable", "NOT RUN"),
-        ("build", "NOT RUN"),
         ("refused", "NOT RUN"),
         ("interrupted", "NOT RUN"),
     ],
@@ -184,8 +197,91 @@ def test_a_hang_in_warm_up_is_a_hang() -> None:
 
 def test_no_failed_trials_needs_every_planned_trial() -> None:
     assert verdict(rates(BASE, BASE), HANGS).verdict == "PASS"
-    assert verdict(rates(BASE[:4], BASE), HANGS).verdict == "NOT RUN"
+    assert verdict(rates(BASE[:4], BASE), HANGS, not_run=not_run("interrupted")).verdict == "NOT RUN"
     assert verdict([], HANGS).verdict == "NOT RUN"
+
+
+def not_run(kind: Literal["unavailable", "build", "given up", "interrupted"], cell: Cell = TWO) -> dict[Cell, NotRun]:
+    model, test, runtime = cell
+    return {cell: NotRun(model=model, test=test, runtime=runtime, kind=kind, planned=5, ran=0, reason="because")}
+
+
+@pytest.mark.parametrize("gate", [SPEED, HANGS, LOAD, EVEN])
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [
+        ("unavailable", "two is unavailable: because"),
+        ("build", "the build of two failed: because"),
+        ("given up", "two was given up: because"),
+    ],
+)
+def test_gates_of_a_cell_that_could_not_be_run_are_not_run_with_the_reason(
+    gate: dict[str, object], kind: Literal["unavailable", "build", "given up"], sentence: str
+) -> None:
+    found = verdict(rates([], BASE), gate, not_run=not_run(kind))
+    assert (found.verdict, found.sentence) == ("NOT RUN", sentence)
+
+
+def test_a_cell_that_was_given_up_after_hangs_fails_its_gate_on_hangs_and_no_other() -> None:
+    trials = [*rates([], BASE), failed("timeout:total", warmup=True), failed("timeout:total")]
+    assert verdict(trials, HANGS, not_run=not_run("given up")).verdict == "FAIL"
+    for gate in (SPEED, LOAD, EVEN):
+        assert verdict(trials, gate, not_run=not_run("given up")).verdict == "NOT RUN"
+
+
+def test_a_cell_that_was_given_up_for_what_is_no_hang_fails_no_gate() -> None:
+    found = verdict([*rates([], BASE), failed("refused")], HANGS, not_run=not_run("given up"))
+    assert found.verdict == "NOT RUN"
+
+
+def test_a_comparison_with_a_baseline_that_was_not_run_is_not_run() -> None:
+    found = verdict(rates(BASE, []), SPEED, not_run=not_run("unavailable", ONE))
+    assert (found.verdict, found.sentence) == ("NOT RUN", "one is unavailable: because")
+    assert verdict(rates(BASE, []), HANGS, not_run=not_run("unavailable", ONE)).verdict == "PASS"
+
+
+def test_an_interrupted_cell_is_judged_by_the_trials_that_ran() -> None:
+    assert verdict(rates(BASE, BASE), SPEED, not_run=not_run("interrupted")).verdict == "PASS"
+    assert verdict(rates(BASE[:4], BASE), HANGS, not_run=not_run("interrupted")).verdict == "NOT RUN"
+    hung = [*rates(BASE[:3], BASE), failed("stall")]
+    assert verdict(hung, HANGS, not_run=not_run("interrupted")).verdict == "FAIL"
+
+
+@pytest.mark.parametrize(
+    ("metric", "scale", "gate", "side"),
+    [
+        ("gen_tps", 0.5, {"min_ratio": 0.8}, "slow"),
+        ("gen_tps", 2.0, {"max_ratio": 1.25}, "fast"),
+        ("load_s", 2.0, {"max_ratio": 1.25}, "slow"),
+        ("load_s", 0.5, {"min_ratio": 0.8}, "fast"),
+        ("gen_tps", 1.5, {"min_ratio": 2.0}, "fast"),
+        ("peak_rss_bytes", 2.0, {"max_ratio": 1.25}, None),
+    ],
+)
+def test_a_failed_ratio_of_a_speed_says_on_which_side_of_the_baseline_it_lies(
+    metric: str, scale: float, gate: dict[str, object], side: str | None
+) -> None:
+    found = verdict(rates([v * scale for v in BASE], BASE, metric), {"kind": "ratio", "metric": metric, **gate})
+    assert (found.verdict, found.failed_side, found.compares) == ("FAIL", side, True)
+
+
+@pytest.mark.parametrize(
+    ("metric", "gate", "side"),
+    [
+        ("gen_tps", {"min": 200.0}, "slow"),
+        ("gen_tps", {"max": 50.0}, "fast"),
+        ("load_s", {"max": 50.0}, "slow"),
+        ("load_s", {"min": 200.0, "max": 300.0}, "fast"),
+    ],
+)
+def test_a_failed_bound_of_a_speed_says_which_way_it_failed(metric: str, gate: dict[str, object], side: str) -> None:
+    found = verdict(rates(BASE, BASE, metric), {"kind": "bound", "metric": metric, **gate})
+    assert (found.verdict, found.failed_side, found.compares) == ("FAIL", side, False)
+
+
+def test_a_gate_that_does_not_fail_has_no_side() -> None:
+    assert verdict(rates(BASE, BASE), SPEED).failed_side is None
+    assert verdict(rates([50.0, 500.0], [100.0, 100.0]), SPEED).failed_side is None
 
 
 def test_a_gate_elsewhere_is_not_applicable() -> None:
@@ -197,7 +293,7 @@ def test_a_gate_elsewhere_is_not_applicable() -> None:
     assert found.verdict != "NOT APPLICABLE"
 
 
-def test_a_device_that_was_never_seen_decides_nothing() -> None:
+def test_a_gate_on_a_device_that_was_not_reported_is_not_run() -> None:
     metal = {**LOAD, "when": {"device": "metal"}}
     assert verdict(rates([1.0, 1.0], [1.0, 1.0], "load_s"), metal, devices={}).verdict == "NOT RUN"
 
@@ -207,10 +303,11 @@ def test_the_gates_of_a_runtime_that_is_not_set_are_not_applicable() -> None:
 
 
 def exit_code(
-    trials: Sequence[Trial], *gates: dict[str, object], interrupted: bool = False, started: int = 1, **fields: object
+    trials: Sequence[Trial], *gates: dict[str, object], interrupted: bool = False, started: int = 1, **fields: Any
 ) -> Exit:
-    found = evidence(trials, *gates, **fields)
-    return exit_of(found, tuple(judge(found)), interrupted=interrupted, started=started)
+    found = evidence(trials, **fields)
+    judged = tuple(verdicts(config(*gates), found))
+    return exit_of(found, judged, interrupted=interrupted, started=started)
 
 
 GOOD = rates(BASE, BASE)
@@ -225,6 +322,7 @@ def test_exit_codes_in_their_order() -> None:
     assert exit_code([*GOOD, failed("timeout:total")], SPEED).code == 4
     assert exit_code([*GOOD, failed("crash:SIGSEGV", runtime="one")], SPEED).code == 4
     assert exit_code(rates([], BASE), SPEED).code == 4
+    assert exit_code(rates([], BASE), SPEED, HANGS, not_run=not_run("unavailable")).code == 4
     assert exit_code(GOOD).code == 4
     assert exit_code(GOOD, SPEED, unset=frozenset({"two"})).code == 4
     assert exit_code(rates([60.0, 110.0, 70.0, 90.0, 80.0], BASE), SPEED).code == 3

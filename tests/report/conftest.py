@@ -14,6 +14,7 @@ from parity.records import (
     Failure,
     Interval,
     ModelFacts,
+    NotRun,
     PageSpec,
     Report,
     RuntimeReport,
@@ -87,18 +88,21 @@ def verdict(
     sentence: str | None = None,
     required: bool = True,
     value: float | None = None,
+    failed_side: str | None = "slow",
 ) -> Verdict:
     return Verdict.model_validate(
         {
             "gate": gate,
             "kind": of,
+            "compares": of == "ratio",
+            "failed_side": failed_side if kind == "FAIL" and of in ("ratio", "bound") else None,
             "metric": metric,
             "model": "toy",
             "test": test,
             "runtime": runtime,
             "required": required,
             "verdict": kind,
-            "sentence": sentence or f"{gate} was seen and asked on {test}",
+            "sentence": sentence or f"{gate} was measured on {test}, required: as configured",
             "value": value,
         }
     )
@@ -140,19 +144,18 @@ def build_report(
     `failures`: runtime → how each of its trials failed. `runtimes`: runtime → changed fields of its entry.
     """
     cells = dict(figures if figures is not None else {"alpha": ALPHA, "beta": BETA})
-    baseline, *implementations = cells
+    baseline = next(iter(cells))
     summaries = [
         _summary(test.name, runtime, metric, figure, (definitions or {}).get((runtime, metric)))
         for test in tests
         for runtime, values in cells.items()
         for metric, figure in values.items()
     ]
+    measured = {(s.test, s.runtime, s.metric): s for s in summaries if s.centre is not None}
     comparisons = [
-        _comparison(summaries, test.name, runtime, baseline, metric, not_comparable)
-        for test in tests
-        for runtime in implementations
-        for metric in METRICS
-        if any(s.metric == metric for s in summaries)
+        _delta(own, measured[test, baseline, metric], not_comparable)
+        for (test, runtime, metric), own in measured.items()
+        if runtime != baseline and (test, baseline, metric) in measured
     ]
     trials = [
         Trial(
@@ -167,6 +170,7 @@ def build_report(
         for k, test in enumerate(tests)
         for number in (1, 2, 3)
         for runtime in cells
+        if not _is_absent(runtimes, runtime)
     ]
     entries = [
         RuntimeReport.model_validate(
@@ -197,6 +201,9 @@ def build_report(
             "tests": tuple(tests),
             "runtimes": tuple(entries),
             "trials": tuple(trials),
+            "not_run": tuple(
+                _not_run(test.name, entry) for entry in entries if entry.status == "unavailable" for test in tests
+            ),
             "summaries": (*summaries, *extra),
             "comparisons": tuple(comparisons),
             "verdicts": tuple(gates() if verdicts is None else verdicts),
@@ -204,6 +211,29 @@ def build_report(
             "exit": Exit(code=code, reason="every required gate passed" if code == 0 else "see the verdicts"),
             **changed,
         }
+    )
+
+
+def _is_absent(runtimes: Mapping[str, Mapping[str, object]] | None, name: str) -> bool:
+    return (runtimes or {}).get(name, {}).get("status", "ready") != "ready"
+
+
+def _not_run(test: str, runtime: RuntimeReport) -> NotRun:
+    return NotRun(
+        model="toy",
+        test=test,
+        runtime=runtime.name,
+        kind="unavailable",
+        planned=4,
+        ran=0,
+        reason=runtime.reason or "no reason",
+        remedy=runtime.remedy,
+    )
+
+
+def given_up(test: str, runtime: str) -> NotRun:
+    return NotRun(
+        model="toy", test=test, runtime=runtime, kind="given up", planned=12, ran=3, reason="its first 3 trials failed"
     )
 
 
@@ -225,35 +255,27 @@ def _summary(test: str, runtime: str, metric: str, figure: float | str, definiti
     )
 
 
-def _comparison(
-    summaries: Sequence[Summary], test: str, runtime: str, baseline: str, metric: str, not_comparable: str | None
-) -> Comparison:
-    blank = Comparison(
-        model="toy", test=test, runtime=runtime, baseline=baseline, metric=metric, unit=METRICS[metric].unit
-    )
-    sides = [
-        next((s for s in summaries if (s.test, s.runtime, s.metric) == (test, name, metric)), None)
-        for name in (runtime, baseline)
-    ]
-    for name, side in zip((runtime, baseline), sides, strict=True):
-        if side is None or side.centre is None:
-            why = side.reason if side else "this runtime does not show it"
-            return blank.model_copy(update={"reason": f"{name}: {why}"})
-    own, theirs = (side for side in sides if side is not None)
-    if not_comparable or own.definition != theirs.definition:
-        reason = not_comparable or f"no definition in common ({own.definition}, {theirs.definition})"
-        return blank.model_copy(update={"reason": reason, "comparable": False})
+def _delta(own: Summary, theirs: Summary, not_comparable: str | None) -> Comparison:
+    """An invented comparison whose numbers fit the two figures, so that a table adds up to its reader."""
     assert own.centre is not None
     assert theirs.centre is not None
     ratio = own.centre / theirs.centre
-    interval = Interval(low=ratio / 1.05, high=ratio * 1.05)
-    return blank.model_copy(
-        update={
-            "definition": own.definition,
-            "rounds": 3,
-            "difference": own.centre - theirs.centre,
-            "ratio": ratio,
-            "interval": interval,
+    numbers = {
+        "definition": own.definition,
+        "rounds": 3,
+        "difference": own.centre - theirs.centre,
+        "ratio": ratio,
+        "interval": Interval(low=ratio / 1.05, high=ratio * 1.05),
+    }
+    return Comparison.model_validate(
+        {
+            "model": "toy",
+            "test": own.test,
+            "runtime": own.runtime,
+            "baseline": theirs.runtime,
+            "metric": own.metric,
+            "unit": own.unit,
+            **({"reason": not_comparable, "comparable": False} if not_comparable else numbers),
         }
     )
 
@@ -314,6 +336,7 @@ def _scenarios() -> dict[str, Report]:
             {"alpha": ALPHA, "beta": crashed},
             verdicts=gates(generation_parity="NOT RUN", load_bound="NOT RUN", every_trial="FAIL", steady="NOT RUN"),
             failures={"beta": cpu_crash()},
+            not_run=(given_up("longer-generation", "beta"),),
             warnings=("the machine was busy: load 3.1 on 2 cores",),
             code=1,
         ),

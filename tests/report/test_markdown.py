@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from parity.report.layout import markdown_table
-from parity.report.markdown import cell, code_span, fenced, inline, printable
+from parity.report.markdown import cell, code_span, fenced, inline, markdown_table, printable
+from parity.report.view import Marked, Table
 
 AWKWARD = st.text(alphabet=st.sampled_from(list("ab _*`|\\[]()<>&;~#!\n\t-\u00e9\x1b")), max_size=20)
 PARSER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
@@ -36,7 +36,8 @@ def test_inline_text_is_seen_as_it_was(text: str) -> None:
 
 @given(st.lists(st.lists(AWKWARD, min_size=3, max_size=3), min_size=1, max_size=3))
 def test_table_keeps_its_columns_whatever_its_cells_hold(rows: list[list[str]]) -> None:
-    markdown = markdown_table(["a|b", "`c", "d\ne"], rows)
+    table = Table(("a|b", "`c", "d\ne"), tuple(tuple(map(Marked, row)) for row in rows))
+    markdown = markdown_table(table)
     tokens = PARSER.parse(markdown)
     cells = [token.type for token in tokens if token.type in ("th_open", "td_open")]
     assert cells == ["th_open"] * 3 + ["td_open"] * 3 * len(rows)

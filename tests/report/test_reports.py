@@ -9,10 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from parity.errors import ParityError
-from parity.reading.dictionary import METRICS, definition_sentence, strictness
-from parity.records import PageSpec, Report, Summary, TestSpec, Trial, Verdict
-from parity.report import FORMATS, render_page, render_table, report_json
-from parity.report.rows import HEADLINE, rounds_of
+from parity.judging.rounds import rounds_of
+from parity.reading.dictionary import METRICS, strictness
+from parity.records import SCHEMA_VERSION, Failure, PageSpec, Report, Summary, TestSpec, Trial, Verdict
+from parity.report import FORMATS, render_page, report_json, terminal_table
+from parity.report.delta import HEADLINE
 from parity.units import format_value, format_words
 
 Build = Callable[..., Report]
@@ -28,27 +29,27 @@ def squeezed(text: str) -> str:
 
 def test_terminal_text_holds_eighty_columns_but_for_commands(scenario: tuple[str, Report]) -> None:
     _, report = scenario
-    lines = render_table(report, width=80, style="terminal").splitlines()
-    assert [line for line in lines if len(line) > 80 and not line.startswith("  $ ")] == []
+    lines = terminal_table(report, width=80).splitlines()
+    assert [line for line in lines if len(line) > 80 and not line.startswith("    To fix: ")] == []
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 200])
 def test_width_is_kept_with_long_names(build_report: Build, width: int) -> None:
     report = build_report(titles={"alpha": "a-runtime-with-a-very-long-name", "beta": "another_one_that_is_no_shorter"})
-    text = render_table(report, width=width, style="terminal")
+    text = terminal_table(report, width=width)
     assert max(map(len, text.splitlines())) <= width
 
 
-def test_command_that_helps_is_on_one_line(reports: Mapping[str, Report]) -> None:
+def test_remedy_is_on_one_line(reports: Mapping[str, Report]) -> None:
     report = reports["three-runtimes"]
     remedy = next(runtime.remedy for runtime in report.runtimes if runtime.remedy)
-    assert f"\n  $ {remedy}\n" in render_table(report, width=80, style="terminal")
+    assert f"\n    To fix: {remedy}\n" in terminal_table(report, width=80)
 
 
 def test_unbounded_width_wraps_nothing(reports: Mapping[str, Report]) -> None:
     report = reports["failed"]
-    text = render_table(report, width=None, style="terminal")
-    verdicts = text.partition("Verdicts\n--------\n\n")[2].partition("\n\n")[0].splitlines()
+    text = terminal_table(report, width=None)
+    verdicts = text.split("\n\n")[1].splitlines()
     assert len(verdicts) == len(report.verdicts)
     assert "  | " + "x" * 200 in text
 
@@ -98,7 +99,17 @@ def test_every_verdict_is_in_every_format(scenario: tuple[str, Report]) -> None:
             assert squeezed(verdict.sentence) in text
 
 
-def test_failure_is_told_with_class_message_and_last_lines(reports: Mapping[str, Report]) -> None:
+def test_verdicts_worst_first_and_the_exit_code_open_the_report_and_the_exit_code_closes_it(
+    reports: Mapping[str, Report],
+) -> None:
+    for kind in TEXT:
+        _, verdicts, code, *_, last = FORMATS[kind](reports["failed"]).rstrip("\n").split("\n\n")
+        kinds = re.findall(r"^(?:- \*\*)?([A-Z ]+[A-Z])", verdicts, re.MULTILINE)
+        assert kinds == ["FAIL"] * 2 + ["NOT RUN"] * 6
+        assert code == last == "Exit code 1: see the verdicts"
+
+
+def test_failure_is_reported_with_class_message_and_last_lines(reports: Mapping[str, Report]) -> None:
     for kind in TEXT:
         text = FORMATS[kind](reports["failed"])
         assert "crash:SIGSEGV" in text
@@ -116,7 +127,7 @@ def test_trials_are_named_by_their_rounds(build_report: Build) -> None:
     assert rounds_of(warmed) == "warm-up round 1 and rounds 2, 3"
 
 
-def test_figure_by_another_definition_is_shown_beside_the_table(build_report: Build) -> None:
+def test_figure_by_a_further_definition_is_shown_beside_the_table(build_report: Build) -> None:
     extra = Summary(
         model="toy",
         test="simple-math",
@@ -130,16 +141,18 @@ def test_figure_by_another_definition_is_shown_beside_the_table(build_report: Bu
     )
     for kind in TEXT:
         text = FORMATS[kind](build_report(extra=[extra]))
-        assert "Also Beta, Token Generation: 88.50 t/s by runtime-report:eval" in text
+        assert "Also Beta, Token Generation: 88.50 t/s (definition: runtime-report:eval)" in text
 
 
-def test_sides_had_in_two_ways_are_named_and_not_divided(build_report: Build) -> None:
-    report = build_report(definitions={("beta", "gen_tps"): "runtime-report:eval"})
+def test_sides_measured_by_different_definitions_are_named_and_not_divided(build_report: Build) -> None:
+    report = build_report(
+        definitions={("beta", "gen_tps"): "runtime-report:eval"}, not_comparable="no definition in common"
+    )
     page = squeezed(render_page(report))
     assert squeezed("NOT COMPARABLE") in page
-    assert squeezed("Alpha Baseline, Token Generation: by token-stamps") in page
-    assert squeezed("Beta, Token Generation: by runtime-report:eval") in page
-    assert squeezed("Generation Speed: 90.02 tokens/s (by runtime-report:eval)") in page
+    assert squeezed("Alpha Baseline, Token Generation: uses the definition token-stamps") in page
+    assert squeezed("Beta, Token Generation: uses the definition runtime-report:eval") in page
+    assert squeezed("Generation Speed: 90.02 tokens/s (definition: runtime-report:eval)") in page
 
 
 def test_ratio_without_interval_or_difference_invents_neither(build_report: Build) -> None:
@@ -159,7 +172,7 @@ def test_runtime_that_is_not_set_has_its_reason_and_no_table_of_dashes(build_rep
     report = build_report(
         {"alpha": {"load_s": 1.0}, "beta": {}}, runtimes={"beta": {"status": "not set", "reason": "BETA is empty"}}
     )
-    text = render_table(report, width=None, style="terminal")
+    text = terminal_table(report, width=None)
     assert "; BETA is empty" in text
     assert "1.00 s" in text
     assert "Delta" not in text
@@ -202,7 +215,7 @@ def test_page_has_the_owners_lines_in_the_owners_order(reports: Mapping[str, Rep
         "**Features**: `",
         "**Architecture**: ",
         "",
-        "A Delta reads: ",
+        "A Delta is the difference (implementation − baseline), then the ratio ",
         "",
         "## Comparison to Alpha Baseline",
         "",
@@ -272,7 +285,7 @@ def test_json_is_the_same_for_the_same_report_and_reads_back(scenario: tuple[str
     assert again == report
     assert report_json(again) == text
     assert text.endswith("}\n")
-    assert json.loads(text)["schema_version"] == 1
+    assert json.loads(text)["schema_version"] == SCHEMA_VERSION
 
 
 def test_json_keeps_generated_text_of_any_script(build_report: Build) -> None:
@@ -289,13 +302,13 @@ def test_json_keeps_generated_text_of_any_script(build_report: Build) -> None:
     assert Report.model_validate_json(report_json(report)).trials == (trial,)
 
 
-def test_synthetic_weights_are_told_in_every_text(reports: Mapping[str, Report]) -> None:
+def test_synthetic_weights_are_named_in_every_text(reports: Mapping[str, Report]) -> None:
     [model] = reports["matching"].models
     made_up = reports["matching"].model_copy(update={"models": (model.model_copy(update={"synthetic": True}),)})
     for render in FORMATS.values():
         assert squeezed(render(made_up)) != squeezed(render(reports["matching"]))
-    assert f"{model.title}: synthetic weights, llama, " in render_table(made_up, width=None, style="terminal")
-    assert f"{model.title}: synthetic weights, llama, " in render_table(made_up, width=None, style="markdown")
+    assert f"{model.title}: synthetic weights, llama, " in terminal_table(made_up, width=None)
+    assert f"{model.title}: synthetic weights, llama, " in FORMATS["markdown"](made_up)
     assert f"**Model**: {model.title} (synthetic weights)\n" in render_page(made_up)
 
 
@@ -311,10 +324,80 @@ def test_dictionary_ranks_a_runtimes_own_definition_last() -> None:
     assert strictness("unheard_of", "x") == 0
 
 
-def test_dictionary_says_what_a_definition_means() -> None:
-    for metric, spec in METRICS.items():
-        assert spec.definitions
-        for definition in spec.definitions:
-            assert definition_sentence(metric, definition.id) == definition.sentence
-    assert definition_sentence("gen_tps", "runtime-report:eval").endswith("(eval)")
-    assert definition_sentence("gen_tps", "own-way") == "own-way"
+def test_remedy_is_named_once_and_never_as_a_shell_prompt(reports: Mapping[str, Report]) -> None:
+    report = reports["three-runtimes"]
+    [remedy] = [runtime.remedy for runtime in report.runtimes if runtime.remedy]
+    for kind in TEXT:
+        text = FORMATS[kind](report)
+        assert text.count(f"To fix: {remedy}") == 1
+        assert "$ " not in text
+
+
+def test_remedy_of_a_runtime_that_is_not_set_stands_beside_it(build_report: Build) -> None:
+    entry = {"status": "not set", "reason": "BETA is empty", "remedy": "set BETA to a folder"}
+    report = build_report({"alpha": {"load_s": 1.0}, "beta": {}}, runtimes={"beta": entry})
+    for kind in TEXT:
+        runtimes = FORMATS[kind](report).partition("Runtimes")[2]
+        assert "To fix: set BETA to a folder" in runtimes
+
+
+def test_cells_that_lack_trials_for_one_reason_are_one_line(reports: Mapping[str, Report]) -> None:
+    text = FORMATS["markdown"](reports["three-runtimes"])
+    [line] = [line for line in text.splitlines() if "trials ran on each" in line]
+    assert line.startswith(
+        "- Omega on simple-math, longer-generation: 0 of 4 trials ran on each: unavailable: no module named gamma"
+    )
+
+
+def test_cell_without_trials_has_its_reason_instead_of_a_table_of_dashes(reports: Mapping[str, Report]) -> None:
+    for kind in TEXT:
+        text = FORMATS[kind](reports["three-runtimes"])
+        assert text.count("Omega: 0 of 4 trials ran: unavailable: no module named gamma") == len(
+            reports["three-runtimes"].tests
+        )
+        assert "—" not in text
+
+
+def test_baseline_has_its_table_where_no_implementation_ran(build_report: Build) -> None:
+    entry = {"status": "unavailable", "reason": "not installed"}
+    report = build_report({"alpha": {"load_s": 1.5}, "beta": {"load_s": "no trial ran"}}, runtimes={"beta": entry})
+    for kind in TEXT:
+        text = FORMATS[kind](report)
+        assert "1.50 s" in text
+        assert "Beta: 0 of 4 trials ran: unavailable: not installed" in text
+
+
+def test_cell_that_was_given_up_says_how_many_trials_ran(reports: Mapping[str, Report]) -> None:
+    for kind in TEXT:
+        text = squeezed(FORMATS[kind](reports["failed"]))
+        assert squeezed("Beta on longer-generation: 3 of 12 trials ran: given up: its first 3 trials failed") in text
+
+
+def test_tail_of_a_failed_trial_is_wrapped_and_not_cut(build_report: Build) -> None:
+    line = "2031-01-02T03:04:05.678901Z ERROR program::a::long::module::path::that::fills::the::line: no such file"
+    failure = Failure(kind="exit:1", message="it exited with 1", tail=(line,))
+    text = terminal_table(build_report(failures={"beta": failure}), width=80)
+    assert "no such file" in text
+    assert squeezed(line) in squeezed(text.replace("  |   ", ""))
+
+
+def test_settings_that_differ_come_first_and_the_rest_is_counted_on_the_terminal(build_report: Build) -> None:
+    shared = {"mmap": False, "num_threads": 2, "sampler": "greedy"}
+    settings = {"alpha": {"settings": {**shared, "kernel": "a"}}, "beta": {"settings": {**shared, "kernel": "b"}}}
+    report = build_report(runtimes=settings)
+    assert "kernel b, num_threads 2, 2 more settings in report.md" in terminal_table(report, width=None)
+    assert "kernel b, num_threads 2, mmap off, sampler greedy" in FORMATS["markdown"](report)
+
+
+def test_bound_is_written_as_a_bound_and_the_ratio_of_two_bounds_says_so(build_report: Build) -> None:
+    by = {(name, "ttft_s"): "first-chunk" for name in ("alpha", "beta")}
+    by |= {(name, "prompt_tps"): "prefill-short-budget" for name in ("alpha", "beta")}
+    report = build_report(definitions=by)
+    for kind in TEXT:
+        text = FORMATS[kind](report)
+        assert "≤ 0.0042 s" in text
+        assert "≥ 120.50 t/s" in text
+        assert "Delta, First Token Latency: both values are upper bounds" in text
+    page = render_page(report)
+    assert "- First Token Latency: at most 0.0042 seconds (definition: first-chunk)\n" in page
+    assert "| Prompt Processing | ≥ 120.50 t/s | ≥ 120.50 t/s |" in page

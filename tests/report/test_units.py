@@ -65,8 +65,8 @@ def test_difference_of_bytes_is_scaled_whatever_its_sign() -> None:
 def test_nonzero_value_is_never_written_as_zero(value: float, unit: str) -> None:
     digits = re.match(r"[-+]?([\d.]+)", format_difference(value, unit))
     assert digits is not None
-    smallest_written = 0.005 if unit == "bytes" else 0.0
-    assert (float(digits.group(1)) == 0) == (abs(value) <= smallest_written)
+    rounds_to_zero = abs(value) < 0.005 if unit == "bytes" else value == 0
+    assert (float(digits.group(1)) == 0) == rounds_to_zero
 
 
 @given(FINITE.filter(lambda value: value > 0))

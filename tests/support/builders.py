@@ -1,10 +1,11 @@
 """Transcripts and trials made by hand, for tests of what is computed from them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from parity.adapter.events import Event, Hello, Phase, Prompt, Token
-from parity.records import Job, LedgerEntry, Measurement, ModelFacts, TestSpec, Trial
+from parity.records import Identity, Job, Measurement, ModelFacts, TestSpec, Trial
 from parity.transcript import End, Head, Launched, Piece, Sample, Spawned, Transcript
 
 MS = 1_000_000
@@ -13,14 +14,26 @@ SPAWN_NS = 1_000 * MS
 MODEL = ModelFacts(name="m", title="M", source="m.gguf", path="/m.gguf", format="gguf", sha256="ab" * 32, size_bytes=1)
 
 
-def job(*, max_tokens: int = 5, runtime: str = "one") -> Job:
+def job(
+    *,
+    max_tokens: int = 5,
+    runtime: str = "one",
+    test: Mapping[str, Any] | None = None,
+    fields: Mapping[str, Any] | None = None,
+    **model: Any,
+) -> Job:
+    """A job for a small GGUF file; `model` changes what is known of it, `test` its test, `fields` the job itself."""
+    whole = {"name": "t", "title": "T", "prompt": "hi", "max_tokens": max_tokens, **(test or {})}
     return Job(
-        runtime=runtime,
-        adapter="command",
-        model=MODEL,
-        test=TestSpec(name="t", title="T", prompt="hi", max_tokens=max_tokens),
-        round=1,
-        scratch="/nowhere",
+        **{
+            "runtime": runtime,
+            "adapter": "command",
+            "model": ModelFacts.model_validate({**MODEL.model_dump(), **model}),
+            "test": TestSpec.model_validate(whole),
+            "round": 1,
+            "scratch": "/nowhere",
+            **(fields or {}),
+        }
     )
 
 
@@ -73,7 +86,7 @@ def also(good: Trial, definition: str, values: dict[str, float]) -> Trial:
         Measurement(metric=k, unit="u", definition=definition, provenance="observed", value=v)
         for k, v in values.items()
     )
-    return good.model_copy(update={"measurements": (*good.measurements, *more)})
+    return good.but(measurements=(*good.measurements, *more))
 
 
 def trial(
@@ -82,7 +95,7 @@ def trial(
     values: dict[str, float],
     *,
     definition: str = "token-stamps",
-    ledger: LedgerEntry | None = None,
+    identity: Identity | None = None,
     **fields: object,
 ) -> Trial:
     """A good trial with the given metrics, all by one definition."""
@@ -98,8 +111,8 @@ def trial(
                 Measurement(metric=k, unit="u", definition=definition, provenance="observed", value=v)
                 for k, v in values.items()
             ),
-            "ledger": ledger
-            or LedgerEntry(weights_sha256="ab" * 32, prompt_ids_sha256="p", prompt_tokens=4, generated_tokens=50),
-            **fields,
+            "identity": identity
+            or Identity(weights_sha256="ab" * 32, prompt_ids_sha256="p", prompt_tokens=4, generated_tokens=50),
+            **(fields or {}),
         }
     )

@@ -43,7 +43,8 @@ Parity = Callable[..., Done]
 WriteConfig = Callable[[str], Path]
 
 
-def speaker_table(name: str, options: Sequence[str] = (), adapter_keys: str = "") -> str:
+def speaker_table(name: str, options: Sequence[str] = (), adapter_keys: str = "", *, prove: bool = False) -> str:
+    """A scripted runtime. Its faults are for trials: it is asked for no proof unless `prove`."""
     args = json.dumps([str(SPEAKER), "{scratch}/job.json", *options])
     return f"""
 [runtimes.{name}]
@@ -52,6 +53,7 @@ program = "{sys.executable}"
 args = {args}
 events = true
 pass_env = ["{OWN}"]
+prove = {str(prove).lower()}
 {adapter_keys}
 """
 

@@ -77,6 +77,7 @@ def test_a_path_is_prepared_in_place(runtime: str, tmp_path: Path) -> None:
     settings_of(done.tables[runtime])
 
 
+@pytest.mark.slow
 def test_a_commit_that_no_branch_holds_can_be_had(candle: Path, tmp_path: Path) -> None:
     git(candle, "checkout", "--quiet", "--detach")
     write_files(candle, {"later": "later"})
@@ -172,6 +173,7 @@ def test_a_folder_inside_a_checkout_is_refused_with_the_folder_to_name(candle: P
     assert (done.code, f"lies inside the checkout {candle}" in done.err) == (1, True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ignored", ["target\nCargo.lock\n", "target\n"])
 def test_candle_gets_the_lock_file_that_it_keeps_out_of_git(ignored: str, tmp_path: Path) -> None:
     """Given nothing but the folder, as the adapter's remedy has it; also where cargo can't do without the network."""
@@ -187,6 +189,7 @@ def test_candle_gets_the_lock_file_that_it_keeps_out_of_git(ignored: str, tmp_pa
     assert "already prepared, nothing to do" in again.err
 
 
+@pytest.mark.slow
 def test_a_lock_file_of_another_revision_is_brought_up_to_date_unless_it_is_in_git(
     candle: Path, tmp_path: Path
 ) -> None:
@@ -218,6 +221,7 @@ def test_metal_is_left_out_of_paraphyms_default_features_where_it_cannot_build(p
     settings_of(done.tables["paraphym"])
 
 
+@pytest.mark.slow
 def test_empty_submodules_are_filled_with_the_commit_that_is_recorded(paraphym: Path, tmp_path: Path) -> None:
     fork = make_repository(tmp_path / "pingora", {"fork": "first"})
     git(paraphym, "submodule", "--quiet", "add", fork.as_uri(), "forks/pingora")
@@ -231,6 +235,7 @@ def test_empty_submodules_are_filled_with_the_commit_that_is_recorded(paraphym: 
     assert "already" in prepare("paraphym", paraphym.as_uri(), "--device=cpu", home=tmp_path).err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ["{home}/surrealdb", "~/surrealdb"])
 def test_a_submodule_without_a_url_is_named_and_can_be_had_from_elsewhere(
     source: str, paraphym: Path, tmp_path: Path
@@ -242,13 +247,46 @@ def test_a_submodule_without_a_url_is_named_and_can_be_had_from_elsewhere(
     url = paraphym.as_uri()
     done = prepare("paraphym", url, "--device=cpu", home=tmp_path)
     assert done.code == 1
-    assert f"forks/surrealdb is empty: the commit names it as a submodule at {recorded}" in done.err
+    assert f"forks/surrealdb at {recorded}, from no known URL" in done.err
+    assert "--submodule forks/surrealdb=URL" in done.err
     supplied = f"forks/surrealdb={source.format(home=tmp_path)}"
     filled = prepare("paraphym", url, "--device=cpu", "--submodule", supplied, home=tmp_path)
     assert filled.code == 0, filled.err
     tree = Path(filled.tables["paraphym"]["path"])
     assert git(tree / "forks" / "surrealdb", "rev-parse", "HEAD") == recorded
     assert git(tree, "status", "--porcelain") == ""
+
+
+def test_all_empty_submodules_are_listed_at_once_with_what_is_known_of_them(paraphym: Path, tmp_path: Path) -> None:
+    fork = make_repository(tmp_path / "fork", {"fork": "first"})
+    recorded = git(fork, "rev-parse", "HEAD")
+    git(paraphym, "submodule", "--quiet", "add", fork.as_uri(), "forks/pingora")
+    for name in ("surrealdb", "termcolor"):
+        git(paraphym, "update-index", "--add", "--cacheinfo", f"160000,{recorded},forks/{name}")
+    git(paraphym, "commit", "--quiet", "--message=three submodules")
+    done = prepare("paraphym", paraphym.as_uri(), "--device=cpu", home=tmp_path)
+    assert done.code == 1
+    for name, url in (("pingora", fork.as_uri()), ("surrealdb", "no known URL"), ("termcolor", "no known URL")):
+        assert f"forks/{name} at {recorded}, from {url}" in done.err
+    assert "Give one for each: --submodule forks/surrealdb=URL --submodule forks/termcolor=URL" in done.err
+    assert "submodule update" not in done.err
+
+
+@pytest.mark.slow
+def test_all_submodules_that_cannot_be_fetched_are_listed_together(paraphym: Path, tmp_path: Path) -> None:
+    forks = [make_repository(tmp_path / name, {"fork": "first"}) for name in ("one", "two", "three")]
+    for fork in forks:
+        git(paraphym, "submodule", "--quiet", "add", fork.as_uri(), f"forks/{fork.name}")
+    commit(paraphym)
+    for fork in forks[:2]:
+        fork.rename(tmp_path / f"moved-{fork.name}")
+    done = prepare("paraphym", paraphym.as_uri(), "--device=cpu", home=tmp_path)
+    assert done.code == 1
+    _, failed = done.err.split("these submodules can't be fetched")
+    for fork in forks[:2]:
+        assert f"forks/{fork.name} from {fork.as_uri()}" in failed
+    assert "forks/three" not in failed
+    assert (tmp_path / "cache/checkouts/paraphym/forks/three/fork").is_file()
 
 
 @both

@@ -1,5 +1,7 @@
 """Isolated environments, made by real `venv` and real `pip`."""
 
+import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -12,11 +14,35 @@ PYTHON = f'exec "{sys.executable}" "$@"'
 OFFLINE = {"PIP_NO_INDEX": "1"}
 
 
-def make_wheel(folder: Path, *, gpu: bool = False) -> Path:
-    """A stand-in for a compiled llama-cpp-python: what the check after the installation asks of it, and no more."""
+LLAMA_CPP = """
+import os, signal
+from types import SimpleNamespace
+
+def llama_decode(context, batch):
+    if CRASHES:
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return 0
+
+def llama_supports_gpu_offload(): return False
+def llama_backend_init(): pass
+def llama_model_default_params(): return SimpleNamespace()
+def llama_context_default_params(): return SimpleNamespace()
+def llama_model_load_from_file(path, params): return 1
+def llama_init_from_model(model, params): return 1
+def llama_batch_get_one(tokens, count): return 1
+def llama_get_logits_ith(context, at): return [0.5] * 64
+"""
+"""As much of llama-cpp-python as the scripts ask of it."""
+
+AMX_CPU = f'case "$*" in *amx_tile*) exit "$AMX_ABSENT" ;; esac; exec {shutil.which("grep")} "$@"'
+"""A `grep` that finds AMX in the CPU's flags unless AMX_ABSENT is 1."""
+
+
+def make_wheel(folder: Path, *, crashes: bool = False) -> Path:
+    """A stand-in for a compiled llama-cpp-python."""
     info = "llama_cpp_python-9.9.dist-info"
     files = {
-        "llama_cpp/__init__.py": f"def llama_supports_gpu_offload():\n    return {gpu}\n",
+        "llama_cpp/__init__.py": f"CRASHES = {crashes}\n{LLAMA_CPP}",
         f"{info}/METADATA": "Metadata-Version: 2.1\nName: llama_cpp_python\nVersion: 9.9\n",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
@@ -27,6 +53,35 @@ def make_wheel(folder: Path, *, gpu: bool = False) -> Path:
             archive.writestr(name, text)
         archive.writestr(f"{info}/RECORD", "".join(f"{name},,\n" for name in (*files, f"{info}/RECORD")))
     return path
+
+
+def make_source(folder: Path) -> Path:
+    """A checkout whose build takes no time, and crashes when it decodes unless it was compiled without AMX."""
+    backend = """
+import os, shutil
+from pathlib import Path
+
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    flags = os.environ.get("CFLAGS", ""), os.environ.get("CXXFLAGS", "")
+    fine = all("-mno-amx-tile" in part and part.startswith("-DMINE") for part in flags)
+    kind = "fine" if fine else "crashing"
+    [wheel] = Path(__file__).parent.glob(f"{kind}/*.whl")
+    shutil.copy(wheel, folder)
+    return wheel.name
+"""
+    table = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    tree = make_repository(folder, {"pyproject.toml": table, "backend.py": backend, ".gitignore": "__pycache__\n"})
+    make_wheel(tree / "fine")
+    make_wheel(tree / "crashing", crashes=True)
+    commit(tree)
+    return tree
+
+
+def amx_cpu(folder: Path, *, absent: bool = False) -> dict[str, str]:
+    folder.mkdir()
+    (folder / "grep").write_text(f"#!/bin/sh\n{AMX_CPU}\n", encoding="utf-8")
+    (folder / "grep").chmod(0o755)
+    return {**OFFLINE, "PATH": f"{folder}:{os.environ['PATH']}", "AMX_ABSENT": str(int(absent))}
 
 
 @pytest.mark.slow
@@ -57,7 +112,7 @@ def test_a_wheel_becomes_an_environment_that_the_adapter_accepts_and_a_second_ru
 
     other = prepare("python-env", "llama-cpp-python", "--device=cpu", "--version=1.0", home=tmp_path, env=OFFLINE)
     assert other.code == 1
-    assert "holds something else than is asked for" in other.err
+    assert "holds something other than what you ask for" in other.err
     assert python.exists()
 
 
@@ -79,6 +134,42 @@ def test_an_installation_that_failed_is_taken_up_again(tmp_path: Path) -> None:
     assert cuda.code == 1
     assert "sees no GPU" in cuda.err
     assert cuda.out == ""
+
+
+@pytest.mark.slow
+def test_a_build_that_crashes_on_a_cpu_with_amx_is_compiled_again_without_it(tmp_path: Path) -> None:
+    source = make_source(tmp_path / "source")
+    ask = ("llama-cpp-python", "--device=cpu", "--source", source)
+    env = {**amx_cpu(tmp_path / "bin"), "CFLAGS": "-DMINE", "CXXFLAGS": "-DMINE"}
+    done = prepare("python-env", *ask, home=tmp_path, env=env)
+    assert done.code == 0, done.err
+    told = [line for line in done.err.splitlines() if "AMX" in line]
+    assert told == ["llama-cpp-python crashes on this CPU (SIGSEGV) as compiled; compiling it without AMX"]
+    again = prepare("python-env", *ask, home=tmp_path, env=env)
+    assert (again.code, "already prepared" in again.err) == (0, True)
+
+
+@pytest.mark.slow
+def test_a_build_that_crashes_without_amx_in_the_cpu_is_reported_and_not_compiled_again(tmp_path: Path) -> None:
+    source = make_source(tmp_path / "source")
+    env = amx_cpu(tmp_path / "bin", absent=True)
+    failed = prepare("python-env", "llama-cpp-python", "--device=cpu", "--source", source, home=tmp_path, env=env)
+    assert (failed.code, failed.out) == (1, "")
+    assert "crashes on this CPU (SIGSEGV)" in failed.err
+    assert "CMAKE_ARGS=-DGGML_NATIVE=OFF" in failed.err
+    assert failed.err.count("-m pip") == 2
+    retried = prepare("python-env", "llama-cpp-python", "--device=cpu", "--source", source, home=tmp_path, env=env)
+    assert retried.code == 1
+
+
+@pytest.mark.slow
+def test_a_wheel_of_the_users_own_that_crashes_names_both_remedies(tmp_path: Path) -> None:
+    wheel = make_wheel(tmp_path / "wheels", crashes=True)
+    ask = ("llama-cpp-python", "--device=cpu", f"--wheel={wheel}")
+    failed = prepare("python-env", *ask, home=tmp_path, env=amx_cpu(tmp_path / "bin"))
+    assert (failed.code, failed.out) == (1, "")
+    assert "-mno-amx-tile" in failed.err
+    assert "extra_buffers = false" in failed.err
 
 
 @pytest.mark.slow
@@ -142,6 +233,7 @@ def test_llama_cpp_is_compiled_for_its_device(device: str, system: str, flags: s
     assert snapshot(tmp_path) == before
 
 
+@pytest.mark.slow
 def test_a_checkout_or_a_git_url_can_be_compiled_instead_of_a_release(tmp_path: Path) -> None:
     tree = make_repository(tmp_path / "llama", {"pyproject.toml": ""})
     head = git(tree, "rev-parse", "HEAD")
@@ -160,6 +252,7 @@ def test_a_checkout_or_a_git_url_can_be_compiled_instead_of_a_release(tmp_path: 
     assert (code, "uncommitted changes" in err) == (1, True)
 
 
+@pytest.mark.slow
 def test_a_checkout_without_its_llama_cpp_is_told_how_to_have_it(tmp_path: Path) -> None:
     inner = make_repository(tmp_path / "llama.cpp", {"CMakeLists.txt": ""})
     origin = make_repository(tmp_path / "origin", {"pyproject.toml": ""})
@@ -178,10 +271,10 @@ def test_a_checkout_without_its_llama_cpp_is_told_how_to_have_it(tmp_path: Path)
     assert filled.code == 0, filled.err
 
 
-def test_a_folder_of_somebody_elses_is_left_alone(tmp_path: Path) -> None:
+def test_a_folder_that_the_script_did_not_make_is_left_alone(tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path / "wheels")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter").touch()
     done = prepare("python-env", "llama-cpp-python", f"--wheel={wheel}", "--into=mine", "--device=cpu", home=tmp_path)
-    assert (done.code, "isn't an environment of this script's making" in done.err) == (1, True)
+    assert (done.code, "is not an environment that this script made" in done.err) == (1, True)
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["letter"]

@@ -1,4 +1,4 @@
-"""Candle: its own published examples, as a crate or from a checkout, and parity's reference program on its library."""
+"""Candle: its own examples, published or from a checkout, and parity's reference program, which uses its library."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +12,7 @@ from parity.adapter import (
     Command,
     Job,
     Launch,
+    Need,
     Transcript,
     read_protocol,
 )
@@ -32,6 +33,17 @@ class Candle(Adapter[CandleSettings]):
         return self.settings.source != "reference"
 
     @property
+    def no_proof(self) -> str | None:
+        """Every program takes a model's path. Only an end token that was chosen for one model stands in the way."""
+        if self.settings.which is None:
+            return None
+        return f'`which = "{self.settings.which}"` fits the run\'s own model, whose end token a tiny model may lack'
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        return building.needs(self.settings)
+
+    @property
     def checkout(self) -> str | None:
         """The user's own Candle tree."""
         return self.settings.folder if self.settings.source == "checkout" else None
@@ -40,7 +52,7 @@ class Candle(Adapter[CandleSettings]):
         return building.probe(self.settings)
 
     def read_probe(self, transcript: Transcript) -> Availability:
-        return building.read_probe(self.settings, transcript)
+        return building.read_probe(self.settings, transcript, self.host)
 
     def build(self) -> Command:
         return building.build(self.settings, Path(self.host.cache))

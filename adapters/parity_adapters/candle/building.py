@@ -1,65 +1,80 @@
-"""What to run to learn whether Candle can be built, to build it, and what came of either."""
+"""How Candle is probed and built, and what the output of either means. Nothing is run here."""
 
-import re
+import glob
+import shlex
 from functools import partial
 from pathlib import Path
 
-from parity.adapter import Availability, Build, Command, ReadError, Transcript, cargo
+from parity.adapter import Availability, Build, Command, HostFacts, Need, ReadError, Transcript, cargo
 from parity.adapter.cargo import Known
 from parity_adapters.candle.settings import CandleSettings
 
 REFERENCE = "candle-reference"
 APPLE_ONLY = frozenset({"metal", "accelerate"})
+PREPARE = "vendor-scripts/prepare-candle.sh"
 KNOWN = (
     Known(
         r"no example target named|package ID specification .* did not match any packages",
-        "name a checkout of Candle that has these examples, or leave out of `examples` what it doesn't have",
+        "Set `path` to a checkout of Candle that has these examples, or leave the missing ones out of `examples`.",
     ),
-    Known(r"could not find `[^`]+` in registry", "name a `version` that is published"),
+    Known(r"could not find `[^`]+` in registry", "Set `version` to one that is published."),
+    Known(r"only works on Apple platforms", "Leave the feature `metal` out: it builds on macOS only."),
+    Known(
+        r"failed to run custom build command for `[^`]*(?:cuda|kernels)|nvcc|could not compile `cudarc`",
+        "Install the CUDA toolkit and make sure that `nvcc` is on PATH, or leave the feature `cuda` out.",
+    ),
 )
-NO_FOLDER = r"working folder|could not find `Cargo\.toml`"
+"""Failures of this program's build that Cargo or the compiler reports in known words."""
+
 OF_SOURCE: dict[str, tuple[Known, ...]] = {
     "crate": (),
-    "checkout": (
-        Known(
-            NO_FOLDER,
-            "set `path` to a checkout of Candle; vendor-scripts/prepare-candle.sh GIT_URL --rev REV makes one",
-        ),
-        Known(
-            cargo.LOCKED,
-            "vendor-scripts/prepare-candle.sh {folder} makes the Cargo.lock, which Candle leaves out of git: without "
-            "it, two builds of a revision can differ",
-        ),
-    ),
-    "reference": (Known(NO_FOLDER, f"set `path` to parity's vendor-scripts/{REFERENCE}"),),
+    "checkout": (Known(cargo.LOCKED, PREPARE + " {folder}"),),
+    "reference": (),
+}
+WRONG_FOLDER = {
+    "crate": cargo.WRONG_FOLDER,
+    "checkout": f"Set `path` to the root folder of a checkout of Candle; `{PREPARE} GIT_URL --rev REV` makes one.",
+    "reference": f"Set `path` to parity's `vendor-scripts/{REFERENCE}`.",
 }
 
 
+def needs(settings: CandleSettings) -> tuple[Need, ...]:
+    """Candle leaves its lock file out of git, and every build is `--locked`."""
+    if settings.source != "checkout":
+        return ()
+    return (
+        Need(
+            pattern=str(Path(glob.escape(settings.folder)) / "Cargo.lock"),
+            reason=f"{settings.folder} has no Cargo.lock. Candle leaves that file out of git, and without it two "
+            "builds of one commit can use different libraries.",
+            remedy=f"{PREPARE} {shlex.quote(settings.folder)}",
+        ),
+    )
+
+
 def probe(settings: CandleSettings) -> Command:
-    """Before the build, ready means: Cargo is here and so is what it is to build."""
+    """Before the build, ready means that Cargo is there, and what it will build."""
     if settings.source == "crate":
         return cargo.command("--version", "--verbose", toolchain=settings.toolchain, deadline_s=60.0)
     return cargo.metadata(settings.folder, settings.toolchain)
 
 
-def read_probe(settings: CandleSettings, transcript: Transcript) -> Availability:
+def read_probe(settings: CandleSettings, transcript: Transcript, host: HostFacts) -> Availability:
     failed = _failure(settings, transcript)
     if failed is not None:
         return Availability(ready=False, reason=failed.reason, remedy=failed.remedy)
-    if settings.source == "crate":
-        return _published(settings, transcript)
-    return _in_folder(settings, transcript)
-
-
-def _published(settings: CandleSettings, transcript: Transcript) -> Availability:
-    host = re.search(r"^host: (\S+)$", transcript.text("out"), re.MULTILINE)
-    foreign = sorted(APPLE_ONLY.intersection(settings.features))
-    if foreign and host and "-apple-" not in host[1]:
+    found = _published(settings) if settings.source == "crate" else _in_folder(settings, transcript)
+    foreign = sorted(APPLE_ONLY.intersection(settings.features)) if host.platform != "darwin" else []
+    if found.ready and foreign:
         return Availability(
             ready=False,
-            reason=f"the feature `{foreign[0]}` exists on Apple machines only, and this is {host[1]}",
-            remedy=f"leave `{foreign[0]}` out of `features`",
+            reason=f"the feature `{foreign[0]}` builds on macOS only, and this machine runs {host.platform}",
+            remedy=f"Leave `{foreign[0]}` out of `features`.",
         )
+    return found
+
+
+def _published(settings: CandleSettings) -> Availability:
     return Availability(ready=True, version=f"candle-examples {settings.crate_version}", device=settings.device)
 
 
@@ -74,7 +89,7 @@ def _in_folder(settings: CandleSettings, transcript: Transcript) -> Availability
         return Availability(
             ready=False,
             reason=f"{settings.folder} has no package {wanted}; it has {named}",
-            remedy=f"set `path` to the folder that holds {wanted}",
+            remedy=f"Set `path` to the folder that holds `{wanted}`.",
         )
     package = packages[wanted]
     missing = set(settings.examples) - package.examples if settings.source == "checkout" else ()
@@ -82,13 +97,13 @@ def _in_folder(settings: CandleSettings, transcript: Transcript) -> Availability
         return Availability(
             ready=False,
             reason=f"{settings.folder} has no example {', '.join(sorted(missing))}",
-            remedy="check a newer revision out, or leave it out of `examples`",
+            remedy="Check out a newer revision, or leave it out of `examples`.",
         )
     return Availability(ready=True, version=f"{wanted} {package.version}", device=settings.device)
 
 
 def build(settings: CandleSettings, cache: Path) -> Command:
-    """Idempotent: where all is built already, Cargo says so within a second."""
+    """Can be repeated: where everything is built, Cargo finds that out within a second."""
     features = (f"--features={','.join(settings.features)}",) if settings.features else ()
     examples = tuple(f"--example={name}" for name in settings.examples)
     flags = {"RUSTFLAGS": f"-C target-cpu={settings.target_cpu}"} if settings.target_cpu else {}
@@ -100,7 +115,7 @@ def build(settings: CandleSettings, cache: Path) -> Command:
     run = partial(run, "build", "--release", "--locked", cargo.MESSAGES, *features, cwd=settings.folder)
     if settings.source == "checkout":
         return run("--package=candle-examples", *examples, env=flags)
-    # Cargo from 1.91 on keeps what it compiles of others' crates there, for every clone of ours.
+    # From 1.91 on, Cargo keeps the compiled dependencies there, so that all clones of the reference share them.
     apart["CARGO_BUILD_BUILD_DIR"] = str(settings.shared_build_folder(cache))
     return run(f"--package={REFERENCE}", env=apart)
 
@@ -116,11 +131,12 @@ def read_build(settings: CandleSettings, transcript: Transcript, cache: Path) ->
     missing = [name for name in wanted if name not in built]
     if missing:
         return Build(
-            reason=f"cargo ended well and told of no executable {', '.join(missing)}",
-            remedy=f"see that {settings.folder} is what `source` says",
+            reason=f"cargo succeeded but named no executable {', '.join(missing)}",
+            remedy=f"Make sure that {settings.folder} is what `source` says.",
         )
     return Build(executables={name: built[name] for name in wanted})
 
 
 def _failure(settings: CandleSettings, transcript: Transcript) -> cargo.Failure | None:
-    return cargo.failure(transcript, (*OF_SOURCE[settings.source], *KNOWN))
+    own = (*OF_SOURCE[settings.source], *KNOWN)
+    return cargo.failure(transcript, own, wrong_folder=WRONG_FOLDER[settings.source])

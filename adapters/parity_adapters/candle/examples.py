@@ -9,10 +9,10 @@ CHAT_HEAD = "<|im_start|>user\n"
 CHAT_TAIL = "<|im_end|>\n<|im_start|>assistant\n"
 
 QUANTIZED_CONTEXT = 4086
-"""`quantized` keeps prompt and budget below its 4096 positions less 10, by dropping most of a longer prompt unsaid."""
+"""`quantized` keeps prompt and budget below its 4096 positions less 10: it silently truncates a longer prompt."""
 
 MODES = ("interactive", "chat")
-"""Prompts that `quantized` takes as an order to wait for input."""
+"""Prompts that make `quantized` wait for input."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def program_for(settings: CandleSettings, job: Job) -> Program:
 
 
 def _qwen3(job: Job) -> Program:
-    """Wraps every prompt in a chat turn of its own; a raw prompt can be had if it is such a turn."""
+    """Wraps every prompt in a chat turn of its own; a raw prompt works only if it is such a turn."""
     prompt = job.test.prompt
     if job.test.raw:
         if not (prompt.startswith(CHAT_HEAD) and prompt.endswith(CHAT_TAIL)):
@@ -77,15 +77,15 @@ def _qwen3(job: Job) -> Program:
 def _quantized(settings: CandleSettings, job: Job) -> Program:
     prompt = _as_given("quantized", job)
     if not job.model.path.endswith(".gguf"):
-        raise RefusedError(f"quantized takes a file for GGUF only if its name ends in .gguf: {job.model.path}")
+        raise RefusedError(f"quantized reads a file as GGUF only if its name ends in .gguf: {job.model.path}")
     if prompt in MODES:
-        raise RefusedError(f"quantized takes the prompt {prompt!r} as an order to wait for input")
-    # A byte-level tokenizer makes at most one token of a byte, and one may be put before them all.
+        raise RefusedError(f"quantized waits for input if the prompt is {prompt!r}")
+    # A byte-level tokenizer makes at most one token of each byte, and can add one at the start.
     most = len(prompt.encode("utf-8")) + 1 + job.test.max_tokens - 1
     if most > QUANTIZED_CONTEXT:
         raise RefusedError(
-            f"quantized drops most of a prompt unsaid if prompt and budget exceed {QUANTIZED_CONTEXT} tokens together, "
-            f"and these could be {most}"
+            f"quantized silently truncates the prompt if prompt and budget together exceed {QUANTIZED_CONTEXT} tokens, "
+            f"and here they can reach {most}"
         )
     which = settings.which or _which_llama(job)
     return Program(name="quantized", which=which, end_token=_end_token(which), label="", prompt=prompt, argument=prompt)
@@ -109,7 +109,7 @@ def _phi(settings: CandleSettings, job: Job) -> Program:
 
 
 def _as_given(name: str, job: Job) -> str:
-    """These take a prompt as it is: the chat turn is the engine's."""
+    """These programs apply no template: the engine renders the chat turn."""
     if job.test.raw:
         return job.test.prompt
     if job.chat_turn is None:
@@ -128,7 +128,7 @@ END_TOKENS = {
     "7b-open-chat-3.5": "<|end_of_turn|>",
     "7b-starling-a": "<|end_of_turn|>",
 }
-"""`--which` of `quantized` → its end token. With a GGUF and a prompt, nothing else of `--which` is used."""
+"""`--which` of `quantized` → its end token, which is all that it decides where a GGUF and a prompt are given."""
 
 WHICH = {
     "llama": "7b",
@@ -148,7 +148,7 @@ def _which_llama(job: Job) -> str:
     which = WHICH.get(tokenizer) or WHICH.get(tokenizer.partition("/")[0])
     if which is None:
         raise RefusedError(
-            f"quantized panics after prefill unless the tokenizer has its end token, and which one fits "
-            f"{tokenizer or 'this tokenizer'} is not known: set `which`"
+            f"quantized panics after prefill unless the tokenizer has the end token of its `--which`, and parity knows "
+            f"none that fits {tokenizer or 'this tokenizer'}: set `which`"
         )
     return which

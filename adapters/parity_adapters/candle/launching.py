@@ -33,7 +33,7 @@ def launch_reference(settings: CandleSettings, job: Job, build: Build) -> Launch
     }
     return Launch(
         argv=(build.executables[REFERENCE], "--job", str(Path(job.scratch) / "job.json")),
-        files={"job.json": job.model_copy(update={"settings": own}).model_dump_json()},
+        files={"job.json": job.but(settings=own).model_dump_json()},
         markers=PROTOCOL_MARKERS,
     )
 

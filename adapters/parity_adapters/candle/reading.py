@@ -4,12 +4,9 @@ Text chunks are not tokens: an example holds text back until it ends in a letter
 chunk is only an upper bound of the first token. How many tokens there were is known from the statistics alone.
 """
 
-import codecs
 import re
-from bisect import bisect_right
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from itertools import accumulate
 
 from parity.adapter import Job, ReadError, Transcript
 from parity.adapter.events import (
@@ -43,22 +40,19 @@ class Output:
     """Standard output as one string of bytes, and when each of them arrived."""
 
     def __init__(self, transcript: Transcript) -> None:
-        self._pieces = [piece for piece in transcript.pieces if piece.stream == "out" and piece.data]
-        self._ends = list(accumulate(len(piece.data) for piece in self._pieces))
-        self.data = b"".join(piece.data for piece in self._pieces)
+        self._transcript = transcript
+        self.data = transcript.data("out")
 
     def arrival(self, place: int) -> int:
         """When the byte at `place` arrived, in ns."""
-        return self._pieces[bisect_right(self._ends, place)].t_ns
+        t_ns = self._transcript.arrival_of("out", place)
+        assert t_ns is not None, "a place in `data`"
+        return t_ns
 
     def chunks(self, start: int, end: int) -> Iterator[Chunk]:
-        """What each read brought of the bytes from `start` to before `end`, in whole characters."""
-        decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-        for piece, piece_end in zip(self._pieces, self._ends, strict=True):
-            piece_start = piece_end - len(piece.data)
-            low, high = max(start, piece_start), min(end, piece_end)
-            if low < high and (text := decoder.decode(self.data[low:high], final=high == end)):
-                yield Chunk(t_ns=piece.t_ns, text=text)
+        """What each read brought of the text from `start` to before `end`."""
+        for t_ns, text in self._transcript.text_between("out", start, end):
+            yield Chunk(t_ns=t_ns, text=text)
 
 
 @dataclass(frozen=True)
@@ -76,7 +70,7 @@ def read_example(settings: CandleSettings, transcript: Transcript, job: Job) -> 
     """The events of an example's transcript.
 
     Raises:
-        ReadError: it printed something else than the example that fits the job, or no statistics at its end.
+        ReadError: it printed something other than the example that fits the job does, or no statistics at its end.
     """
     output = Output(transcript)
     if not output.data:
@@ -155,7 +149,7 @@ def _echo(output: Output, start: int, program: Program) -> Generator[Event, None
     end = start + len(program.echo)
     echoed = output.data[start:end]
     if not program.echo.startswith(echoed):
-        raise ReadError(f"{program.name} echoed something else than its prompt: {_shown(echoed)}")
+        raise ReadError(f"{program.name} echoed something other than its prompt: {_shown(echoed)}")
     last_newline = program.echo.rfind(b"\n")
     if 0 <= last_newline < len(echoed):
         t_ns = output.arrival(start + last_newline)

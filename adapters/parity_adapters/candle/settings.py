@@ -1,4 +1,4 @@
-"""The settings of `adapter = "candle"`, and what follows from them alone."""
+"""The settings of `adapter = "candle"`, and what can be derived from them alone."""
 
 import hashlib
 from pathlib import Path
@@ -19,48 +19,50 @@ class CandleSettings(AdapterSettings):
 
     source: Literal["crate", "checkout", "reference"] = Field(
         default="crate",
-        description="Candle's examples as published, those of a checkout of Candle, or parity's own Candle reference",
+        description="what to run: Candle's examples as published, those of a checkout of Candle, or parity's own "
+        "Candle reference",
     )
     version: str | None = Field(
         default=None,
         pattern=r"^\d+\.\d+\.\d+(-[A-Za-z0-9.]+)?$",
-        description=f'with source = "crate": which candle-examples; {TESTED_VERSION} unless set',
+        description=f'with source = "crate": the version of candle-examples; by default {TESTED_VERSION}',
     )
     path: InputPath | None = Field(
-        default=None, description="a checkout of Candle, or the folder of the Candle reference"
+        default=None, description="the folder of a checkout of Candle, or of the Candle reference"
     )
     examples: tuple[Example, ...] = Field(
         default=("quantized-qwen3", "quantized", "quantized-phi"),
         min_length=1,
-        description="which of Candle's examples to build; each model needs the one of its architecture",
+        description="the examples to build; each model needs the one for its architecture",
     )
     features: tuple[Feature, ...] = Field(
-        default=(), description="Cargo features of the build: metal, cuda, accelerate, mkl, …"
+        default=(), description="Cargo features to build with, such as metal, cuda, accelerate or mkl"
     )
     toolchain: str | None = Field(
         default=None,
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$",
-        description="a toolchain of rustup's to build with, such as nightly; the folder's own choice unless set",
+        description="rustup toolchain to build with, such as nightly; by default the one that the folder selects",
     )
     target_cpu: str | None = Field(
         default=None,
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$",
-        description="the CPU to compile for, such as native; a plain one of the platform, or a checkout's own choice, "
-        "unless set",
+        description="the CPU to compile for, such as native; by default the platform's generic CPU, or what the "
+        "checkout selects",
     )
-    cpu: bool = Field(default=False, description="compute on the CPU although the build has a GPU in it")
-    threads: int | None = Field(default=None, gt=0, description="threads on the CPU; Candle's own choice unless set")
+    cpu: bool = Field(default=False, description="compute on the CPU even if the build supports a GPU")
+    threads: int | None = Field(default=None, gt=0, description="CPU threads; by default Candle chooses")
     which: str | None = Field(
         default=None,
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$",
-        description="an example's `--which`; chosen by architecture and tokenizer unless set",
+        description="the example's `--which`; by default chosen by architecture and tokenizer",
     )
     rope_dtype: Literal["f16", "f32"] | None = Field(
-        default=None, description="with source = \"reference\": type of Qwen3's RoPE tables; Candle's own unless set"
+        default=None,
+        description="with source = \"reference\": data type of Qwen3's RoPE tables; by default Candle's own",
     )
     accept_deviations: bool = Field(
         default=False,
-        description='with source = "reference": run a model although Candle leaves something in its file out',
+        description='with source = "reference": run a model even if Candle ignores something in its file',
     )
 
     @model_validator(mode="after")
@@ -80,7 +82,7 @@ class CandleSettings(AdapterSettings):
         }
         for name, sources in owners.items():
             if self.source not in sources and getattr(self, name) != type(self).model_fields[name].default:
-                raise ValueError(f'{name} means nothing with source = "{self.source}"')
+                raise ValueError(f'{name} has no effect with source = "{self.source}"')
         return self
 
     @property
@@ -95,7 +97,7 @@ class CandleSettings(AdapterSettings):
 
     @property
     def device(self) -> str:
-        """Where the build computes: Candle's examples take CUDA, else Metal, else the CPU."""
+        """Where the build computes: Candle's examples take CUDA, then Metal, then the CPU."""
         for feature, device in (
             ("cuda", "cuda:0"),
             ("cudnn", "cuda:0"),
@@ -107,14 +109,15 @@ class CandleSettings(AdapterSettings):
         return "cpu"
 
     def build_folder(self, cache: Path) -> Path:
-        """Outside any clone, and one for each thing that can be built, so that no build replaces another's result."""
+        """Outside any clone, and one for each combination of source, version and options, so that no build replaces the
+        result of a different one."""
         if self.source == "crate":
             return cache / "candle" / f"{self.crate_version}-{self._how}"
         clone = hashlib.sha256(self.folder.encode()).hexdigest()[:12]
         return cache / "candle" / f"reference-{clone}-{self._how}"
 
     def shared_build_folder(self, cache: Path) -> Path:
-        """What every clone's build of the reference has in common: the crates of others."""
+        """What the builds of all clones of the reference share: the compiled dependencies."""
         return cache / "candle" / f"reference-{self._how}"
 
     @property

@@ -1,9 +1,10 @@
 """Any program, described in the config alone: an argv template, markers, and regular expressions for its figures.
 
-A program that speaks the event protocol (`events = true`) is measured like any worker. Of any other, what its markers
-show is observed, and what its regular expressions find is the program's own report.
+A program that speaks the event protocol (`events = true`) is measured like any worker. For any other program, what its
+markers show is observed, and what its regular expressions find is the program's own report.
 """
 
+import difflib
 import re
 from collections.abc import Iterator
 from typing import ClassVar, Literal
@@ -11,6 +12,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from parity.adapter import (
+    METRIC_NAMES,
     PROTOCOL_MARKERS,
     Adapter,
     AdapterSettings,
@@ -52,36 +54,49 @@ PHASE_OF_MARKER: dict[str, tuple[Literal["weights", "ready", "prefill"], Literal
 
 
 MOST_DIGITS = 9
-"""Of a count of tokens; what is longer is no count."""
+"""Of a count of tokens; a longer number is not one."""
 
 
 class MarkerTable(Record):
-    """Regular expressions for the instants of a run, each searched in every line of a stream."""
+    """Lines by which parity recognises the phases of a trial."""
 
-    weights: Marker | None = Field(default=None, description="weights are resident")
-    ready: Marker | None = Field(default=None, description="weights resident and tokenizer loaded: ends `load_s`")
+    weights: Marker | None = Field(default=None, description="the weights are resident in memory")
+    ready: Marker | None = Field(default=None, description="weights and tokenizer are loaded: the end of `load_s`")
     prefill: Marker | None = Field(default=None, description="the request is accepted: t0")
-    first_token: Marker | None = Field(default=None, description="the first token is there: t1")
-    stop: Marker | None = Field(default=None, description="everything wanted was seen: the program is ended")
+    first_token: Marker | None = Field(default=None, description="the first token is available: t1")
+    stop: Marker | None = Field(default=None, description="the answer is complete: parity ends the program")
 
 
 class Figure(Record):
     """A regular expression whose named groups are metrics, such as `(?P<gen_tps>[0-9.]+) token/s`.
 
-    The last line that matches counts: a model's own text may imitate the program's figures, and comes before them."""
+    If several lines match, the last one counts: a model's own text may imitate the program's figures, and comes before
+    them."""
 
-    pattern: str = Field(description="a Python regular expression with a named group for each metric")
+    pattern: str = Field(
+        description="a Python regular expression with a named group for each metric; leave all other groups unnamed"
+    )
     stream: Literal["out", "err"] = Field(default="out", description="standard output or standard error")
     definition: str | None = Field(
         default=None,
-        description="what the figure means; two runtimes' figures are compared only where both name the same",
+        description="what the figure means; figures of two runtimes are compared only if both have the same definition",
     )
-    scale: float = Field(default=1.0, gt=0, description="factor to parity's unit, such as 0.001 for ms")
+    scale: float = Field(
+        default=1.0, gt=0, description="factor that converts to the metric's unit, such as 0.001 for milliseconds"
+    )
 
     @field_validator("pattern")
     @classmethod
-    def _compiles(cls, pattern: str) -> str:
-        return _compiled(pattern, named_groups=True)
+    def _names_metrics(cls, pattern: str) -> str:
+        names = re.compile(_compiled(pattern)).groupindex
+        if not names:
+            raise ValueError("needs a named group for each metric, such as (?P<gen_tps>[0-9.]+)")
+        for name in names:
+            if name not in METRIC_NAMES:
+                near = difflib.get_close_matches(name, METRIC_NAMES, n=1)
+                hint = f"did you mean `{near[0]}`?" if near else f"the metrics are {', '.join(METRIC_NAMES)}"
+                raise ValueError(f"the group `{name}` is not a metric: {hint}")
+        return pattern
 
 
 class CommandSettings(AdapterSettings):
@@ -92,20 +107,22 @@ class CommandSettings(AdapterSettings):
         default=(),
         description=f"its arguments; {{{'}, {'.join(PLACEHOLDERS)}}} are filled in, {{{{ is a literal {{",
     )
-    cwd: InputPath | None = Field(default=None, description="working folder; parity's own unless set")
+    cwd: InputPath | None = Field(default=None, description="its working folder; by default parity's own")
     events: bool = Field(default=False, description="the program speaks the event protocol on standard output")
-    markers: MarkerTable = Field(default=MarkerTable(), description="regular expressions for what can be observed")
-    figures: tuple[Figure, ...] = Field(default=(), description="regular expressions for what the program reports")
+    markers: MarkerTable = Field(
+        default=MarkerTable(), description="lines by which parity recognises the phases of a trial"
+    )
+    figures: tuple[Figure, ...] = Field(default=(), description="figures that the program reports about itself")
     text: str | None = Field(
         default=None,
-        description="regular expression whose group `text` is the generated text, searched in all output",
+        description="a regular expression, searched in all output, whose group `text` is the generated text",
     )
     version_args: tuple[str, ...] = Field(
         default=("--version",), description="arguments that make it print its version"
     )
-    device: str | None = Field(default=None, description="where it computes, for gates with `when.device`")
+    device: str | None = Field(default=None, description="the device that it computes on, for gates with `when.device`")
     install: str | None = Field(
-        default=None, description="the command that `parity doctor` recommends where it is missing"
+        default=None, description="the command that `parity doctor` recommends if the program is missing"
     )
 
     @field_validator("args")
@@ -130,9 +147,11 @@ class CommandSettings(AdapterSettings):
     @model_validator(mode="after")
     def _says_something(self) -> "CommandSettings":
         if self.events and (self.figures or self.text):
-            raise ValueError("with `events = true` the program reports for itself: leave out `figures` and `text`")
+            raise ValueError(
+                "with `events = true` the program's events hold figures and text: leave out `figures` and `text`"
+            )
         if not self.events and not self.figures and self.text is None:
-            raise ValueError("nothing would be read: give `figures`, `text`, or `events = true`")
+            raise ValueError("nothing would be read from the program: give `figures`, `text`, or `events = true`")
         return self
 
 
@@ -142,11 +161,17 @@ class CommandLine(Adapter[CommandSettings]):
     name: ClassVar[str] = "command"
     Settings: ClassVar[type[AdapterSettings]] = CommandSettings
 
+    @property
+    def no_proof(self) -> str | None:
+        if self._is_given_the_model():
+            return None
+        return "its `args` hold neither {model} nor {scratch}, so it can't be given a tiny model"
+
     def probe(self) -> Command:
         return Command(argv=(self.settings.program, *self.settings.version_args), cwd=self.settings.cwd, deadline_s=30)
 
     def read_probe(self, transcript: Transcript) -> Availability:
-        """A program that starts is ready, whatever it makes of the version arguments: nobody promised to know them."""
+        """A program that starts is ready, whatever it answers: not every program knows the version arguments."""
         if transcript.no_spawn is not None:
             return Availability(
                 ready=False,
@@ -169,7 +194,7 @@ class CommandLine(Adapter[CommandSettings]):
         )
 
     def read(self, transcript: Transcript, job: Job) -> Iterator[Event]:
-        if transcript.spawn is not None and not self._was_told_the_model():
+        if transcript.spawn is not None and not self._is_given_the_model():
             yield Settings(t_ns=transcript.spawn.t_ns, values={"weights_file": None})
         if self.settings.events:
             yield from read_protocol(transcript)
@@ -179,8 +204,8 @@ class CommandLine(Adapter[CommandSettings]):
             found.append(Settings(t_ns=transcript.spawn.t_ns, values={"device": self.settings.device}))
         yield from sorted(found, key=lambda event: event.t_ns)
 
-    def _was_told_the_model(self) -> bool:
-        """Else nothing says that the program ran this test's weights: it may report `weights_file` itself."""
+    def _is_given_the_model(self) -> bool:
+        """If not, nothing shows that the program ran this test's weights, unless it reports `weights_file` itself."""
         return any("{model}" in arg or "{scratch}" in arg for arg in self.settings.args)
 
     def _phases(self, transcript: Transcript) -> Iterator[Event]:
@@ -190,7 +215,7 @@ class CommandLine(Adapter[CommandSettings]):
                 continue
             t_ns = transcript.first_sight(marker.pattern, marker.stream, partial=marker.partial)
             if t_ns is None:
-                raise ReadError(f"the marker {key!r} ({marker.pattern}) is nowhere in its output")
+                raise ReadError(f"no line of its output matches the marker {key!r} ({marker.pattern})")
             yield Phase(t_ns=t_ns, name=phase, edge=edge)
 
     def _figures(self, transcript: Transcript, job: Job) -> Iterator[Event]:
@@ -242,13 +267,11 @@ def _fill(template: str, values: dict[str, str]) -> str:
     return template.format_map(values)
 
 
-def _compiled(pattern: str, *, named_groups: bool = False) -> str:
+def _compiled(pattern: str) -> str:
     try:
-        groups = re.compile(pattern).groupindex
+        re.compile(pattern)
     except re.error as error:
-        raise ValueError(f"is no regular expression: {error}") from error
-    if named_groups and not groups:
-        raise ValueError("needs a named group for each metric, such as (?P<gen_tps>[0-9.]+)")
+        raise ValueError(f"is not a regular expression: {error}") from error
     return pattern
 
 

@@ -19,33 +19,41 @@ from parity.adapter import (
     RefusedError,
     Transcript,
     read_protocol_probe,
+    worker_argv,
 )
 
 WORKER = Path(__file__).with_name("worker.py")
 
-APART = "or have an environment of its own: vendor-scripts/prepare-python-env.sh llama-cpp-python"
+APART = "or make an environment for it: vendor-scripts/prepare-python-env.sh llama-cpp-python"
+
+WITHOUT_AMX = "-mno-amx-tile -mno-amx-int8 -mno-amx-bf16"
 
 
 class LlamaCppSettings(AdapterSettings):
     """Settings of `adapter = "llama_cpp"`."""
 
     python: Program | None = Field(
-        default=None, description="interpreter that has llama-cpp-python; parity's own unless named"
+        default=None, description="interpreter that has llama-cpp-python; by default the one that runs parity"
     )
     threads: int | None = Field(
-        default=None, gt=0, description="threads for prompt and generation alike; all usable CPUs unless set"
+        default=None, gt=0, description="threads for prompt and generation; by default all usable CPUs"
     )
     context: int | None = Field(
-        default=None, gt=0, description="context in tokens; what prompt and budget need, in steps of 256, unless set"
+        default=None, gt=0, description="context in tokens; by default what prompt and budget need, rounded up to 256"
     )
-    batch: int = Field(default=512, gt=0, description="prompt tokens handed to one decode call (n_batch)")
+    batch: int = Field(default=512, gt=0, description="prompt tokens passed to one decode call (n_batch)")
     ubatch: int = Field(default=512, gt=0, description="prompt tokens computed at once (n_ubatch)")
     gpu_layers: int | None = Field(
-        default=None, ge=-1, description="layers on the GPU, -1 for all; all where the build has a GPU, unless set"
+        default=None, ge=-1, description="layers on the GPU, -1 for all; by default all if the build has a GPU"
     )
     flash_attention: bool = Field(default=False, description="fused attention kernels; off as in llama-cpp-python")
     kv_type: Literal["f32", "f16", "q8_0"] = Field(
         default="f16", description="type of the key-value cache; q8_0 needs flash_attention"
+    )
+    extra_buffers: bool | None = Field(
+        default=None,
+        description="whether weights may be repacked into extra buffers, for AMX tiles or faster kernels "
+        "(use_extra_bufts); by default as llama.cpp does",
     )
 
     @model_validator(mode="after")
@@ -67,7 +75,7 @@ class LlamaCpp(Adapter[LlamaCppSettings]):
         return self.settings.python or self.host.python
 
     def probe(self) -> Command:
-        return Command(argv=(self.python, str(WORKER), "--probe"))
+        return Command(argv=worker_argv(self.python, WORKER, "--probe"))
 
     def read_probe(self, transcript: Transcript) -> Availability:
         if transcript.no_spawn is not None:
@@ -76,11 +84,24 @@ class LlamaCpp(Adapter[LlamaCppSettings]):
             remedy = f"{shlex.quote(self.python)} -m pip install llama-cpp-python"
         return read_protocol_probe(transcript, install=remedy, otherwise=APART)
 
+    def explain(self, failure: str, transcript: Transcript) -> str | None:
+        if failure not in ("crash:SIGSEGV", "crash:SIGILL") or "amx_tile" not in self.host.cpu_flags:
+            return None
+        if self.settings.extra_buffers is False:
+            return None
+        python = shlex.quote(self.python)
+        compiling = "-m pip install --force-reinstall --no-deps --no-cache-dir --no-binary llama-cpp-python"
+        return (
+            "The likely cause is the AMX kernels of this llama-cpp-python, which crash on a CPU with AMX, as this one "
+            "is, when some compilers build them. Set `extra_buffers = false` in the runtime's table, or compile it "
+            f"without AMX: CFLAGS='{WITHOUT_AMX}' CXXFLAGS='{WITHOUT_AMX}' {python} {compiling} llama-cpp-python"
+        )
+
     def launch(self, job: Job, build: Build | None) -> Launch:
         if job.model.format != "gguf":
             raise RefusedError(f"llama.cpp reads GGUF files only, and {job.model.path} is a folder")
         return Launch(
-            argv=(self.python, str(WORKER), "--job", str(Path(job.scratch) / "job.json")),
+            argv=worker_argv(self.python, WORKER, "--job", str(Path(job.scratch) / "job.json")),
             files={"job.json": job.model_dump_json()},
             markers=PROTOCOL_MARKERS,
         )

@@ -1,121 +1,41 @@
-"""Runs one job in llama-cpp-python and prints events, one JSON object a line (parity's event protocol, version 1).
+"""Runs one job in llama-cpp-python, under any Python from 3.9 that has it.
 
-A program of its own: `worker.py --job FILE` or `worker.py --probe`, under any Python from 3.9 with llama-cpp-python.
-It imports that and the standard library, nothing of parity. The loop is the low-level one (decode, sample, decode),
-in a fresh context without prefix cache and without a warm-up forward.
+A worker of `parity_worker`, which starts it and speaks the event protocol. Imports that, llama_cpp and the standard
+library, nothing of parity. The loop is the low-level one (decode, sample, decode), in a fresh context without prefix
+cache and without a warm-up forward.
 """
 
 from __future__ import annotations
 
-import argparse
 import ctypes
-import importlib.metadata
-import importlib.util
-import json
 import math
 import os
 import re
-import shlex
 import sys
-import time
-import traceback
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
+
+from parity_worker import RAW_REMEDY, Events, WorkerError, unavailable
 
 PACKAGE = "llama-cpp-python"
 OLDEST = "0.3.35"
+REQUIREMENTS = (f"{PACKAGE}>={OLDEST}",)
 CONTEXT_STEP = 256
 LOG_WARN, LOG_ERROR = 3, 4
 
 
-class WorkerError(Exception):
-    """Ends the job with an `error` event of this kind."""
-
-    def __init__(self, kind: str, message: str, remedy: str | None = None) -> None:
-        super().__init__(message)
-        self.kind = kind
-        self.message = message
-        self.remedy = remedy
-
-
-class Events:
-    """Writes events to a private copy of standard output; descriptor 1 itself is pointed at standard error, so that
-    nothing that a library prints gets between them."""
-
-    def __init__(self) -> None:
-        sys.stdout.flush()
-        self._fd = os.dup(1)
-        os.dup2(2, 1)
-
-    def send(self, ev: str, t_ns: int | None = None, **fields: Any) -> None:
-        body = {"ev": ev, "t_ns": t_ns or time.monotonic_ns(), **fields}
-        self._write(json.dumps(body, allow_nan=False))
-
-    def phase(self, name: str, edge: str, t_ns: int | None = None) -> None:
-        self.send("phase", t_ns, name=name, edge=edge)
-
-    def token(self, t_ns: int, k: int, token: int, end: bool) -> None:
-        flag = "true" if end else "false"
-        self._write(f'{{"ev": "token", "t_ns": {t_ns}, "k": {k}, "id": {token}, "end": {flag}}}')
-
-    def figure(self, metric: str, unit: str, definition: str, value: float) -> None:
-        """A figure of the runtime's own; what is no finite number goes into `raw`."""
-        shown = {"value": value} if math.isfinite(value) else {"value": None, "raw": str(value)}
-        self.send("report", metric=metric, unit=unit, definition=definition, **shown)
-
-    def _write(self, line: str) -> None:
-        data = line.encode("ascii") + b"\n"
-        while data:
-            data = data[os.write(self._fd, data) :]
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--job", type=Path, help="a JSON file with the job")
-    what.add_argument("--probe", action="store_true", help="say version and device, and end")
-    arguments = parser.parse_args()
-    events = Events()
-    try:
-        reason = probe(events) if arguments.probe else run(events, json.loads(arguments.job.read_bytes()))
-    except WorkerError as error:
-        traceback.print_exc()
-        events.send("error", kind=error.kind, message=error.message, remedy=error.remedy)
-    except Exception as error:
-        traceback.print_exc()
-        kind = "oom" if isinstance(error, MemoryError) else "failed"
-        events.send("error", kind=kind, message=f"{type(error).__name__}: {error}")
-    else:
-        events.send("bye", reason=reason)
-        return 0
-    events.send("bye", reason="error")
-    return 1
-
-
-def probe(events: Events) -> str:
-    version = installed_version()
-    try:
-        llama = import_runtime() if version else None
-    except WorkerError:
-        hello(events, version)
-        raise
-    hello(events, version, device_name(llama) if llama else None)
-    if llama is None:
-        raise missing()
-    return "probe"
-
-
-def hello(events: Events, version: str | None, device: str | None = None) -> None:
-    events.send("hello", protocol=1, runtime=PACKAGE, version=version or "not installed", device=device)
+def device() -> str:
+    """The backend that this build computes on: `cpu`, or the first one that isn't, such as `metal` or `cuda`."""
+    llama = import_runtime()
+    if not llama.llama_supports_gpu_offload():
+        return "cpu"
+    backends = re.findall(r"(\w+) : ", llama.llama_print_system_info().decode())
+    names: list[str] = [name.lower() for name in backends if name.lower() not in ("cpu", "blas")]
+    return {"mtl": "metal"}.get(names[0], names[0]) if names else "gpu"
 
 
 def run(events: Events, job: dict[str, Any]) -> str:
     """Does the job; returns the reason for `bye`."""
-    version = installed_version()
-    hello(events, version)
-    if version is None:
-        raise missing()
     settings, test = job["settings"], job["test"]
 
     events.phase("import", "begin")
@@ -124,7 +44,7 @@ def run(events: Events, job: dict[str, Any]) -> str:
 
     log = Log(llama)
     events.phase("weights", "begin")
-    model = load_model(llama, job["model"], settings, log)
+    model, extra_buffers = load_model(llama, job["model"], settings, log)
     events.phase("weights", "end")
 
     events.phase("tokenizer", "begin")
@@ -137,48 +57,19 @@ def run(events: Events, job: dict[str, Any]) -> str:
     sampler = new_sampler(llama, test["sampling"])
     load_ms = llama.llama_perf_context(context).t_load_ms
     events.phase("ready", "end")
-    events.send("settings", values=in_force(llama, context, settings, test["sampling"], log))
+    used = settings_used(llama, context, settings, log)
+    events.send("settings", values={**used, "extra_buffers": extra_buffers, **test["sampling"]})
     events.send("prompt", ids=ids, count=len(ids), text=text)
 
-    sampled: list[int] = []
-    ended_at: int | None = None
-    events.phase("prefill", "begin")
-    for token in generate(llama, context, sampler, ids, test["max_tokens"]):
-        t_ns = time.monotonic_ns()
-        end = llama.llama_vocab_is_eog(vocab, token)
-        if not sampled:
-            events.phase("prefill", "end", t_ns)
-        sampled.append(token)
-        events.token(t_ns, len(sampled), token, end)
-        if end and ended_at is None:
-            ended_at = len(sampled) - 1
-            if not test["ignore_end"]:
-                break
+    tokens = generate(llama, context, sampler, ids, test["max_tokens"])
+    shown, reason = events.generation(tokens, lambda token: llama.llama_vocab_is_eog(vocab, token), test)
 
-    events.send("text", text=decode(llama, vocab, sampled[:ended_at]))
+    events.send("text", text=decode(llama, vocab, shown))
     report(events, llama.llama_perf_context(context), load_ms)
     llama.llama_sampler_free(sampler)
     llama.llama_free(context)
     llama.llama_model_free(model)
-    return "end-token" if ended_at is not None and not test["ignore_end"] else "length"
-
-
-def installed_version() -> str | None:
-    try:
-        return importlib.metadata.version(PACKAGE)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-def install_command() -> str:
-    """The command that puts the package into this very interpreter."""
-    python = shlex.quote(sys.executable)
-    pip = "" if importlib.util.find_spec("pip") else f"{python} -m ensurepip && "
-    return f"{pip}{python} -m pip install '{PACKAGE}>={OLDEST}'"
-
-
-def missing() -> WorkerError:
-    return WorkerError("unavailable", f"{PACKAGE} is not installed in {sys.executable}", install_command())
+    return reason
 
 
 def import_runtime() -> Any:
@@ -186,19 +77,10 @@ def import_runtime() -> Any:
         import llama_cpp
     except Exception as error:
         message = f"{PACKAGE} can't be imported: {type(error).__name__}: {error}"
-        raise WorkerError("unavailable", message, install_command()) from error
+        raise unavailable(message, REQUIREMENTS) from error
     if not hasattr(llama_cpp, "LLAMA_LOAD_MODE_NONE"):
-        raise WorkerError("unavailable", f"{PACKAGE} is older than {OLDEST}", install_command())
+        raise unavailable(f"{PACKAGE} is older than {OLDEST}", REQUIREMENTS)
     return llama_cpp
-
-
-def device_name(llama: Any) -> str:
-    """The backend that this build computes on: `cpu`, or the first one that isn't, such as `metal` or `cuda`."""
-    if not llama.llama_supports_gpu_offload():
-        return "cpu"
-    backends = re.findall(r"(\w+) : ", llama.llama_print_system_info().decode())
-    names: list[str] = [name.lower() for name in backends if name.lower() not in ("cpu", "blas")]
-    return {"mtl": "metal"}.get(names[0], names[0]) if names else "gpu"
 
 
 LOGGED = {
@@ -208,7 +90,7 @@ LOGGED = {
     "kv_type": re.compile(r"llama_kv_cache: size .*K \((\S+)\)"),
     "offloaded": re.compile(r"offloaded (\d+/\d+) layers"),
 }
-"""What llama.cpp tells in its log and nowhere else."""
+"""What llama.cpp writes into its log alone."""
 
 
 class Log:
@@ -242,22 +124,25 @@ class Log:
         return WorkerError("oom" if oom else "failed", f"{what}: {cause}")
 
 
-def load_model(llama: Any, facts: dict[str, Any], settings: dict[str, Any], log: Log) -> Any:
-    """Reads the weights into memory: without mmap they are resident when this returns."""
+def load_model(llama: Any, facts: dict[str, Any], settings: dict[str, Any], log: Log) -> tuple[Any, bool]:
+    """Reads the weights into memory: without mmap they are resident when this returns. Also returns whether llama.cpp
+    may repack them into extra buffers."""
     if facts["format"] != "gguf":
         raise WorkerError("refused", f"{PACKAGE} reads GGUF files only, and {facts['path']} is a folder")
     llama.llama_backend_init()
     params = llama.llama_model_default_params()
     params.load_mode = llama.LLAMA_LOAD_MODE_NONE
     params.n_gpu_layers = gpu_layers(llama, settings)
+    if settings.get("extra_buffers") is not None:
+        params.use_extra_bufts = settings["extra_buffers"]
     model = llama.llama_model_load_from_file(facts["path"].encode(), params)
     if not model:
         raise log.failure(f"{facts['path']} can't be loaded")
-    return model
+    return model, params.use_extra_bufts
 
 
 def gpu_layers(llama: Any, settings: dict[str, Any]) -> int:
-    """As set; else every layer where this build has a GPU. Below zero means every layer."""
+    """The setting, or every layer where this build has a GPU. A negative number means every layer."""
     if settings.get("gpu_layers") is not None:
         return int(settings["gpu_layers"])
     return -1 if llama.llama_supports_gpu_offload() else 0
@@ -267,9 +152,7 @@ def render(llama: Any, model: Any, vocab: Any, prompt: str) -> str:
     """The prompt as a user turn in the model's own chat template."""
     template = llama.llama_model_chat_template(model, None)
     if not template:
-        raise WorkerError(
-            "refused", "the model has no chat template", "set `raw = true` in the test to send the prompt as it is"
-        )
+        raise WorkerError("refused", "the model has no chat template", RAW_REMEDY)
     from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 
     formatter = Jinja2ChatFormatter(
@@ -281,7 +164,7 @@ def render(llama: Any, model: Any, vocab: Any, prompt: str) -> str:
         rendered: str = formatter(messages=[{"role": "user", "content": prompt}]).prompt
     except Exception as error:
         message = f"the model's chat template can't render a user turn: {error}"
-        raise WorkerError("refused", message, "set `raw = true` in the test to send the prompt as it is") from error
+        raise WorkerError("refused", message, RAW_REMEDY) from error
     return rendered
 
 
@@ -332,8 +215,8 @@ def usable_cpus() -> int:
     return os.cpu_count() or 1
 
 
-def in_force(
-    llama: Any, context: Any, settings: dict[str, Any], sampling: dict[str, Any], log: Log
+def settings_used(
+    llama: Any, context: Any, settings: dict[str, Any], log: Log
 ) -> dict[str, str | int | float | bool | None]:
     """Settings as llama.cpp reports them; from its log where it has no call for them."""
     device = log.fact("device")
@@ -353,15 +236,11 @@ def in_force(
         "cpu_features": llama.llama_print_system_info().decode().strip(" |"),
         "prefix_cache": False,
         "warm_up": False,
-        "temperature": sampling["temperature"],
-        "seed": sampling["seed"],
-        "top_k": sampling["top_k"],
-        "top_p": sampling["top_p"],
     }
 
 
 def new_sampler(llama: Any, sampling: dict[str, Any]) -> Any:
-    """Greedy at temperature 0; else truncation only where set, then temperature, then the seeded draw."""
+    """Greedy at temperature 0; otherwise truncation only where set, then temperature, then the seeded draw."""
     chain = llama.llama_sampler_chain_init(llama.llama_sampler_chain_default_params())
     if sampling["temperature"] == 0:
         steps = [llama.llama_sampler_init_greedy()]
@@ -395,7 +274,7 @@ def forward(llama: Any, context: Any, tokens: list[int]) -> None:
 
 
 def decode(llama: Any, vocab: Any, tokens: Iterable[int]) -> str:
-    """Text of the ids, special tokens left out; bytes that are no UTF-8 become U+FFFD."""
+    """Text of the ids, special tokens left out; bytes that are not UTF-8 become U+FFFD."""
     return b"".join(piece(llama, vocab, token) for token in tokens).decode("utf-8", errors="replace")
 
 
@@ -415,12 +294,6 @@ def report(events: Events, perf: Any, load_ms: float) -> None:
         "load_s", "s", "llama.cpp t_load_ms before the first decode: llama_model_load_from_file alone", load_ms / 1e3
     )
     events.figure(
-        "first_decode_s",
-        "s",
-        "llama.cpp t_load_ms after the run: start of llama_model_load_from_file to the end of the first decode",
-        perf.t_load_ms / 1e3,
-    )
-    events.figure(
         "prompt_tps",
         "token/s",
         "llama.cpp n_p_eval / t_p_eval_ms: decode calls of several tokens, computing only, no sampling",
@@ -436,7 +309,3 @@ def report(events: Events, perf: Any, load_ms: float) -> None:
 
 def rate(count: int, total_ms: float) -> float:
     return count / total_ms * 1e3 if total_ms > 0 else math.inf
-
-
-if __name__ == "__main__":
-    sys.exit(main())

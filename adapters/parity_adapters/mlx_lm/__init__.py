@@ -19,32 +19,33 @@ from parity.adapter import (
     RefusedError,
     Transcript,
     read_protocol_probe,
+    worker_argv,
 )
-from parity_adapters.mlx_lm.worker import ARCHITECTURES, PRE_TOKENIZERS, READ_TYPES
+from parity_adapters.mlx_lm.worker.formats import ARCHITECTURES, PRE_TOKENIZERS, READ_TYPES
 
-WORKER = Path(__file__).with_name("worker.py")
+WORKER = Path(__file__).with_name("worker")
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 
-APART = "or have an environment of its own: vendor-scripts/prepare-python-env.sh mlx-lm"
+APART = "or make an environment for it: vendor-scripts/prepare-python-env.sh mlx-lm"
 
 
 class MlxLmSettings(AdapterSettings):
     """Settings of `adapter = "mlx_lm"`. MLX has no setting for threads, and its context grows as needed."""
 
     python: Program | None = Field(
-        default=None, description="interpreter that has mlx and mlx-lm; parity's own unless named"
+        default=None, description="interpreter that has mlx and mlx-lm; by default the one that runs parity"
     )
     device: Literal["cpu", "gpu"] | None = Field(
-        default=None, description="where to compute; MLX's own default, the GPU where there is one, unless set"
+        default=None, description="where to compute; by default the GPU if MLX finds one"
     )
     dtype: Literal["float32", "float16", "bfloat16"] | None = Field(
         default=None,
-        description="type of activations, scales and unpacked weights. Unless set: an MLX folder keeps its own; a GGUF "
-        "gets float32 on the CPU (lossless, and much the fastest there) and float16 on a GPU",
+        description="type of activations, scales and unpacked weights. By default an MLX folder keeps its own, and a "
+        "GGUF file gets float32 on the CPU (lossless, and by far the fastest there) and float16 on a GPU",
     )
     prefill_step: int = Field(default=2048, gt=0, description="prompt tokens computed at once (prefill_step_size)")
     kv_bits: Literal[4, 8] | None = Field(
-        default=None, description="bits of a quantised key-value cache; not quantised unless set"
+        default=None, description="bits of a quantised key-value cache; by default it is not quantised"
     )
 
 
@@ -60,7 +61,7 @@ class MlxLm(Adapter[MlxLmSettings]):
         return self.settings.python or self.host.python
 
     def probe(self) -> Command:
-        return Command(argv=(self.python, str(WORKER), "--probe"), env=OFFLINE)
+        return Command(argv=worker_argv(self.python, WORKER, "--probe"), env=OFFLINE)
 
     def read_probe(self, transcript: Transcript) -> Availability:
         if transcript.no_spawn is not None:
@@ -74,7 +75,7 @@ class MlxLm(Adapter[MlxLmSettings]):
         if job.model.format == "gguf":
             _refuse_foreign_gguf(job)
         return Launch(
-            argv=(self.python, str(WORKER), "--job", str(Path(job.scratch) / "job.json")),
+            argv=worker_argv(self.python, WORKER, "--job", str(Path(job.scratch) / "job.json")),
             env=OFFLINE,
             files={"job.json": job.model_dump_json()},
             markers=PROTOCOL_MARKERS,

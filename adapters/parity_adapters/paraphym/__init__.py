@@ -1,12 +1,23 @@
-"""paraphym's `fluent_builder`, built from a checkout and driven as it stands: it prints no figures of its own, all of
-its answer comes at once, and what it runs after the answer is not waited for."""
+"""paraphym's `fluent_builder`, built from a checkout and run unchanged. It prints no figures of its own, its whole
+answer arrives at once, and a timed trial ends with the answer although the program goes on."""
 
 from collections.abc import Iterator
 from typing import ClassVar
 
-from parity.adapter import Adapter, AdapterSettings, Availability, Build, Command, Job, Launch, RefusedError, Transcript
+from parity.adapter import (
+    Adapter,
+    AdapterSettings,
+    Availability,
+    Build,
+    Command,
+    Job,
+    Launch,
+    Need,
+    RefusedError,
+    Transcript,
+)
 from parity.adapter.events import Event
-from parity_adapters.paraphym import building
+from parity_adapters.paraphym import building, models
 from parity_adapters.paraphym.building import EXAMPLE
 from parity_adapters.paraphym.launch import launch
 from parity_adapters.paraphym.prompt import compose
@@ -26,23 +37,31 @@ class Paraphym(Adapter[ParaphymSettings]):
     def needs_tokenizer(self) -> bool:
         return True
 
+    @property
+    def no_proof(self) -> str:
+        return "paraphym loads the model that its source names, and takes no path of a different one"
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        return models.needs(self.settings, self.host)
+
     @staticmethod
     def prompt_as(prompt: str) -> str:
-        """The user turn that paraphym makes of a query, for other runtimes to be given the same."""
+        """The user turn that paraphym makes of a query, so that other runtimes can be given the same."""
         return compose(prompt)
 
     @property
     def checkout(self) -> str:
-        """What is built."""
+        """The clone that is built."""
         return self.settings.path
 
     def probe(self) -> Command:
         return building.probe(self.settings)
 
     def read_probe(self, transcript: Transcript) -> Availability:
-        return building.read_probe(self.settings, transcript)
+        return building.read_probe(self.settings, transcript, self.host)
 
-    def build(self) -> Command | None:
+    def build(self) -> Command:
         return building.build(self.settings)
 
     def read_build(self, transcript: Transcript) -> Build:

@@ -1,7 +1,5 @@
 """The answer of Example 1 on standard output: what stands between its heading and that of Example 2."""
 
-import codecs
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from parity.adapter import Transcript
@@ -21,14 +19,6 @@ class Answer:
     ended_ns: int | None
 
 
-@dataclass(frozen=True)
-class Shown:
-    """A piece of text and when it arrived."""
-
-    t_ns: int
-    text: str
-
-
 def find_answer(transcript: Transcript, query: str) -> Answer | None:
     """None where Example 1 never began. What the query itself holds is echoed before and never taken for a heading."""
     out = transcript.data("out")
@@ -41,32 +31,4 @@ def find_answer(transcript: Transcript, query: str) -> Answer | None:
     stop = out.find(HEADING_2, start)
     if stop < 0:
         return Answer(start, len(out), None)
-    return Answer(start, stop, _arrival(transcript, stop + len(HEADING_2) - 1))
-
-
-def shown(transcript: Transcript, start: int, stop: int) -> Iterator[Shown]:
-    """The text in a range of bytes of standard output, a piece for each read that brought any of it."""
-    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-    begun = last_ns = 0
-    for piece in transcript.pieces:
-        if piece.stream != "out":
-            continue
-        part = piece.data[max(0, start - begun) : max(0, stop - begun)]
-        begun += len(piece.data)
-        if part:
-            last_ns = piece.t_ns
-            if text := decoder.decode(part):
-                yield Shown(piece.t_ns, text)
-    if rest := decoder.decode(b"", final=True):
-        yield Shown(last_ns, rest)
-
-
-def _arrival(transcript: Transcript, offset: int) -> int | None:
-    """When the byte at an offset of standard output came."""
-    end = 0
-    for piece in transcript.pieces:
-        if piece.stream == "out":
-            end += len(piece.data)
-            if offset < end:
-                return piece.t_ns
-    return None
+    return Answer(start, stop, transcript.arrival_of("out", stop + len(HEADING_2) - 1))

@@ -1,11 +1,11 @@
-"""What was in force in a trial: from what was launched, and from what the program logged until its answer was over."""
+"""The settings that a trial ran with: from its launch, and from the program's log until its answer was complete."""
 
 from collections.abc import Iterator
 
 from parity.adapter import Job, Transcript
 from parity.adapter.events import Settings
 from parity_adapters.paraphym import log as marks
-from parity_adapters.paraphym.answer import Answer, shown
+from parity_adapters.paraphym.answer import Answer
 from parity_adapters.paraphym.launch import FORCED_TOP_P, uncounted
 from parity_adapters.paraphym.log import Log
 from parity_adapters.paraphym.settings import ParaphymSettings
@@ -15,14 +15,14 @@ Facts = dict[str, str | int | float | bool | None]
 FIXED_SEED = 299792458
 
 GREEDY_UP_TO = 0.01
-"""Up to here the likeliest token alone survives the forced top_p, but for near-ties."""
+"""Up to here only the likeliest token survives the forced top_p, except in near-ties."""
 
 
-def in_force(
+def settings_used(
     transcript: Transcript, job: Job, log: Log, answer: Answer | None, settings: ParaphymSettings
 ) -> Iterator[Settings]:
-    """One event with everything that was seen; what was not is left out, but for the weights: which ones it loads is
-    the program's own choice, so that none seen is none known."""
+    """One event with everything that is known; the rest is left out, except for the weights: the program itself chooses
+    which to load, so that without its log line they are unknown."""
     if transcript.launch is None or transcript.spawn is None:
         return
     arguments = dict(word.removeprefix("--").split("=", 1) for word in transcript.launch.argv[1:] if "=" in word)
@@ -43,7 +43,7 @@ def in_force(
         **_logged(log, answer),
     }
     if answer is not None:
-        values["text_reads"] = len(list(shown(transcript, answer.start, answer.stop)))
+        values["text_reads"] = len(list(transcript.text_between("out", answer.start, answer.stop)))
     yield Settings(
         t_ns=transcript.spawn.t_ns,
         values={key: value for key, value in values.items() if value is not None or key == "weights_file"},
@@ -51,7 +51,7 @@ def in_force(
 
 
 def _sampling(arguments: dict[str, str], job: Job) -> Facts:
-    """The program divides by the temperature and then samples with it: what works is its square."""
+    """The program divides by the temperature and then samples with it, so that its square takes effect."""
     temperature = float(arguments["temperature"]) if "temperature" in arguments else None
     budget = _whole_number(arguments.get("max-tokens"))
     found: Facts = {"samples_at_most": None if budget is None else budget + uncounted(job)}
@@ -80,7 +80,7 @@ def _logged(log: Log, answer: Answer | None) -> Facts:
 
 
 def _device(log: Log) -> str | None:
-    """The device named last before the language model's weights are read; the other model's comes before."""
+    """The last device that is logged before the language model reads its weights; the other model's comes earlier."""
     file = log.first(marks.WEIGHTS_FILE)
     named = log.all(marks.DEVICE)
     before = [mark for mark in named if file is None or mark.t_ns <= file.t_ns]

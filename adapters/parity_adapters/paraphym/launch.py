@@ -3,14 +3,15 @@
 from pathlib import Path
 
 from parity.adapter import HostFacts, Job, Launch, Marker, Markers, RefusedError
+from parity_adapters.paraphym.models import hf_home
 from parity_adapters.paraphym.prompt import query_of
 from parity_adapters.paraphym.settings import ParaphymSettings
 
 FORCED_TOP_P = 0.9
-"""The program sets it whatever is asked for."""
+"""The program always uses it."""
 
 SAMPLES_ONE_MORE = ("qwen3",)
-"""Architectures whose loop samples a token before it counts; the others sample as many as `--max-tokens` says."""
+"""Architectures whose loop samples one token before it counts; the others sample exactly `--max-tokens`."""
 
 READY = Marker(pattern=r"\] TextToText worker \d+ ready$|\] >>> GENERATE STARTED", stream="err")
 STOP = Marker(pattern="^📝 Example 2: Interactive Chat Loop$")
@@ -32,7 +33,7 @@ def launch(job: Job, settings: ParaphymSettings, executable: str, host: HostFact
         ),
         env={
             **own_cache(job.scratch, host.platform),
-            "HF_HOME": settings.hf_home or host.hf_home,
+            "HF_HOME": hf_home(settings, host),
             "TOKIO_WORKER_THREADS": str(settings.tokio_threads or host.usable_cpus),
             "RAYON_NUM_THREADS": str(settings.rayon_threads or host.usable_cpus),
         },
@@ -47,21 +48,21 @@ def uncounted(job: Job) -> int:
 
 
 def markers(*, whole: bool) -> Markers:
-    """A whole trial runs to its own end. There is no mark of a first token: text comes in one burst when all of it is
-    made, so a deadline for it would bound the whole generation."""
+    """A whole trial runs to its own end. The first token has no marker: the text arrives in one burst when all of it is
+    generated, so that a deadline for the first would bound the whole generation."""
     return Markers(ready=READY, stop=None if whole else STOP, fail=FAIL)
 
 
 def own_cache(scratch: str, platform: str) -> dict[str, str]:
-    """The program remembers what it was asked, in the user's cache folder, and puts it into the next prompt. On macOS
-    that folder follows from HOME alone."""
+    """The program stores each query in the user's cache folder and adds it to the next prompt. On macOS that folder
+    depends on HOME alone."""
     if platform == "darwin":
         return {"HOME": str(Path(scratch) / "home")}
     return {"XDG_CACHE_HOME": str(Path(scratch) / "cache")}
 
 
 def temperature(job: Job, settings: ParaphymSettings) -> float:
-    """What is passed for the test's temperature."""
+    """The `--temperature` for the test's temperature."""
     asked = job.test.sampling.temperature
     if asked > 0:
         return asked
@@ -70,16 +71,16 @@ def temperature(job: Job, settings: ParaphymSettings) -> float:
 
 
 def refuse_impossible(job: Job, settings: ParaphymSettings) -> None:
-    """Raises `RefusedError` with the reason and what would do instead."""
+    """Raises `RefusedError` with the reason and what to do instead."""
     test, sampling = job.test, job.test.sampling
     if test.max_tokens - uncounted(job) < 1:
         raise RefusedError(
-            f"max_tokens = {test.max_tokens}: paraphym samples one token more than --max-tokens says, and takes 0 for "
+            f"max_tokens = {test.max_tokens}: paraphym samples one token more than --max-tokens, and reads 0 as "
             "1000; 2 is the least"
         )
     if sampling.temperature == 0 and settings.greedy_temperature is None:
         raise RefusedError(
-            "temperature 0: paraphym divides by it, and what it samples then is noise; set "
+            "temperature 0: paraphym divides by it, and then samples noise; set "
             "`greedy_temperature = 0.001` in the runtime's table, which is greedy in effect"
         )
     if test.raw:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from parity.adapter import Transcript
 
-# Not anchored: a line of another thread may have been cut into by this one.
+# Not anchored: this line may begin within a line of a different thread.
 _LINE = re.compile(
     r"\[\d{4}-\d\d-\d\dT\S+Z (?P<level>ERROR|WARN |INFO |DEBUG|TRACE) "
     r"(?P<crate>paraphym_candle|cyrup_candle)\S*\] (?P<message>.*)$"

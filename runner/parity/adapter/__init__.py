@@ -6,12 +6,14 @@
 
 from parity.adapter.base import Adapter, AdapterSettings, InputPath, Program
 from parity.adapter.commands import Availability, Build, Command, Launch, Marker, Markers, Need
-from parity.adapter.protocol import PROTOCOL_MARKERS, read_protocol, read_protocol_probe
+from parity.adapter.protocol import PROTOCOL_MARKERS, read_protocol, read_protocol_probe, worker_argv
 from parity.errors import ReadError, RefusedError
 from parity.records import HostFacts, Job, Record, Task
+from parity.records.metrics import METRIC_NAMES
 from parity.transcript import Line, Transcript
 
 __all__ = [
+    "METRIC_NAMES",
     "PROTOCOL_MARKERS",
     "Adapter",
     "AdapterSettings",
@@ -34,4 +36,5 @@ __all__ = [
     "Transcript",
     "read_protocol",
     "read_protocol_probe",
+    "worker_argv",
 ]

@@ -95,6 +95,11 @@ class Adapter(ABC, Generic[SettingsT]):
         """What came of `build`. Called only where `build` returned a command."""
         raise NotImplementedError(f"{self.name} has a build and no read_build")
 
+    def explain(self, failure: str, transcript: Transcript) -> str | None:
+        """A sentence with cause and remedy for a failed trial or proof whose failure class (such as `crash:SIGSEGV`)
+        has a cause that this adapter knows; None otherwise."""
+        return None
+
     @abstractmethod
     def launch(self, job: Job, build: Build | None) -> Launch:
         """How to start the job. Raises `RefusedError` for a job that this runtime can't do."""

@@ -1,18 +1,22 @@
-"""Runtimes that Cargo builds: how it is asked, and what it says of a workspace, of a build and of a failure. Pure.
+"""Runtimes that Cargo builds: how to run it, and what its output says of a workspace, a build and a failure. Pure.
 
-Public to adapters, as `parity.adapter` is.
+Public to adapters, as `parity.adapter` is. Nothing here knows what is built: an adapter adds the failures and the
+features of its own program.
+
+A remedy is either a command, with no backtick in it, or a sentence that names commands and keys in backticks.
 """
 
 import itertools
 import json
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from parity.adapter import Command, Marker, Transcript
 from parity.errors import ReadError
+from parity.transcript import NoSpawn
 
 BUILD_DEADLINE_S = 3600.0
 MESSAGES = "--message-format=json-render-diagnostics"
@@ -21,18 +25,32 @@ MESSAGES = "--message-format=json-render-diagnostics"
 
 @dataclass(frozen=True)
 class Package:
-    """A package of a workspace. `examples` are those that it has, whatever features they ask for."""
+    """A package of a workspace. `manifest` is the path of its Cargo.toml; `examples` are all that it has, whichever
+    features they require; `features` maps each of its features to what that one turns on."""
 
     name: str
     version: str
+    manifest: str
     examples: frozenset[str]
+    features: Mapping[str, tuple[str, ...]]
+
+    def enabled(self, features: Iterable[str], *, default_features: bool = True) -> frozenset[str]:
+        """The features of a build that asks for `features`, with all that these turn on in the package itself."""
+        found: set[str] = set()
+        waiting = [*features, *(("default",) if default_features else ())]
+        while waiting:
+            feature = waiting.pop()
+            if feature not in found:
+                found.add(feature)
+                waiting += self.features.get(feature, ())
+        return frozenset(found)
 
 
 @dataclass(frozen=True)
 class Known:
-    """A failure that Cargo or the compiler words in a known way, and what would help.
+    """A failure that Cargo or the compiler reports in known words, and what would help.
 
-    The remedy may use the pattern's named groups, and `folder`: where Cargo ran, quoted for a shell."""
+    The remedy can use the pattern's named groups, and `folder`: where Cargo ran, quoted for a shell."""
 
     pattern: str
     remedy: str
@@ -40,7 +58,7 @@ class Known:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why there is nothing: Cargo's first error, with the crate and the place that it is about, and what would help."""
+    """Why nothing was built: Cargo's first error, with its crate and its place in the source, and what would help."""
 
     reason: str
     remedy: str
@@ -53,14 +71,15 @@ def command(
     env: Mapping[str, str] | None = None,
     deadline_s: float = BUILD_DEADLINE_S,
 ) -> Command:
-    """Runs Cargo; each crate that it compiles is a step. A toolchain that is missing is told, not fetched: that is the
-    user's to decide."""
+    """Runs Cargo; each crate that it compiles is a step. A missing toolchain is an error and is not installed: the user
+    decides about that."""
     return Command(
         argv=("cargo", *((f"+{toolchain}",) if toolchain else ()), *arguments),
         cwd=cwd,
         env={"RUSTUP_AUTO_INSTALL": "0", "CARGO_TERM_COLOR": "never", **(env or {})},
         deadline_s=deadline_s,
         step=Marker(pattern=r"^ *Compiling ", stream="err"),
+        waits=Marker(pattern=r"^ *Blocking waiting for file lock", stream="err"),
     )
 
 
@@ -70,27 +89,28 @@ def metadata(folder: str, toolchain: str | None = None) -> Command:
 
 
 def packages(transcript: Transcript) -> tuple[Package, ...]:
-    """The packages that `metadata` told of.
+    """The packages in the output of `metadata`.
 
     Raises:
-        ReadError: it told of none in a form that is known.
+        ReadError: the output is not in the known form.
     """
     try:
-        told = json.loads(transcript.text("out"))["packages"]
         return tuple(
             Package(
                 name=package["name"],
                 version=package["version"],
+                manifest=package["manifest_path"],
                 examples=frozenset(target["name"] for target in package["targets"] if "example" in target["kind"]),
+                features={name: tuple(others) for name, others in package["features"].items()},
             )
-            for package in told
+            for package in json.loads(transcript.text("out"))["packages"]
         )
-    except (ValueError, KeyError, TypeError) as error:
-        raise ReadError("cargo metadata gave no readable answer") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ReadError("the output of cargo metadata is not in the known form") from error
 
 
 def executables(transcript: Transcript) -> dict[str, str]:
-    """Name → path of each executable that Cargo's messages tell of, freshly built or not."""
+    """Name → path of each executable that Cargo's messages name, whether built now or before."""
     return {
         message["target"]["name"]: message["executable"]
         for message in _messages(transcript)
@@ -99,7 +119,7 @@ def executables(transcript: Transcript) -> dict[str, str]:
 
 
 def _messages(transcript: Transcript) -> Iterator[dict[str, Any]]:
-    """Cargo's messages; a build script may print lines of its own between them."""
+    """Cargo's messages; build scripts can print lines of their own between them."""
     for line in transcript.lines("out"):
         try:
             message = json.loads(line.text)
@@ -109,10 +129,14 @@ def _messages(transcript: Transcript) -> Iterator[dict[str, Any]]:
             yield message
 
 
-def failure(transcript: Transcript, own: Sequence[Known] = ()) -> Failure | None:
-    """Why Cargo failed; None where it ended well. `own` is what an adapter knows of its program's failures."""
+WRONG_FOLDER = "Set `path` to the root folder of the checkout, where its Cargo.toml is."
+
+
+def failure(transcript: Transcript, own: Sequence[Known] = (), *, wrong_folder: str = WRONG_FOLDER) -> Failure | None:
+    """Why Cargo failed; None where it succeeded. `own` is what an adapter knows of its program's failures;
+    `wrong_folder` is the remedy where the folder doesn't exist or has no Cargo.toml."""
     if transcript.no_spawn is not None:
-        return _not_started(transcript.no_spawn.message, own)
+        return _not_started(transcript.no_spawn, wrong_folder)
     end = transcript.end
     if end is not None and end.by == "exit" and end.exit_code == 0:
         return None
@@ -120,20 +144,23 @@ def failure(transcript: Transcript, own: Sequence[Known] = ()) -> Failure | None
     last = next((line.strip() for line in reversed(lines) if line.strip()), "it printed nothing")
     if end is None or end.by != "exit":
         how = f"was ended ({end.by})" if end is not None else "did not end before parity did"
-        return Failure(f"the build {how}; its last line: {last}", "run it again: Cargo goes on where it stopped")
+        return Failure(
+            f"the build {how}; its last line: {last}", "Run the same `parity` command again: Cargo continues the build."
+        )
     from_error = _from_first_error(lines)
     if not from_error:
         how = f"status {end.exit_code}" if end.exit_code is not None else f"signal {end.signal}"
         return Failure(f"cargo ended with {how}: {last}", _by_hand(transcript))
     folder = shlex.quote((transcript.launch and transcript.launch.cwd) or ".")
     error = _first_error(from_error)
-    advice = _advice((error.text, "\n".join(from_error)), (*own, *KNOWN), folder)
+    no_manifest = Known(NO_MANIFEST, wrong_folder)
+    advice = _advice((error.text, "\n".join(from_error)), (no_manifest, *own, *KNOWN), folder)
     return Failure(str(error), advice or _by_hand(transcript))
 
 
 @dataclass(frozen=True)
 class _FirstError:
-    """The first error of a build: what was said of it, where in the source, and in which crate, as far as shown."""
+    """The first error of a build: its text, its place in the source and its crate, as far as Cargo shows them."""
 
     text: str
     place: str | None
@@ -152,12 +179,12 @@ _FETCHED_INTO = re.compile(r"^.*(?:/registry/src/[^/]+/|/git/checkouts/)")
 
 
 def _from_first_error(lines: Sequence[str]) -> Sequence[str]:
-    """What Cargo wrote for people, from its first error on; nothing where no line is one."""
+    """What Cargo wrote for people, from its first error on; empty where there is none."""
     return list(itertools.dropwhile(lambda line: not _ERROR.match(line), lines))
 
 
 def _first_error(lines: Sequence[str]) -> _FirstError:
-    """The error in the first line, by it and what follows."""
+    """The error in the first line, explained by the lines that follow."""
     error, *rest = lines
     compiled = next((m[1] for line in lines if (m := _NOT_COMPILED.match(line))), None)
     if compiled is None:
@@ -169,7 +196,7 @@ def _first_error(lines: Sequence[str]) -> _FirstError:
 
 
 def _place(lines: Sequence[str]) -> str | None:
-    """Where the error is; the next error's place is not its."""
+    """Where the first error is; a place behind the next error belongs to that one."""
     for line in lines:
         if _ERROR.match(line):
             return None
@@ -179,7 +206,7 @@ def _place(lines: Sequence[str]) -> str | None:
 
 
 def _with_cause(error: str, rest: Sequence[str]) -> str:
-    """An error that isn't a compiler's: with what a build script's panic said, else with the first cause named."""
+    """An error that isn't the compiler's: with the message of a build script's panic, or with the first cause."""
     if error.endswith(":") and rest:
         return f"{error} {rest[0].strip()}"
     for heading in (" panicked at ", "Caused by:"):
@@ -189,62 +216,64 @@ def _with_cause(error: str, rest: Sequence[str]) -> str:
     return error
 
 
-def _not_started(message: str, own: Sequence[Known]) -> Failure:
-    if "working folder" in message:
-        return Failure(message, _advice((message,), own, ".") or "set `path` to a folder that exists")
+def _not_started(no_spawn: NoSpawn, wrong_folder: str) -> Failure:
+    if no_spawn.folder_missing:
+        return Failure(no_spawn.message, wrong_folder)
     return Failure(
-        f"cargo can't be started: {message}",
-        "install Rust with rustup, or from the system's packages, and see that `cargo` is on PATH",
+        f"cargo can't be started: {no_spawn.message}",
+        "Install Rust with rustup or with the system's package manager, and make sure that `cargo` is on PATH.",
     )
 
 
+NO_MANIFEST = r"could not find `Cargo\.toml`|manifest path `[^`]+` does not exist"
 LOCKED = r"lock file .* (?:because|but) --locked was passed"
 
 KNOWN = (
-    Known(r"could not find `Cargo\.toml`", "set `path` to the root folder of the checkout, where its Cargo.toml is"),
     Known(
         r"does not contain (?:this|these) features?|none of the selected packages contains",
-        "correct `features`: the package's Cargo.toml lists them under [features]",
+        "Correct `features`: the package's Cargo.toml lists them under [features].",
     ),
     Known(
         LOCKED,
-        "check its Cargo.lock out again (`git checkout -- Cargo.lock`): without it the build takes newer libraries, "
-        "which are another program",
+        "Check out its lock file again with `git -C {folder} checkout -- Cargo.lock`: without it, Cargo would build "
+        "with newer libraries.",
     ),
     Known(
         r"toolchain '(?P<toolchain>[^']+)' is not installed",
-        "rustup toolchain install {toolchain}, or choose another with `toolchain`",
+        "rustup toolchain install {toolchain}",
     ),
-    Known(r"no such (?:sub)?command: `\+", "`toolchain` needs rustup's cargo: install Rust with rustup"),
+    Known(
+        r"no such (?:sub)?command: `\+",
+        "Install Rust with rustup, whose `cargo` knows toolchains, or leave `toolchain` out.",
+    ),
     Known(
         r"E0554|may not be used on the (?:stable|beta) release channel|-Z.* only accepted on the nightly",
-        'it needs a nightly compiler: rustup toolchain install nightly, and set `toolchain = "nightly"`',
+        'The source needs a nightly compiler: run `rustup toolchain install nightly`, and set `toolchain = "nightly"`.',
     ),
     Known(
         r"requires rustc \d|is not supported by the following packages|feature `edition\d+` is required",
-        "it needs a newer compiler: rustup update, or choose one with `toolchain`",
-    ),
-    Known(r"only works on Apple platforms", "leave the feature `metal` out: it exists on Apple machines only"),
-    Known(
-        r"failed to run custom build command for `[^`]*(?:cuda|kernels)|nvcc|could not compile `cudarc`",
-        "install the CUDA toolkit and see that `nvcc` is on PATH, or leave the feature `cuda` out",
+        "The source needs a newer compiler: run `rustup update`, or choose one with `toolchain`.",
     ),
     Known(
         r"linker `[^`]+` not found|linking with `[^`]+` failed",
-        "install the system's C compiler and linker, and the libraries that the linker names",
+        "Install the system's C compiler and linker (`cc`), and the libraries that the linker's error names.",
     ),
     Known(
         r"failed to (?:download|fetch|clone) |[Cc]ould not resolve host|spurious network error|"
         r"unable to update registry",
-        "the build needs the network once: see that Cargo reaches its registries, then run it again",
+        "The build needs the network once: make sure that `cargo fetch` works in {folder}, then try again.",
     ),
     Known(
         r"signal: 9",
-        'the compiler was killed, most likely for want of memory: set env = {{ CARGO_BUILD_JOBS = "1" }} in its table',
+        "The compiler was killed, most likely because memory ran out: set "
+        '`env = {{ CARGO_BUILD_JOBS = "1" }}` in the runtime\'s table.',
     ),
-    Known(r"No space left on device", "make room on the disk: a release build takes some GiB"),
+    Known(
+        r"No space left on device",
+        "Free some disk space: a release build takes several GiB, and `cargo clean` removes earlier builds.",
+    ),
 )
-"""Looked for in this order, after what an adapter knows; in the first error before the rest of the output."""
+"""Searched in this order, after what an adapter knows; in the first error before the rest of the output."""
 
 
 def _advice(texts: Sequence[str], known: Sequence[Known], folder: str) -> str | None:
@@ -256,8 +285,9 @@ def _advice(texts: Sequence[str], known: Sequence[Known], folder: str) -> str | 
 
 
 def _by_hand(transcript: Transcript) -> str:
+    """The command that shows all that Cargo said."""
     if transcript.launch is None:
-        return "build it by hand, and mend what Cargo says"
+        return "Build it by hand with `cargo build`, and fix what Cargo reports."
     folder = shlex.quote(transcript.launch.cwd or ".")
     words = [word for word in transcript.launch.argv if not word.startswith("--message-format")]
-    return f"see all of it: cd {folder} && {shlex.join(words)}"
+    return f"cd {folder} && {shlex.join(words)}"

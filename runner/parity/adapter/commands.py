@@ -21,7 +21,7 @@ class Marker(Record):
         try:
             re.compile(pattern)
         except re.error as error:
-            raise ValueError(f"is no regular expression: {error}") from error
+            raise ValueError(f"is not a regular expression: {error}") from error
         return pattern
 
 
@@ -33,13 +33,14 @@ class Command(Record):
     cwd: str | None = None
     deadline_s: float = Field(default=60.0, gt=0)
     step: Marker | None = Field(default=None, description="each match is a step done, for the progress display")
+    waits: Marker | None = Field(default=None, description="a match says that it waits for another program to finish")
 
 
 class Markers(Record):
     """What the supervisor looks for while a trial runs; times are measured later, from the transcript.
 
     `ready` ends the load deadline and starts the one for the first token, `first_token` ends that one; each match of
-    `token` counts one token for the progress display; `stop` ends the trial: everything wanted was seen. `fail` says
+    `token` counts one token for the progress display; `stop` ends the trial: all that is wanted is there. `fail` says
     that a part of the program is gone for good: once nothing else works on, the trial ends as failed, long before the
     limit for stalls."""
 

@@ -25,7 +25,8 @@ class EventBase(BaseModel):
 
 
 class Hello(EventBase):
-    """First event: who speaks, and which protocol. `device` is where the runtime computes by default."""
+    """The first event: name and version of the runtime, and version of the protocol. `device` is where it computes by
+    default."""
 
     ev: Literal["hello"] = "hello"
     protocol: int
@@ -35,11 +36,11 @@ class Hello(EventBase):
 
 
 class Phase(EventBase):
-    """A phase begins or ends. `weights` ends when they are resident; `ready` (only `end`) when a prompt could be
-    taken; `prefill` begins when the request is accepted (t0) and ends when the first token is available (t1);
-    `generate` ends when a program that shows no token's instant is done generating; `lm-load` is the language model's
-    own share of the load, in a program that loads other models first; `download` is each file that it fetches
-    by itself."""
+    """A phase begins or ends. `weights` ends when the weights are resident in memory. `ready` has only an `end`: the
+    program can take a prompt. `prefill` begins when the request is accepted (t0) and ends when the first token is
+    available (t1). `generate` ends when generation is done, for programs that don't send a `token` event per token.
+    `lm-load` is the loading of the language model, in a program that loads other models too. `download` is a file that
+    the program downloads."""
 
     ev: Literal["phase"] = "phase"
     name: Literal["import", "header", "weights", "tokenizer", "lm-load", "ready", "prefill", "generate", "download"]
@@ -47,7 +48,7 @@ class Phase(EventBase):
 
 
 class Prompt(EventBase):
-    """The prompt as the runtime took it: its ids where it shows them, else their number, else only the text."""
+    """The prompt as the runtime tokenised it: the token ids, or their number, or only the text, whichever it knows."""
 
     ev: Literal["prompt"] = "prompt"
     ids: list[int] | None = None
@@ -56,7 +57,7 @@ class Prompt(EventBase):
 
 
 class Token(EventBase):
-    """Sampled token number `k` (from 1) is available. `end` marks an end-of-generation token."""
+    """Generated token number `k`, counted from 1, is available. `end` marks an end-of-generation token."""
 
     ev: Literal["token"] = "token"
     k: int = Field(ge=1)
@@ -65,29 +66,29 @@ class Token(EventBase):
 
 
 class Chunk(EventBase):
-    """A piece of generated text became visible; how many tokens it holds is not known."""
+    """A piece of generated text was printed. It may hold any number of tokens."""
 
     ev: Literal["chunk"] = "chunk"
     text: str
 
 
 class Count(EventBase):
-    """How many tokens were sampled, as the runtime counted them and parity corrected it (a first token left out …)."""
+    """How many tokens the runtime generated, by its own count. An adapter corrects it if it leaves out a token."""
 
     ev: Literal["count"] = "count"
     generated: int = Field(ge=0, le=MOST_TOKENS)
 
 
 class Text(EventBase):
-    """The generated text, decoded by the runtime from all ids up to the first end token."""
+    """The generated text, decoded from all token ids before the first end token."""
 
     ev: Literal["text"] = "text"
     text: str
 
 
 class RuntimeFigure(EventBase):
-    """A figure of the runtime's own, kept as a cross-check. `definition` says what it means, in the runtime's terms;
-    two figures are compared only if they name the same definition. `raw` holds what is no finite number."""
+    """A figure that the runtime computed itself, kept as a cross-check. `definition` says what it means; two figures
+    are compared only if they have the same definition. `raw` holds a value that is not a finite number."""
 
     ev: Literal["report"] = "report"
     metric: str
@@ -98,14 +99,15 @@ class RuntimeFigure(EventBase):
 
 
 class Settings(EventBase):
-    """Settings in force, as the runtime itself reports them (threads, context, KV type, device, …)."""
+    """The settings that the runtime used, as it reports them itself: threads, context, KV cache type, device, …"""
 
     ev: Literal["settings"] = "settings"
     values: dict[str, Scalar]
 
 
 class Error(EventBase):
-    """The runtime can't go on. `refused`: it won't do this job; `unavailable`: it isn't installed here."""
+    """The job failed. `refused`: the runtime can't do this job. `unavailable`: it isn't installed here. `oom`: it ran
+    out of memory. `failed`: anything else."""
 
     ev: Literal["error"] = "error"
     kind: Literal["refused", "unavailable", "oom", "failed"]
@@ -114,7 +116,8 @@ class Error(EventBase):
 
 
 class Bye(EventBase):
-    """Last event: generation ended because the budget was spent (`length`), an end token came, or nothing was asked."""
+    """The last event. Generation ended because `max_tokens` were generated (`length`) or at an end token; or this was
+    only a probe; or there was an error."""
 
     ev: Literal["bye"] = "bye"
     reason: Literal["length", "end-token", "probe", "error"]

@@ -1,9 +1,11 @@
 """Reads programs that speak the event protocol."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from pydantic import ValidationError
 
+import parity_worker
 from parity.adapter.commands import Availability, Marker, Markers
 from parity.adapter.events import EVENT, PROTOCOL_VERSION, Bye, Event, Hello
 from parity.errors import ReadError
@@ -16,6 +18,12 @@ PROTOCOL_MARKERS = Markers(
     token=Marker(pattern=_EVENT.format("token")),
 )
 """Markers of a program that speaks the event protocol on its standard output."""
+
+
+def worker_argv(python: str, worker: Path, *arguments: str) -> tuple[str, ...]:
+    """Starts a worker of `parity_worker` (its docstring says what one is) under an interpreter that needs nothing of
+    parity: both files are named by their paths. `arguments`: `--probe`, or `--job FILE`."""
+    return (python, parity_worker.__file__, str(worker), *arguments)
 
 
 def read_protocol(transcript: Transcript) -> Iterator[Event]:
@@ -61,11 +69,11 @@ def read_protocol_probe(transcript: Transcript, install: str, otherwise: str | N
     """Reads the probe of a worker that speaks the protocol: `hello` is ready; an `error` event says why not.
 
     `install` is the command that would make the runtime ready, unless the event has a remedy of its own; `otherwise` is
-    another way, told after either."""
+    a second remedy, which follows either."""
     found = _read_probe(transcript, install)
     if found.ready or otherwise is None:
         return found
-    return found.model_copy(update={"remedy": f"{found.remedy}; {otherwise}"})
+    return found.but(remedy=f"{found.remedy}; {otherwise}")
 
 
 def _read_probe(transcript: Transcript, install: str) -> Availability:

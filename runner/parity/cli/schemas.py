@@ -54,6 +54,6 @@ def config_schema() -> dict[str, Any]:
                 "required": ["adapter", *own.get("required", ())],
             }
         )
-    # A runtime's table is told apart by its adapter; adapters not installed here can't be described.
+    # The adapter decides which keys a runtime's table has; adapters not installed here can't be described.
     schema["$defs"]["RuntimeConfig"] = {"anyOf": tables, "description": common.get("description", "")}
     return schema

@@ -9,10 +9,9 @@ from typing import Any, TypeVar, cast
 from pydantic import BaseModel, ValidationError
 
 from parity.errors import Problem
+from parity.gates import KINDS
 
 T = TypeVar("T", bound=BaseModel)
-
-_GATE_KINDS = ("bound", "ratio", "no-failed-trials", "consistency")
 
 
 def validate(
@@ -53,7 +52,7 @@ def _echo(entry: Any) -> bool:
 
 
 def _problem(model: type[BaseModel], tree: Any, at: tuple[str | int, ...], entry: Any, also_known: Set[str]) -> Problem:
-    kind, loc = entry["type"], tuple(part for part in entry["loc"] if part not in _GATE_KINDS or at)
+    kind, loc = entry["type"], tuple(part for part in entry["loc"] if part not in KINDS or at)
     where = key_path(tree, loc, at)
     if kind == "extra_forbidden":
         nearest = _nearest_key(model, entry, also_known)
@@ -62,14 +61,14 @@ def _problem(model: type[BaseModel], tree: Any, at: tuple[str | int, ...], entry
     if kind == "missing":
         return Problem(where, "is missing", f"add it{_described(model, entry['loc'])}")
     if kind == "union_tag_not_found":
-        return Problem(f"{where}.kind", "is missing", f"add `kind = …`, one of {', '.join(sorted(_GATE_KINDS))}")
+        return Problem(f"{where}.kind", "is missing", f"add `kind = …`, one of {', '.join(sorted(KINDS))}")
     if kind == "union_tag_invalid":
         tag = entry["ctx"]["tag"]
-        near = difflib.get_close_matches(tag, _GATE_KINDS, n=1)
+        near = difflib.get_close_matches(tag, KINDS, n=1)
         return Problem(
             f"{where}.kind",
-            f"{tag!r} is no kind of gate",
-            f"did you mean {near[0]!r}?" if near else f"one of {', '.join(sorted(_GATE_KINDS))}",
+            f"{tag!r} is not a kind of gate",
+            f"did you mean {near[0]!r}?" if near else f"one of {', '.join(sorted(KINDS))}",
         )
     if kind == "too_short" and not entry["input"]:
         return Problem(where, "is empty", f"give at least one{_described(model, entry['loc'])}")
@@ -77,13 +76,13 @@ def _problem(model: type[BaseModel], tree: Any, at: tuple[str | int, ...], entry
     message = entry["msg"].removeprefix("Value error, ")
     return Problem(
         where,
-        f"{shown if len(shown) <= 80 else shown[:77] + '...'} won't do",
+        f"{shown if len(shown) <= 80 else shown[:77] + '...'} is not valid",
         f"{message[0].lower()}{message[1:]}{_described(model, entry['loc'])}",
     )
 
 
 def key_path(tree: Any, loc: Sequence[str | int], at: Sequence[str | int] = ()) -> str:
-    """`tests.simple-math.max_tokens`: an entry of a list goes by its `name` where it has one, else by its place."""
+    """`tests.simple-math.max_tokens`: an entry of a list goes by its `name` if it has one, otherwise by its place."""
     parts = [f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in (*at, *_named(tree, loc))]
     return "".join(parts).removeprefix(".")
 
@@ -122,7 +121,7 @@ def _schema_at(model: type[BaseModel], loc: Sequence[str | int]) -> Mapping[str,
         node = _follow(node, root)
         if isinstance(part, int):
             node = node.get("items", {})
-        elif part in _GATE_KINDS and "discriminator" in node:
+        elif part in KINDS and "discriminator" in node:
             node = {"$ref": node["discriminator"]["mapping"][part]}
         else:
             node = node.get("properties", {}).get(part) or node.get("additionalProperties") or {}

@@ -36,10 +36,15 @@ class LoadedConfig(Record):
         """What relative input paths are relative to."""
         return Path(self.file).parent
 
+    @property
+    def set_runtimes(self) -> tuple[str, ...]:
+        """Every runtime but those in `not_set`."""
+        return tuple(name for name in self.config.runtimes if name not in self.not_set)
+
     def why_not_set(self, runtime: str) -> str:
         """Of a runtime in `not_set`."""
         empty = " and ".join(f"`{key}`" for key, value in self.settings[runtime].items() if value == "")
-        return f"it is optional, and {empty} of its table came out empty"
+        return f"it is optional, and its setting {empty} is empty"
 
 
 SettingsOf = Callable[[str], type[BaseModel]]
@@ -90,7 +95,7 @@ def load_config(
             Problem(
                 "baseline",
                 f"{config.baseline!r} is optional and not set",
-                "set it, or choose another baseline",
+                "set it, or choose a different baseline",
             )
         )
     sent = _compose(config, prompt_as, problems) if config is not None else {}
@@ -164,23 +169,23 @@ def _parse(path: Path, text: str) -> dict[str, Any]:
         return tomli.loads(text)
     except tomli.TOMLDecodeError as error:
         raise ConfigError(
-            str(path), [Problem("config", f"is not valid TOML: {error}", "mend the line that it names")]
+            str(path), [Problem("config", f"is not valid TOML: {error}", "fix the line that the message names")]
         ) from error
 
 
 def _split_runtimes(tree: dict[str, Any]) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
-    """Parts each runtime's table into parity's own keys (left in the tree) and the adapter's."""
+    """Splits each runtime's table into parity's own keys, which stay in the tree, and the adapter's."""
     runtimes = tree.get("runtimes")
     if not isinstance(runtimes, dict):
         return {}
     own_keys = set(RuntimeConfig.model_fields)
-    parted = {}
+    split = {}
     for name, table in runtimes.items():
         if isinstance(table, dict):
             common = {key: value for key, value in table.items() if key in own_keys}
-            parted[name] = (common, {key: value for key, value in table.items() if key not in own_keys})
+            split[name] = (common, {key: value for key, value in table.items() if key not in own_keys})
             runtimes[name] = common
-    return parted
+    return split
 
 
 def _adapter_settings(

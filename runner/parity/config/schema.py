@@ -1,25 +1,26 @@
 """The schema of a config: frozen records with what every key means. Reads nothing."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
-from parity.records import Limits, PageSpec, Record
-
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
+from parity.gates import Gate
+from parity.records import Limits, Name, PageSpec, Record
 
 
 class ModelConfig(Record):
     """`[[models]]`: weights and tokenizer to run."""
 
-    name: Name = Field(description="how tests, tables and files call it")
-    title: str | None = Field(default=None, description="how pages call it; the name unless set")
+    name: Name = Field(description="the model's name in tests, tables and file names")
+    title: str | None = Field(default=None, description="its name in reports; by default `name`")
     source: str = Field(
         min_length=1,
         description="a path, `hf://ORG/REPO/FILE@REV`, `hf://ORG/REPO@REV`, `pypi://PACKAGE/PATH` or `synth://PRESET/QUANT@SEED`",
     )
     sha256: str | None = Field(
-        default=None, pattern="^[0-9a-f]{64}$", description="pins the content: another hash is refused"
+        default=None,
+        pattern="^[0-9a-f]{64}$",
+        description="the hash that the model must have; a model with a different hash is refused",
     )
 
 
@@ -28,127 +29,93 @@ class TestConfig(Record):
 
     __test__ = False
 
-    name: Name = Field(description="how gates, tables and files call it")
-    title: str | None = Field(default=None, description="how pages call it; the name in words unless set")
-    prompt: str = Field(min_length=1, description="a user turn in the model's own chat template, unless `raw`")
+    name: Name = Field(description="the test's name in gates, tables and file names")
+    title: str | None = Field(default=None, description="its name in reports; by default `name`, written as words")
+    prompt: str = Field(
+        min_length=1,
+        description="a user's turn; it is put into the model's chat template, unless `raw` is set",
+    )
     prompt_as: str | None = Field(
         default=None,
-        description="an adapter whose runtime adds to the prompt: all are given the text it sends",
+        description="an adapter whose runtime rewrites prompts: every runtime then gets the prompt as that adapter "
+        "rewrites it",
     )
-    max_tokens: int = Field(ge=1, le=1_000_000, description="tokens to sample")
+    max_tokens: int = Field(ge=1, le=1_000_000, description="the number of tokens to generate")
     short_tokens: int | None = Field(
         default=None,
         ge=1,
-        description="a second, smaller budget: each round runs both, and their difference measures programs that print "
-        "nothing until the end",
+        description="a second, smaller token budget: each round runs both, and their difference gives the rates of "
+        "programs that print nothing until the end",
     )
-    raw: bool = Field(default=False, description="give the prompt to the model as it stands, without a template")
-    ignore_end: bool = Field(default=True, description="go on past end tokens, so that every side samples `max_tokens`")
-    temperature: float = Field(default=0.0, ge=0, le=100, description="0 is greedy")
-    seed: int = Field(default=0, ge=0, le=2**32 - 1, description="of the runtime's sampler")
-    top_k: int | None = Field(default=None, ge=1, description="keep the k likeliest tokens; off unless set")
-    top_p: float | None = Field(default=None, gt=0, le=1, description="nucleus sampling; off unless set")
+    raw: bool = Field(default=False, description="send the prompt without a chat template")
+    ignore_end: bool = Field(
+        default=True, description="continue past end tokens, so that every runtime generates `max_tokens`"
+    )
+    temperature: float = Field(default=0.0, ge=0, le=100, description="sampling temperature; 0 is greedy")
+    seed: int = Field(default=0, ge=0, le=2**32 - 1, description="seed of the runtime's sampler")
+    top_k: int | None = Field(default=None, ge=1, description="sample from the k likeliest tokens only; off by default")
+    top_p: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="nucleus sampling: sample from the likeliest tokens with this total probability; off by default",
+    )
     models: tuple[Name, ...] | None = Field(
-        default=None, min_length=1, description="models to run it on; all unless set"
+        default=None, min_length=1, description="models to run the test on; by default all"
     )
 
 
 class RuntimeConfig(Record):
     """`[runtimes.NAME]`: one inference program under test. Keys beyond these are the adapter's own."""
 
-    adapter: str = Field(description="which adapter drives it: `parity adapter list`")
-    title: str | None = Field(default=None, description="how tables and pages call it; NAME unless set")
-    optional: bool = Field(
-        default=False, description="when a setting of it is an empty string, the runtime counts as not set"
-    )
+    adapter: str = Field(description="the adapter that drives it; `parity adapter list` prints them")
+    title: str | None = Field(default=None, description="its name in reports; by default NAME")
+    optional: bool = Field(default=False, description="skip the runtime if one of its settings is an empty string")
     whole_trials: int = Field(
         default=0,
         ge=0,
         le=100,
-        description="untimed trials of each cell without the stop rule, for a program that is otherwise stopped early: "
-        "they judge hangs",
+        description="extra untimed trials per model and test that run to the natural end, to detect hangs of a program "
+        "that parity otherwise stops after its answer",
+    )
+    prove: bool = Field(
+        default=True,
+        description="before the first trial, have the runtime generate a few tokens with a tiny synthetic model, so "
+        "that a crash on this machine is found early; only for runtimes that can load such a model",
     )
     env: dict[str, str] = Field(default_factory=dict, description="environment variables to set")
-    pass_env: tuple[str, ...] = Field(default=(), description="names of variables to hand on from parity's own")
+    pass_env: tuple[str, ...] = Field(
+        default=(), description="names of environment variables to pass on from parity's own environment"
+    )
 
 
 class RoundsConfig(Record):
-    """`[rounds]`: how often each cell is measured, in interleaved rounds of seeded shuffled order."""
+    """`[rounds]`: how often everything is measured. Each round runs every runtime once on every model and test, in an
+    order that is shuffled anew."""
 
     count: int = Field(default=5, ge=1, le=1000, description="measured rounds")
-    warmup: int = Field(default=1, ge=0, le=100, description="rounds before them, kept apart and never measured")
-    seed: int = Field(default=0, ge=0, description="of the order within rounds")
-
-
-class When(Record):
-    """Where a gate applies; elsewhere its verdict is NOT APPLICABLE."""
-
-    platform: Literal["linux", "darwin"] | None = Field(default=None, description="operating system")
-    device: str | None = Field(
-        default=None,
-        min_length=1,
-        description="a word of the device that the runtime used, such as `cpu`, `metal`, `cuda`",
+    warmup: int = Field(
+        default=1,
+        ge=0,
+        le=100,
+        description="rounds before the measured ones; they are kept, but not measured",
     )
-
-
-class GateBase(Record):
-    """What every gate has."""
-
-    name: Name = Field(description="how verdicts and `[report]` call it")
-    runtimes: tuple[str, ...] | None = Field(
-        default=None, min_length=1, description="whom it judges; every implementation unless set"
-    )
-    tests: tuple[str, ...] | None = Field(default=None, min_length=1, description="on which tests; all unless set")
-    required: bool = Field(default=True, description="`false`: shown as advice, never part of the exit code")
-    when: When | None = Field(default=None, description="where it applies")
-
-
-class BoundGate(GateBase):
-    """`kind = "bound"`: a metric of one runtime against fixed bounds, in the metric's unit."""
-
-    kind: Literal["bound"]
-    metric: str = Field(description="a metric of the dictionary")
-    min: float | None = Field(default=None, gt=0, description="lower bound, in the metric's unit")
-    max: float | None = Field(default=None, gt=0, description="upper bound, in the metric's unit")
-
-
-class RatioGate(GateBase):
-    """`kind = "ratio"`: implementation ÷ baseline of a metric. Both bounds make it two-sided."""
-
-    kind: Literal["ratio"]
-    metric: str = Field(description="a metric of the dictionary")
-    min_ratio: float | None = Field(default=None, gt=0, description="lower bound of the ratio")
-    max_ratio: float | None = Field(default=None, gt=0, description="upper bound of the ratio")
-
-
-class NoFailedTrialsGate(GateBase):
-    """`kind = "no-failed-trials"`: no trial hung, crashed or went unread, warm-up rounds included."""
-
-    kind: Literal["no-failed-trials"]
-
-
-class ConsistencyGate(GateBase):
-    """`kind = "consistency"`: the coefficient of variation of a metric over the rounds."""
-
-    kind: Literal["consistency"]
-    metric: str = Field(default="gen_tps", description="a metric of the dictionary")
-    max_cv: float = Field(default=0.10, gt=0, description="upper bound of standard deviation ÷ mean")
-
-
-Gate = BoundGate | RatioGate | NoFailedTrialsGate | ConsistencyGate
+    seed: int = Field(default=0, ge=0, description="seed of the shuffled order")
 
 
 class Requires(Record):
-    """`[requires]`: another config that must have passed on this machine, as things are now, before this one runs."""
+    """`[requires]`: a config that must pass on this machine before this one may run."""
 
-    config: str = Field(min_length=1, description="its file, relative to this config's folder")
+    config: str = Field(min_length=1, description="the file of that config, relative to this config's folder")
 
 
 class Config(Record):
     """A whole config. `name` is the file's stem unless set."""
 
-    name: Name = Field(description="how runs and reports call it; the file's stem unless set")
-    baseline: str = Field(description="the runtime that the others are held against")
+    name: Name = Field(
+        description="the config's name in run folders and reports; by default its file name without `.toml`"
+    )
+    baseline: str = Field(description="the runtime that the others are compared with")
     models: tuple[ModelConfig, ...] = Field(min_length=1)
     tests: tuple[TestConfig, ...] = Field(min_length=1)
     runtimes: dict[Name, RuntimeConfig] = Field(min_length=1)

@@ -1,1 +1,1 @@
-"""Where trials run: this machine, through `hosts.local`, and the facts of a machine."""
+"""Where trials run: `host` says what a host is, `local` is this machine."""

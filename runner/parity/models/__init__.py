@@ -7,13 +7,28 @@ from pathlib import Path
 
 from parity.errors import ModelError
 from parity.models.digest import file_sha256, files_sha256
+from parity.models.facts import SYNTHETIC_DESCRIPTION
 from parity.models.folder import files_that_matter
+from parity.models.hub import repo_folder
 from parity.models.inspect import inspect_model
-from parity.models.progress import Progress, silent
-from parity.models.source import Source, parse_source
+from parity.models.progress import Step, Watch, silent
+from parity.models.source import Scheme, Source, parse_source, tiny_like
 from parity.records import ModelFacts
 
-__all__ = ["Progress", "Source", "model_facts", "parse_source", "silent"]
+__all__ = [
+    "SYNTHETIC_DESCRIPTION",
+    "Scheme",
+    "Source",
+    "Step",
+    "Watch",
+    "file_sha256",
+    "locate",
+    "model_facts",
+    "parse_source",
+    "repo_folder",
+    "silent",
+    "tiny_like",
+]
 
 
 def model_facts(
@@ -23,22 +38,22 @@ def model_facts(
     *,
     base: Path,
     sha256: str | None = None,
-    progress: Progress = silent,
+    watch: Watch = silent,
 ) -> ModelFacts:
     """Makes the model present, hashes it and reads its header. `sha256` pins its content.
 
     Raises:
-        ModelError: it can't be had or read, or its content isn't what `sha256` says.
+        ModelError: it can't be fetched or read, or its content isn't what `sha256` says.
     """
-    path = parse_source(source_text, base).fetch(progress)
+    path = parse_source(source_text, base).fetch(watch)
     files = files_that_matter(path) if path.is_dir() else (path,)
-    digest = files_sha256(path, files, progress) if path.is_dir() else file_sha256(path, progress)
-    # Before the pin is compared: "cut off at byte n" says more than two different hashes.
+    digest = files_sha256(path, files, watch) if path.is_dir() else file_sha256(path, watch)
+    # Before the hashes are compared: "cut off at byte n" says more than two different hashes.
     inspection = inspect_model(path, digest)
     if sha256 is not None and sha256.lower() != digest:
         raise ModelError(
             f"{path}: its sha256 is {digest}, and the config pins {sha256.lower()}",
-            "fetch the pinned content again, or pin the new hash if the change was meant",
+            "fetch the pinned file again, or update `sha256` in the config if the change is intended",
         )
     return ModelFacts(
         name=name,
@@ -49,3 +64,15 @@ def model_facts(
         size_bytes=sum(file.stat().st_size for file in files),
         **inspection.model_dump(),
     )
+
+
+def locate(source_text: str, base: Path) -> Path | None:
+    """Where a model lies now, without network; None if a run must fetch or make it.
+
+    Raises:
+        ModelError: the source is malformed, or names a file that is missing and that no run can fetch.
+    """
+    source = parse_source(source_text, base)
+    path = source.locate()
+    # What can't be fetched says here why it is missing.
+    return source.fetch(silent) if path is None and not source.can_fetch else path

@@ -1,4 +1,4 @@
-"""What is read of a model's content, whatever its name and place: the part of `ModelFacts` that is cached."""
+"""What parity reads from a model's content, independent of its name and path: the cached part of `ModelFacts`."""
 
 from typing import Final, Literal
 
@@ -7,7 +7,7 @@ from pydantic import Field
 from parity.records import Record
 
 SYNTHETIC_DESCRIPTION: Final = "Random weights in the shape of a published model; its text means nothing."
-"""`general.description` of the GGUF files that parity makes up: they are known by it under any name and place."""
+"""`general.description` of synthetic GGUF files; they are recognised by it under any name and path."""
 
 
 class Inspection(Record):

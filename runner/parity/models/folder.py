@@ -16,12 +16,12 @@ PATTERNS: Final = ("*.safetensors", "*.json", "*.jinja", "merges.txt", "vocab.tx
 
 INDEX: Final = "model.safetensors.index.json"
 LARGEST_HEADER_BYTES: Final = 100 * 1024 * 1024
-REFETCH: Final = "fetch the folder again, or name another one"
+REFETCH: Final = "fetch the folder again, or name a different one"
 _FLOATS: Final = frozenset({"F64", "F32", "F16", "BF16"})
 
 
 def lacks(folder: Path) -> str | None:
-    """What a model folder needs and this one hasn't, or None."""
+    """The name of a file that a model folder needs and this one does not have, or None."""
     if not (folder / "config.json").is_file():
         return "config.json"
     names = _weight_names(folder)

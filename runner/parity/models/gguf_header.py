@@ -22,7 +22,7 @@ FOREIGN_STARTS: Final = (
     (
         b"version https://git-lfs",
         "a Git LFS pointer, not the file that it points to",
-        "run `git lfs pull` where it lies",
+        "run `git lfs pull` in its repository",
     ),
     (b"lmgg", "of the old GGML format", "convert it to GGUF"),
     (b"tjgg", "of the old GGJT format", "convert it to GGUF"),
@@ -33,7 +33,7 @@ FOREIGN_STARTS: Final = (
     ),
     (b"<", "a web page or XML", "fetch the file itself, not the page about it"),
 )
-REFETCH: Final = "fetch the file again, or name another one"
+REFETCH: Final = "fetch the file again, or name a different one"
 _SCALARS: Final = {
     0: "<B",
     1: "<b",
@@ -157,7 +157,7 @@ class _Reader:
             raise ModelError(f"{self.path}: a big-endian GGUF file", "name the little-endian file of this model")
         if version not in VERSIONS:
             raise ModelError(
-                f"{self.path}: GGUF version {version}, and only 2 and 3 are known", "convert the model again"
+                f"{self.path}: GGUF version {version}, but parity reads only 2 and 3", "convert the model again"
             )
         return version
 
@@ -262,7 +262,7 @@ def _check_extents(path: Path, header: Header, size: int) -> None:
             raise ModelError(wrong, "pip install --upgrade gguf")
         _, block_elements, block_bytes = known
         if tensor.shape[0] % block_elements:
-            wrong = f"{path}: a row of {tensor.name} ({tensor.shape[0]} elements) is no whole number of blocks"
+            wrong = f"{path}: a row of {tensor.name} ({tensor.shape[0]} elements) is not a whole number of blocks"
             raise ModelError(wrong, REFETCH)
         end = header.data_start + tensor.offset + tensor.elements // block_elements * block_bytes
         if end > size:

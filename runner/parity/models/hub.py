@@ -9,11 +9,12 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from parity.errors import ModelError
 from parity.models.folder import PATTERNS, lacks
-from parity.models.progress import Progress
+from parity.models.progress import Step, Unit, Watch
+from parity.models.source import Scheme
 
 _NAME: Final = re.compile(r"[\w.-]+", re.ASCII)
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
@@ -45,6 +46,8 @@ def offline() -> bool:
 class HubSource:
     """A file of a model repository, or (`file` None) the whole repository as a model folder."""
 
+    can_fetch: ClassVar[bool] = True
+    tiny: ClassVar[str | None] = None
     repo: str
     file: str | None
     revision: str
@@ -65,24 +68,24 @@ class HubSource:
         except (OSError, ValueError, ModelError):
             return None
 
-    def fetch(self, progress: Progress) -> Path:
+    def fetch(self, watch: Watch) -> Path:
         if path := self.locate():
             return path
         if offline():
             raise ModelError(
-                f"{self}: not in the hub's cache ({hub_cache()}), and HF_HUB_OFFLINE forbids to fetch it",
-                "unset HF_HUB_OFFLINE, or fetch it once where there is a network and copy that cache here",
+                f"{self}: not in the hub's cache ({hub_cache()}), and HF_HUB_OFFLINE forbids a download",
+                "unset HF_HUB_OFFLINE, or download it on a machine with a network and copy that cache here",
             )
-        return self._download(progress)
+        return self._download(watch)
 
-    def _download(self, progress: Progress) -> Path:
+    def _download(self, watch: Watch) -> Path:
         import huggingface_hub
         from huggingface_hub import errors
 
         where: dict[str, Any] = {
             "revision": self.revision,
             "cache_dir": hub_cache(),
-            "tqdm_class": _bar(progress),
+            "tqdm_class": _bar(watch),
         }
         try:
             if self.file is not None:
@@ -134,8 +137,8 @@ def _expanded(folder: str) -> Path:
     return Path(os.path.expanduser(os.path.expandvars(folder)))  # noqa: PTH111
 
 
-def _bar(progress: Progress) -> type[Any]:
-    """A progress bar class for `huggingface_hub` that draws nothing and reports."""
+def _bar(watch: Watch) -> type[Any]:
+    """A progress bar class for `huggingface_hub` that draws nothing and calls `watch`."""
     from tqdm import tqdm  # type: ignore[import-untyped]
 
     class Reporting(tqdm):  # type: ignore[misc]
@@ -145,6 +148,15 @@ def _bar(progress: Progress) -> type[Any]:
 
         def update(self, n: float | None = 1) -> None:
             self.n += n or 0
-            progress(f"fetching {self.desc or 'files'}", int(self.n), int(self.total) if self.total else None)
+            total = int(self.total) if self.total else None
+            # The bar of a folder counts files, that of a file its bytes.
+            unit: Unit = "bytes" if self.unit == "B" else "files"
+            watch(Step(f"fetching {self.desc or 'files'}", int(self.n), total, unit))
 
     return Reporting
+
+
+SCHEME: Final = Scheme(
+    forms=("hf://ORG/REPO/FILE@REV", "hf://ORG/REPO@REV (a whole model folder)"),
+    parse=parse_hub,
+)

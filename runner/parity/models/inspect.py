@@ -14,14 +14,14 @@ from parity.models.folder import inspect_folder
 from parity.models.gguf_header import Array, read_header, tensor_type
 
 FACTS_VERSION: Final = 2
-"""To be raised whenever a fact is read in another way; older cached facts are then read again."""
+"""Raise it whenever a fact is read differently; older cached facts are then read again."""
 
 
 def inspect_model(path: Path, sha256: str) -> Inspection:
     """The facts of the model at `path`, whose content hash is `sha256`.
 
     Raises:
-        ModelError: it is cut, foreign, damaged, or lacks something that a model needs.
+        ModelError: it is cut off, damaged, not a model, or without something that a model needs.
     """
     remembered = cache_folder() / "facts" / f"{sha256}.json"
     known = read_json(remembered)

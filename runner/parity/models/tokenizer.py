@@ -1,12 +1,13 @@
 """A model's `tokenizer.json`: its own, or one rebuilt from a GGUF file's vocabulary, merges and pre-tokenizer.
 
-Programs that take no other tokenizer are given it, and parity counts with it the tokens of text that a program shows
-as text only. A rebuilt one is made once per content hash and cached.
+Programs that read no other tokenizer get this file, and parity counts with it the tokens of a program that prints
+text alone. A rebuilt one is made once per content hash and cached.
 """
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -16,7 +17,7 @@ from parity.models.gguf_header import Array, read_array, read_header
 from parity.records import ModelFacts
 
 REBUILT_AS: Final = 1
-"""To be raised whenever a tokenizer is rebuilt in another way; older cached ones are then made again."""
+"""Raise it whenever a tokenizer is rebuilt differently; older cached ones are then made again."""
 
 GPT2: Final = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)"
 CONTRACTIONS: Final = r"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])"
@@ -52,7 +53,7 @@ PRE_TOKENIZERS: Final = {
     "llama-bpe": _LLAMA3,
     "gpt-4o": _Cut((rf"{CASED}|\p{{N}}{{1,3}}|{CASED_REST}",)),
 }
-"""By `tokenizer.ggml.pre`; the patterns are those that llama.cpp stands for by these names."""
+"""By `tokenizer.ggml.pre`; the patterns are those that llama.cpp uses for these names."""
 
 _NORMAL: Final = 1
 _SPECIAL_KINDS: Final = (2, 3)
@@ -61,7 +62,7 @@ _UNUSED: Final = 5
 _REMEDY: Final = "put the model's own tokenizer.json beside the GGUF file"
 
 Encode = Callable[[str], list[int]]
-"""Ids of a text, special tokens recognised, none added."""
+"""Ids of a text, special tokens recognised, none added. Raises ModelError for a tokenizer that fails on the text."""
 
 
 class _Vocabulary(NamedTuple):
@@ -77,51 +78,80 @@ class _Vocabulary(NamedTuple):
 
 
 def write_tokenizer(model: ModelFacts, target: Path) -> Path:
-    """Writes the model's `tokenizer.json` to `target`, and gives `target`.
+    """Writes the model's `tokenizer.json` to `target`, and returns `target`.
 
-    One that lies beside a GGUF file is taken if it names the same token by every id as that file itself does.
+    One beside a GGUF file is used if it has the same token for every id as that file itself.
 
     Raises:
-        ModelError: the model has none, and its vocabulary is of a kind that isn't rebuilt here.
+        ModelError: the model has none, and its vocabulary is of a kind that can't be rebuilt here.
         OSError: `target` can't be written.
     """
     path = Path(model.path)
     beside = (path if model.format == "folder" else path.parent) / "tokenizer.json"
     if model.format == "folder" and not beside.is_file():
-        raise ModelError(f"{path}: holds no tokenizer.json", "put the model's tokenizer.json into the folder")
+        raise ModelError(f"{path}: the folder has no tokenizer.json", "put the model's tokenizer.json into the folder")
     if model.format == "folder" or (beside.is_file() and _is_of(beside, path)):
         shutil.copyfile(beside, target)
         return target
     try:
         content = _rebuilt(model)
     except ModelError as error:
-        foreign = f"{beside} has other tokens than {path.name}; " if beside.is_file() else ""
+        foreign = f"{beside} is not the tokenizer of {path.name}; " if beside.is_file() else ""
         raise ModelError(f"{foreign}{error.wrong}", error.remedy) from error
     target.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
     return target
 
 
 def load_encoder(path: Path) -> Encode:
-    """An encoder from a `tokenizer.json`."""
-    from tokenizers import Tokenizer
+    """An encoder from a `tokenizer.json`.
 
-    tokenizer = Tokenizer.from_file(str(path))
+    Raises:
+        ModelError: the file is no tokenizer that can be loaded.
+    """
+    tokenizer = load_tokenizer(path)
 
     def encode(text: str) -> list[int]:
-        ids: list[int] = tokenizer.encode(text, add_special_tokens=False).ids
+        with _library_errors(path):
+            ids: list[int] = tokenizer.encode(text, add_special_tokens=False).ids
         return ids
 
     return encode
 
 
-def _is_of(tokenizer_json: Path, path: Path) -> bool:
-    """Whether a `tokenizer.json` has the tokens of the GGUF file at `path`, each by the same id; but for padding."""
+def load_tokenizer(path: Path) -> Any:
+    """The `tokenizers.Tokenizer` of a `tokenizer.json`.
+
+    Raises:
+        ModelError: the file is no tokenizer that can be loaded.
+    """
     from tokenizers import Tokenizer
 
+    with _library_errors(path):
+        return Tokenizer.from_file(str(path))
+
+
+@contextmanager
+def _library_errors(path: Path) -> Iterator[None]:
+    """Makes a ModelError of what the `tokenizers` library raises: bare exceptions, and panics of its Rust code."""
     try:
-        ids = Tokenizer.from_file(str(tokenizer_json)).get_vocab(with_added_tokens=True)
-    except Exception:
-        # The library raises nothing narrower. Whatever is wrong with it, it isn't this model's.
+        yield
+    except BaseException as error:
+        # A panic derives from BaseException alone, and its class can't be imported.
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise ModelError(
+            f"{path}: the tokenizers library fails on this tokenizer: {reason}",
+            "replace it with the tokenizer.json that the model's publisher provides",
+        ) from error
+
+
+def _is_of(tokenizer_json: Path, path: Path) -> bool:
+    """Whether a `tokenizer.json` has the tokens of the GGUF file at `path`, each with the same id, padding aside."""
+    try:
+        ids = load_tokenizer(tokenizer_json).get_vocab(with_added_tokens=True)
+    except ModelError:
+        # Whatever is wrong with it, it isn't this model's.
         return False
     vocabulary = _vocabulary(path, read_header(path).values)
     own = dict(enumerate(vocabulary.tokens))
@@ -160,15 +190,15 @@ def _rebuild(path: Path) -> str:
     values = read_header(path).values
     family, pre = _text(values, "model", "none"), _text(values, "pre", "default")
     if family != "gpt2":
-        raise ModelError(f"{path}: a tokenizer of the family {family} isn't rebuilt from a GGUF file", _REMEDY)
+        raise ModelError(f"{path}: a tokenizer of the family {family} can't be rebuilt from a GGUF file", _REMEDY)
     if pre not in PRE_TOKENIZERS:
-        raise ModelError(f"{path}: the pre-tokenizer {pre} isn't known: {', '.join(PRE_TOKENIZERS)} are", _REMEDY)
+        raise ModelError(f"{path}: the pre-tokenizer {pre} is not one of {', '.join(PRE_TOKENIZERS)}", _REMEDY)
     vocabulary, merges = _vocabulary(path, values), _items(path, values, "merges")
     try:
         return _byte_level_bpe(vocabulary, [_halves(merge) for merge in merges], PRE_TOKENIZERS[pre])
     except Exception as error:
         # The library raises nothing narrower.
-        raise ModelError(f"{path}: its tokens and merges make no tokenizer: {error}", _REMEDY) from error
+        raise ModelError(f"{path}: no tokenizer can be built from its tokens and merges: {error}", _REMEDY) from error
 
 
 def _byte_level_bpe(vocabulary: _Vocabulary, merges: list[tuple[str, str]], cut: _Cut) -> str:

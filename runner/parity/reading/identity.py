@@ -1,27 +1,30 @@
-"""What each side really ran, and whether two sides ran the same. Pure."""
+"""What each side really ran, and whether two sides ran the same. Pure.
+
+Most runtimes run the weights of the job: the hash is the model's. A runtime that chooses its weights by itself
+reports the file that it loaded as the setting `weights_file`, and parity hashes that file. A runtime that chooses and
+does not say which file reports `weights_file` as null: every comparison with it is then NOT COMPARABLE, because nothing
+shows that both sides ran the same weights.
+"""
 
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 
 from parity.adapter.events import Bye, Event, Settings, Text
+from parity.reading.dictionary import METRICS
 from parity.reading.timeline import Timeline
-from parity.records import Job, LedgerEntry, Scalar
+from parity.records import Identity, Job, Scalar
 from parity.transcript import Transcript
 
-INDEPENDENT_OF_PROMPT = ("load_s", "load_weights_s", "load_lm_s", "load_header_s", "load_cores")
-DEPENDENT_ON_COUNT = ("total_s", "wall_s", "cpu_s", "peak_rss_bytes")
-
-
 WEIGHTS_FILE = "weights_file"
-"""The setting by which a runtime that chooses its own weights tells which file it loaded; None: it did not say."""
+"""The setting in which a runtime that chooses its weights by itself reports the file that it loaded, or None."""
 
 Sha256Of = Callable[[str], str | None]
-"""Path of a weights file → its sha256 as the run recorded it, or None."""
+"""Path of a weights file → its sha256 as the run recorded it, or None where it is not known."""
 
 
-def entry(job: Job, transcript: Transcript, events: Sequence[Event], sha256_of: Sha256Of) -> LedgerEntry:
-    """The ledger's entry of one trial."""
+def identity_of(job: Job, transcript: Transcript, events: Sequence[Event], sha256_of: Sha256Of) -> Identity:
+    """What one trial ran."""
     timeline = Timeline(transcript, events)
     ids = timeline.prompt.ids if timeline.prompt else None
     settings: dict[str, Scalar] = {}
@@ -30,7 +33,7 @@ def entry(job: Job, transcript: Transcript, events: Sequence[Event], sha256_of: 
             settings |= event.values
     generated = len(timeline.tokens) or timeline.counted
     bye = next((event for event in events if isinstance(event, Bye)), None)
-    return LedgerEntry(
+    return Identity(
         weights_sha256=_weights_sha256(job, settings, sha256_of),
         prompt_ids_sha256=hashlib.sha256(json.dumps(ids).encode()).hexdigest() if ids is not None else None,
         prompt_tokens=timeline.prompt_tokens,
@@ -41,7 +44,7 @@ def entry(job: Job, transcript: Transcript, events: Sequence[Event], sha256_of: 
 
 
 def _weights_sha256(job: Job, settings: Mapping[str, Scalar], sha256_of: Sha256Of) -> str | None:
-    """Of the file that was loaded: the job's, unless the runtime chooses by itself. None where that was not seen."""
+    """Of the file that was loaded: the job's, unless the runtime chose one by itself. None where it is not known."""
     loaded = settings.get(WEIGHTS_FILE, job.model.path)
     if loaded is None:
         return None
@@ -54,23 +57,25 @@ def shown_text(events: Sequence[Event]) -> str | None:
     return texts[-1] if texts else None
 
 
-def conflict(metric: str, baseline: LedgerEntry, other: LedgerEntry) -> str | None:
-    """Why two trials can't be compared by a metric, or None. What was not seen on a side is no agreement."""
+def conflict(metric: str, baseline: Identity, other: Identity) -> str | None:
+    """Why two trials can't be compared by a metric, or None. What a side did not show does not count as equal."""
     if baseline.weights_sha256 is None or other.weights_sha256 is None:
-        return "which weights a side ran was not seen"
+        return "a side did not show which weights it ran"
     if baseline.weights_sha256 != other.weights_sha256:
         return "the two sides ran different weights"
-    if metric in INDEPENDENT_OF_PROMPT:
+    if not METRICS[metric].depends_on_prompt:
         return None
     if baseline.prompt_ids_sha256 is not None and other.prompt_ids_sha256 is not None:
         if baseline.prompt_ids_sha256 != other.prompt_ids_sha256:
             return f"the prompt ids differ ({baseline.prompt_tokens} tokens against {other.prompt_tokens})"
     elif baseline.prompt_tokens is None or other.prompt_tokens is None:
-        return "a side did not show its prompt's tokens, so nothing says that the prompts are equal"
+        return "a side did not show the tokens of its prompt, so the prompts may differ"
     elif baseline.prompt_tokens != other.prompt_tokens:
         return f"the prompts differ in length ({baseline.prompt_tokens} tokens against {other.prompt_tokens})"
-    if metric in DEPENDENT_ON_COUNT and None in (baseline.generated_tokens, other.generated_tokens):
-        return "how many tokens a side generated was not seen"
-    if metric in DEPENDENT_ON_COUNT and baseline.generated_tokens != other.generated_tokens:
+    if not METRICS[metric].depends_on_count:
+        return None
+    if None in (baseline.generated_tokens, other.generated_tokens):
+        return "a side did not show how many tokens it generated"
+    if baseline.generated_tokens != other.generated_tokens:
         return f"the sides generated {baseline.generated_tokens} and {other.generated_tokens} tokens"
     return None

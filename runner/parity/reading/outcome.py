@@ -5,29 +5,30 @@ import itertools
 import signal
 from collections.abc import Sequence
 
-from parity.adapter.events import Bye, Chunk, Error, Event, Phase, Text, Token
+from parity.adapter.events import Bye, Chunk, Error, Event, Phase, RuntimeFigure, Text, Token
+from parity.reading.figures import unknown
 from parity.records import Failure
+from parity.records.metrics import METRIC_NAMES
 from parity.transcript import End, Transcript
 
 WORKER_DIED = "crash:worker"
-"""Failure class of a program that lives on while the part of it that computes is gone; parity ends it soon."""
+"""Failure class of a program that runs on although the part of it that computes has failed; parity ends it soon."""
 
-REFUSED = 0
-"""`errno` of a trial that its adapter refused: the operating system was never asked."""
-
-NEVER_RAN = ("unavailable", "build", "refused")
+NEVER_RAN = ("unavailable", "refused")
 """Failure classes in which the model was never asked anything: no evidence for or against a hang."""
 
 
 def classify(transcript: Transcript, events: Sequence[Event], unreadable: str | None) -> Failure | None:
-    """The failure of a trial, or None for a good result. `unreadable` is the reader's complaint, if it had one.
+    """The failure of a trial, or None for a good result. `unreadable`: why the adapter could not read the transcript.
 
-    What parity saw first decides; then what the runtime said of itself; then its exit status; then its output."""
+    In this order: what parity observed, what the runtime reported about itself, its exit status, its output."""
     tail = transcript.tail()
-    if transcript.no_spawn is not None and transcript.no_spawn.errno == REFUSED:
+    if transcript.no_spawn is not None and transcript.no_spawn.cause == "refused":
         return Failure(kind="refused", message=transcript.no_spawn.message)
+    if transcript.no_spawn is not None and transcript.no_spawn.cause == "cancelled":
+        return Failure(kind="interrupted", message=transcript.no_spawn.message)
     if transcript.no_spawn is not None and transcript.no_spawn.errno == errno.E2BIG:
-        message = "its command line is too long for the system: let it read the prompt from {scratch}/job.json"
+        message = "its command line is too long for the system: read the prompt from {scratch}/job.json instead"
         return Failure(kind="refused", message=message)
     if transcript.no_spawn is not None:
         program = transcript.launch.argv[0] if transcript.launch else "the program"
@@ -37,7 +38,7 @@ def classify(transcript: Transcript, events: Sequence[Event], unreadable: str | 
         return Failure(kind="interrupted", message="parity ended before this trial did", tail=tail)
     stopped = _stopped_by_parity(end)
     if stopped is not None and end.by != "cancel" and _still_downloading(events):
-        message = f"it was still downloading a file ({stopped[1]}): let it fetch what it needs once, outside of parity"
+        message = f"it was still downloading a file ({stopped[1]}): download what it needs once, before you run parity"
         return Failure(kind="unavailable", message=message, tail=tail)
     if stopped is not None:
         return Failure(kind=stopped[0], message=stopped[1], tail=tail)
@@ -45,28 +46,27 @@ def classify(transcript: Transcript, events: Sequence[Event], unreadable: str | 
     if said is not None or end.by == "fail":
         return Failure(kind=_own_kind(said, end), message=_own_sentence(said), tail=tail)
     if end.signal is not None and end.oom:
-        return Failure(kind="oom", message="the kernel killed it for want of memory", tail=tail)
+        return Failure(kind="oom", message="the kernel killed it because memory ran out", tail=tail)
     crashed = end.signal is not None and end.by != "stop"
     if not crashed and _answered_nothing(events):
-        return Failure(kind="silent", message="it went on as if it had answered, without a word of answer", tail=tail)
+        return Failure(kind="silent", message="it finished without printing any answer", tail=tail)
     if end.by != "stop" and (bad := _status(end)) is not None:
         return Failure(kind=bad, message=_status_sentence(end), tail=tail)
     if not (transcript.data("out") + transcript.data("err")).strip():
-        return Failure(kind="silent", message="it ended well and printed nothing", tail=tail)
+        return Failure(kind="silent", message="it ended without an error and printed nothing", tail=tail)
     if unreadable is not None:
         return Failure(kind="parse", message=unreadable, tail=tail)
     return _incomplete(transcript, events)
 
 
-def warnings(transcript: Transcript) -> tuple[str, ...]:
-    """What a user should know of a trial that doesn't make its result bad."""
-    found = []
+def warnings(transcript: Transcript, events: Sequence[Event]) -> tuple[str, ...]:
+    """What a user should know about a trial although it does not make its result bad."""
+    found = list(unknown(events))
     if transcript.end is not None and transcript.end.left_behind:
-        found.append(
-            f"left {transcript.end.left_behind} process(es) behind that held its output open or ran on; they were ended"
-        )
+        left = f"left {transcript.end.left_behind} process(es) behind that ran on or kept its output open"
+        found.append(f"{left}; parity ended them")
     if not transcript.valid_utf8:
-        found.append("printed bytes that are not UTF-8; they are kept, and shown as U+FFFD")
+        found.append("printed bytes that are not UTF-8; the transcript keeps them, and reports show U+FFFD")
     return tuple(found)
 
 
@@ -92,7 +92,7 @@ def _stopped_by_parity(end: End) -> tuple[str, str] | None:
 
 
 def _still_downloading(events: Sequence[Event]) -> bool:
-    """Whether a download is what it did last. One that it went on without, after a failed try perhaps, is over."""
+    """Whether a download is the last thing that it began. One after which it did something else is over."""
     marks = [event for event in events if isinstance(event, Phase | Error)]
     last = itertools.takewhile(lambda mark: isinstance(mark, Phase) and mark.name == "download", reversed(marks))
     edges = [mark.edge for mark in last if isinstance(mark, Phase)]
@@ -100,7 +100,7 @@ def _still_downloading(events: Sequence[Event]) -> bool:
 
 
 def _own_kind(said: Error | None, end: End) -> str:
-    """The class of a failure that the program reported; one which it would have outlived has no status of its own."""
+    """The class of a failure that the program reported. A program that parity ended for it has no status of its own."""
     if said is not None and said.kind != "failed":
         return said.kind
     return WORKER_DIED if end.by == "fail" else _status(end) or "exit:0"
@@ -108,12 +108,12 @@ def _own_kind(said: Error | None, end: End) -> str:
 
 def _own_sentence(said: Error | None) -> str:
     if said is None:
-        return "it reported a failure from which it does not recover"
+        return "it reported that a part of it failed for good"
     return f"{said.message} ({said.remedy})" if said.remedy else said.message
 
 
 def _answered_nothing(events: Sequence[Event]) -> bool:
-    """Whether the reader found where the answer belongs, and nothing there."""
+    """Whether the adapter found the place of the answer, and it was empty."""
     texts = [event.text for event in events if isinstance(event, Text)]
     return texts != [] and not any(texts) and not any(isinstance(event, Token | Chunk) for event in events)
 
@@ -128,9 +128,9 @@ def _status(end: End) -> str | None:
 
 def _status_sentence(end: End) -> str:
     if end.signal is not None:
-        return f"it was ended by {_signal_name(end.signal)}, which parity did not send"
+        return f"it was killed by {_signal_name(end.signal)}, which parity did not send"
     if end.exit_code is None:
-        return "it could not be ended, not even by SIGKILL"
+        return "it could not be stopped, not even with SIGKILL"
     return f"it exited with status {end.exit_code}"
 
 
@@ -146,14 +146,15 @@ def _incomplete(transcript: Transcript, events: Sequence[Event]) -> Failure | No
     tail = transcript.tail()
     tokens = [event for event in events if isinstance(event, Token)]
     if any(isinstance(event, Bye) and event.reason == "error" for event in events):
-        return Failure(kind="parse", message="it said bye for an error without saying which", tail=tail)
+        return Failure(kind="parse", message="it sent `bye` for an error and did not report the error", tail=tail)
     if [token.k for token in tokens] != list(range(1, len(tokens) + 1)):
         return Failure(kind="parse", message="its tokens are not numbered 1, 2, 3, …", tail=tail)
     if any(isinstance(event, Token | Chunk | Text) for event in events):
         spoken = transcript.end is not None and transcript.end.by == "stop"
         if tokens and not spoken and not isinstance(events[-1], Bye):
-            return Failure(kind="parse", message="its events end without bye", tail=tail)
+            return Failure(kind="parse", message="its events end without `bye`", tail=tail)
         return None
-    if any(event.ev == "report" for event in events):
+    if any(isinstance(event, RuntimeFigure) and event.metric in METRIC_NAMES for event in events):
         return None
-    return Failure(kind="parse", message="nothing that it printed is a token, a text or a figure", tail=tail)
+    message = "it printed no token, no text and no figure of a known metric"
+    return Failure(kind="parse", message=message, tail=tail)

@@ -1,23 +1,23 @@
-"""The instants of one trial, and measurements made of them: had, or absent with the reason. Pure."""
+"""The instants of one trial, from its transcript and its events. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from parity.adapter.events import Chunk, Count, Event, Phase, Prompt, Token
-from parity.reading.dictionary import METRICS
-from parity.records import Measurement
 from parity.transcript import Transcript
 
-NS = 1e-9
+CountTokens = Callable[[str], int]
+"""Number of tokens of a text by the model's own tokenizer, special tokens recognised."""
 
 
 @dataclass(frozen=True)
 class Timeline:
-    """The instants of one trial, in ns of the monotonic clock; None where it was not seen."""
+    """The instants of one trial, in ns of the monotonic clock; None where the program did not show one."""
 
     transcript: Transcript
     events: Sequence[Event]
+    count_tokens: CountTokens | None = None
 
     @cached_property
     def tokens(self) -> list[Token]:
@@ -57,32 +57,3 @@ class Timeline:
     def counted(self) -> int | None:
         """N, as the runtime counted it."""
         return next((event.generated for event in self.events if isinstance(event, Count)), None)
-
-
-def had(
-    metric: str, value: float, definition: str, provenance: str = "observed", note: str | None = None
-) -> Measurement:
-    return Measurement.model_validate(
-        {
-            "metric": metric,
-            "unit": METRICS[metric].unit,
-            "definition": definition,
-            "provenance": provenance,
-            "value": value,
-            "note": note,
-        }
-    )
-
-
-def absent(metric: str, reason: str, definition: str) -> Measurement:
-    return Measurement(
-        metric=metric, unit=METRICS[metric].unit, definition=definition, provenance="observed", reason=reason
-    )
-
-
-def span(metric: str, definition: str, start: int | None, end: int | None, starts: str, ends: str) -> Measurement:
-    if start is None or end is None:
-        return absent(metric, f"no sign of {starts if start is None else ends}", definition)
-    if end <= start:
-        return absent(metric, f"{ends} does not come after {starts}", definition)
-    return had(metric, (end - start) * NS, definition)

@@ -3,14 +3,13 @@
 Plain data. Nothing here computes, opens a file or names a runtime.
 """
 
-from parity.records.base import SCHEMA_VERSION, Record, Scalar
+from parity.records.base import SCHEMA_VERSION, Name, Record, Scalar
 from parity.records.host import HostFacts
 from parity.records.model import ModelFacts
 from parity.records.report import (
     Claim,
     Comparison,
     Exit,
-    GateKind,
     Interval,
     NotRun,
     PageSpec,
@@ -20,7 +19,7 @@ from parity.records.report import (
     Verdict,
     VerdictKind,
 )
-from parity.records.trial import Checkout, Failure, LedgerEntry, Measurement, Trial
+from parity.records.trial import Checkout, Failure, Identity, Measurement, Trial
 from parity.records.work import LONGEST_S, Cell, Job, Limits, Sampling, Slot, Task, TestSpec, TrialKind
 
 __all__ = [
@@ -32,14 +31,14 @@ __all__ = [
     "Comparison",
     "Exit",
     "Failure",
-    "GateKind",
     "HostFacts",
+    "Identity",
     "Interval",
     "Job",
-    "LedgerEntry",
     "Limits",
     "Measurement",
     "ModelFacts",
+    "Name",
     "NotRun",
     "PageSpec",
     "Record",

@@ -1,8 +1,11 @@
 """The base of every record, and what a setting may hold."""
 
-from pydantic import BaseModel, ConfigDict
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
 
-SCHEMA_VERSION = 1
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA_VERSION = 2
 """Version of `run.json`, `results.jsonl` and `report.json`."""
 
 
@@ -12,6 +15,19 @@ class Record(BaseModel):
     Validators are built on first use: most commands need few of the records, and none may be slow to start."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True)
+
+    def but(self, **changes: Any) -> Self:
+        """A copy with other values of some fields, validated as a new record is.
+
+        Raises:
+            ValidationError: a field is unknown, or a value is not valid.
+        """
+        kept: Mapping[str, Any] = {name: getattr(self, name) for name in type(self).model_fields}
+        return type(self).model_validate({**kept, **changes})
+
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
+"""What a config calls a model, a test, a runtime or a gate."""
 
 
 Scalar = str | int | float | bool | None

@@ -19,7 +19,8 @@ class Interval(Record):
 
 
 class Summary(Record):
-    """A metric of a cell over the measured rounds. `centre` is the geometric mean."""
+    """A metric of a cell over the measured rounds. `centre` is the geometric mean on the ratio scale, the arithmetic
+    mean on the difference scale, and the value that all rounds share on the agreement scale."""
 
     model: str
     test: str
@@ -36,7 +37,7 @@ class Summary(Record):
 
 
 class Comparison(Record):
-    """Implementation ÷ baseline of one metric over rounds in which both have it."""
+    """An implementation compared with the baseline in one metric, over the rounds in which both have a value."""
 
     model: str
     test: str
@@ -44,13 +45,17 @@ class Comparison(Record):
     baseline: str
     metric: str
     unit: str
+    scale: Literal["ratio", "difference", "agreement"] = "ratio"
     definition: str | None = None
     rounds: int = 0
     difference: float | None = Field(default=None, description="implementation − baseline, in the metric's unit")
-    ratio: float | None = None
-    interval: Interval | None = None
-    reason: str | None = Field(default=None, description="why there is no ratio")
-    doubt: str | None = Field(default=None, description="why the ratio decides nothing: a side's own trials belie it")
+    ratio: float | None = Field(default=None, description="implementation ÷ baseline, on the ratio scale")
+    agreement: float | None = Field(default=None, description="share of rounds with equal values, on that scale")
+    interval: Interval | None = Field(default=None, description="of the ratio, or on the difference scale of that")
+    reason: str | None = Field(default=None, description="why the two sides were not compared")
+    doubt: str | None = Field(
+        default=None, description="why the ratio decides nothing: the trials of one side contradict it"
+    )
     comparable: bool = True
 
 
@@ -70,14 +75,12 @@ class NotRun(Record):
 VerdictKind = Literal["PASS", "FAIL", "INCONCLUSIVE", "NOT COMPARABLE", "NOT RUN", "NOT APPLICABLE"]
 
 
-GateKind = Literal["bound", "ratio", "no-failed-trials", "consistency"]
-
-
 class Verdict(Record):
-    """One gate judged on one cell. `sentence` says what was seen and what was asked."""
+    """One gate judged on one cell. `sentence` says what was measured and what the gate requires."""
 
     gate: str
-    kind: GateKind
+    kind: str = Field(description="kind of the gate, as the config writes it")
+    compares: bool = Field(default=False, description="the gate compares the runtime with the baseline")
     metric: str | None = None
     model: str
     test: str
@@ -87,6 +90,11 @@ class Verdict(Record):
     sentence: str
     value: float | None = None
     interval: Interval | None = None
+    failed_side: Literal["slow", "fast"] | None = Field(
+        default=None,
+        description="of a failed gate on a time or a rate: whether the runtime is slower or faster than the baseline, "
+        "or than a fixed bound",
+    )
 
 
 class RuntimeReport(Record):
@@ -102,30 +110,37 @@ class RuntimeReport(Record):
     device: str | None = None
     reason: str | None = None
     remedy: str | None = None
-    settings: dict[str, Scalar] = Field(default_factory=dict, description="in force, as its trials reported them")
+    settings: dict[str, Scalar] = Field(default_factory=dict, description="those that its trials reported")
 
 
 class Claim(Record):
-    """A line of the page's analysis. It is ticked when every gate that it names passed; without gates it is never."""
+    """A line of the page's analysis. It is ticked when every gate that it names passed; a claim without
+    gates is never ticked."""
 
-    text: str = Field(description="what is claimed")
-    gates: tuple[str, ...] = Field(default=(), description="names of the gates that it rests on")
+    text: str = Field(description="the claim")
+    gates: tuple[str, ...] = Field(
+        default=(), description="names of the gates that must pass for the claim to be ticked"
+    )
 
 
 class PageSpec(Record):
-    """The `[report]` table: what the Markdown page says beyond the figures."""
+    """`[report]`: what the Markdown page says besides the results, and where it is written."""
 
-    markdown: str | None = Field(default=None, description="where the page goes, relative to the working folder")
-    title: str | None = Field(default=None, description="its heading; runtime and models unless set")
-    test: str | None = Field(default=None, description="test of the headline table; the first one unless named")
-    implementation: str | None = Field(
-        default=None, description="runtime that is judged; the first that isn't the baseline"
+    markdown: str | None = Field(
+        default=None, description="the file of the page, relative to the working folder; without it no page is written"
     )
-    features: str | None = Field(default=None, description="build features of the implementation, shown as they stand")
-    architecture: str | None = Field(default=None, description="how the implementation is built, shown as it stands")
-    matching: tuple[Claim, ...] = Field(default=(), description="claims of the analysis where the two sides match")
-    conclusion: str | None = Field(default=None, description="what may go ahead when every required gate passed")
-    slower: tuple[str, ...] = Field(default=(), description="what to look at when a speed gate failed")
+    title: str | None = Field(default=None, description="the page's heading; by default the runtime and the models")
+    test: str | None = Field(default=None, description="the test in the headline table; by default the first")
+    implementation: str | None = Field(
+        default=None, description="the runtime that the page is about; by default the first that isn't the baseline"
+    )
+    features: str | None = Field(default=None, description="build features of the implementation, printed as written")
+    architecture: str | None = Field(default=None, description="architecture of the implementation, printed as written")
+    matching: tuple[Claim, ...] = Field(
+        default=(), description="claims that the analysis lists when the implementation matches the baseline"
+    )
+    conclusion: str | None = Field(default=None, description="what may go ahead once every required gate has passed")
+    slower: tuple[str, ...] = Field(default=(), description="what to investigate when a speed gate failed")
 
 
 class Exit(Record):

@@ -1,11 +1,11 @@
 """What came of a trial: failure, measurements, identity."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import AliasChoices, Field, model_validator
 
 from parity.records.base import Record, Scalar
-from parity.records.work import TrialKind
+from parity.records.work import Place, Task, TrialKind
 
 
 class Checkout(Record):
@@ -23,7 +23,8 @@ class Checkout(Record):
 
 
 class Failure(Record):
-    """Why a trial gave no result: the class that the metric dictionary lists, a sentence, and the last lines seen."""
+    """Why a trial gave no result: the class that the metric dictionary lists, a sentence, and the last lines of
+    its output."""
 
     kind: str
     message: str
@@ -31,7 +32,8 @@ class Failure(Record):
 
 
 class Measurement(Record):
-    """A metric's value in one trial, had in one way. `value` is absent exactly when `reason` says why."""
+    """A metric's value in one trial, by one definition. Either `value` or `reason` is there: a value that was not
+    measured is absent, and the reason says why."""
 
     metric: str
     unit: str
@@ -41,14 +43,20 @@ class Measurement(Record):
     reason: str | None = None
     note: str | None = None
 
+    @model_validator(mode="after")
+    def _value_or_reason(self) -> Self:
+        if (self.value is None) == (self.reason is None):
+            raise ValueError("a measurement has either a value or the reason why there is none")
+        return self
 
-class LedgerEntry(Record):
-    """What one trial really ran, as far as it was seen; `None` means not seen."""
 
-    weights_sha256: str | None = Field(description="of the file that it loaded; None where that was not seen")
+class Identity(Record):
+    """What one trial really ran. `None`: the program did not show it."""
+
+    weights_sha256: str | None = Field(description="of the file that it loaded")
     prompt_ids_sha256: str | None = None
     prompt_retokenised: bool = Field(
-        default=False, description="the ids are those of the text that it said it sends, tokenised again"
+        default=False, description="the program showed only the text of its prompt; parity tokenised it again"
     )
     prompt_tokens: int | None = None
     generated_tokens: int | None = None
@@ -66,8 +74,17 @@ class Trial(Record):
     round: int
     warmup: bool
     kind: TrialKind = "full"
+    task: Task = "generate"
+    host: str = "local"
+    attempt: int = 1
     failure: Failure | None = None
     warnings: tuple[str, ...] = ()
     measurements: tuple[Measurement, ...] = ()
-    ledger: LedgerEntry | None = None
+    identity: Identity | None = Field(default=None, validation_alias=AliasChoices("identity", "ledger"))
+    """Version 1 of `results.jsonl` and `report.json` calls it `ledger`."""
     text: str | None = Field(default=None, description="what was generated, up to the end token")
+
+    @property
+    def place(self) -> Place:
+        """That of the slot which it filled."""
+        return self.model, self.test, self.runtime, self.task, self.round, self.warmup, self.kind, self.host

@@ -37,22 +37,42 @@ LONGEST_S = 1e7
 
 
 class Limits(Record):
-    """Bounds of one trial. Each is named for what it bounds; all but the last are seconds."""
+    """Limits of one trial. A trial that exceeds one is ended and counts as failed."""
 
-    load_s: float = Field(default=120.0, gt=0, le=LONGEST_S, description="spawn to ready")
-    first_token_s: float = Field(default=60.0, gt=0, le=LONGEST_S, description="ready to the first token")
+    load_s: float = Field(
+        default=120.0,
+        gt=0,
+        le=LONGEST_S,
+        description="seconds from the start of the process until it is ready for a prompt",
+    )
+    first_token_s: float = Field(default=60.0, gt=0, le=LONGEST_S, description="seconds from ready to the first token")
     stall_s: float = Field(
-        default=30.0, gt=0, le=LONGEST_S, description="no output and no CPU progress of the whole process tree"
+        default=30.0,
+        gt=0,
+        le=LONGEST_S,
+        description="seconds in which the process tree neither prints anything nor uses CPU time",
     )
-    total_s: float = Field(default=600.0, gt=0, le=LONGEST_S, description="spawn to the end of the process")
+    total_s: float = Field(
+        default=600.0, gt=0, le=LONGEST_S, description="seconds from the start of the process to its end"
+    )
     grace_s: float = Field(
-        default=3.0, gt=0, le=LONGEST_S, description="between INT, TERM and KILL when a process must end"
+        default=3.0,
+        gt=0,
+        le=LONGEST_S,
+        description="seconds between SIGINT, SIGTERM and SIGKILL when a process is ended",
     )
-    max_output_bytes: int = Field(default=64 * 1024 * 1024, gt=0, description="of both streams together")
+    max_output_bytes: int = Field(
+        default=64 * 1024 * 1024,
+        gt=0,
+        description="the most bytes that standard output and standard error may hold together",
+    )
 
 
 Cell = tuple[str, str, str]
 """Model, test and runtime."""
+
+Place = tuple[object, ...]
+"""A slot without its attempt."""
 
 Task = Literal["generate", "score"]
 """What one trial does. `generate`: a prompt and a budget. `score`: a fixed sequence of ids, teacher-forced."""
@@ -79,6 +99,11 @@ class Slot(Record):
     def cell(self) -> Cell:
         return self.model, self.test, self.runtime
 
+    @property
+    def place(self) -> Place:
+        """What tells the slot from others; its attempts have it in common."""
+        return *self.cell, self.task, self.round, self.warmup, self.kind, self.host
+
 
 class Job(Record):
     """What one trial is asked to do; the first record of its transcript, so that a transcript explains itself."""
@@ -87,6 +112,7 @@ class Job(Record):
     adapter: str
     settings: dict[str, Any] = Field(default_factory=dict)
     model: ModelFacts
+    task: Task = "generate"
     test: TestSpec
     round: int = Field(description="1, 2, …; warm-up rounds count on their own from 1")
     warmup: bool = False

@@ -1,21 +1,12 @@
-"""Which branch of the page's analysis the verdicts select, and the lines of that branch."""
+"""Which branch of the page's analysis the verdicts select, the lines of that branch, and the success criteria."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
-from parity.reading.dictionary import METRICS, only_a_bound
-from parity.records import Claim, Report, RuntimeReport, Summary, Verdict
-from parity.report.markdown import inline
-from parity.report.rows import (
-    MISSING,
-    baseline_of,
-    comparison_of,
-    runtime_title,
-    summary_of,
-    title_of_test,
-    worst,
-)
-from parity.units import format_difference, format_value
+from parity.records import Claim, RuntimeReport, Verdict
+from parity.report.index import Index, worst
+from parity.report.phases import phase_lines
+from parity.report.view import Line, Markdown, Tick
 
 Branch = Literal["matching", "slower", "undecided"]
 
@@ -25,86 +16,79 @@ HEADINGS: dict[Branch, str] = {
     "undecided": "If Undecided",
 }
 
-TICKED, UNTICKED, CROSSED = "✅", "⬜", "❌"
-
-_PHASES = {"loading": "load_cores", "prefill": None, "decoding": "gen_cores"}
-_SPEED_UNITS = ("s", "token/s")
+_TICKS: dict[str, Tick] = {"PASS": "passed", "FAIL": "failed"}
 
 
-def branch_of(report: Report, implementation: RuntimeReport) -> Branch:
-    """`matching`: every required gate on it passed, a ratio gate among them, and the run was not interrupted.
-    `slower`: a required speed gate on it failed on the slow side. Anything else is undecided."""
-    if _slow(report, implementation):
+def branch_of(index: Index, implementation: RuntimeReport) -> Branch:
+    """`matching`: every required gate on it passed, one that compares the two sides among them, and the run was not
+    interrupted. `slower`: a required speed gate on it failed on the slow side. Anything else is undecided."""
+    if _slow(index, implementation):
         return "slower"
-    return "undecided" if _missing(report, implementation) else "matching"
+    return "undecided" if _missing(index, implementation) else "matching"
 
 
-def analysis_lines(report: Report, implementation: RuntimeReport) -> list[str]:
-    """The branch's lines as Markdown, without their bullets."""
-    match branch_of(report, implementation):
+def analysis_lines(index: Index, implementation: RuntimeReport) -> list[Line]:
+    """The lines of the branch that the verdicts select."""
+    match branch_of(index, implementation):
         case "matching":
-            return _matching(report, implementation)
+            return list(_matching(index, implementation))
         case "slower":
-            return _slower(report, implementation)
+            return list(_slower(index, implementation))
         case "undecided":
-            return [inline(line) for line in _missing(report, implementation)]
+            return [Line(line) for line in _missing(index, implementation)]
 
 
-def gates_of(report: Report, implementation: RuntimeReport) -> dict[str, list[Verdict]]:
+def criteria(index: Index, implementation: RuntimeReport) -> list[Line]:
+    """One line a gate over its cells: ticked only where all that apply passed."""
+    lines = []
+    for gate, verdicts in _gates(index, implementation).items():
+        verdict = worst(verdicts) or "NOT RUN"
+        advice = "" if any(entry.required for entry in verdicts) else " (advice)"
+        text = f"{gate}{advice}: {verdict}: {_sentences(index, verdicts)}"
+        lines.append(Line(text, _TICKS.get(verdict, "open")))
+    return lines or [Line("no gate was judged", "open")]
+
+
+def as_written(text: str) -> Markdown:
+    """A line of the config's own Markdown, kept to one line."""
+    return Markdown(" ".join(text.split()))
+
+
+def _gates(index: Index, implementation: RuntimeReport) -> dict[str, list[Verdict]]:
     """Gate → its verdicts on this implementation, in the report's order."""
     gates: dict[str, list[Verdict]] = {}
-    for verdict in report.verdicts:
-        if verdict.runtime == implementation.name:
-            gates.setdefault(verdict.gate, []).append(verdict)
+    for verdict in index.verdicts_of(implementation.name):
+        gates.setdefault(verdict.gate, []).append(verdict)
     return gates
 
 
-def said(report: Report, verdicts: Iterable[Verdict]) -> str:
+def _sentences(index: Index, verdicts: Iterable[Verdict]) -> str:
     """The sentences of one gate's cells, each under its test where there are several."""
-    cells = list(verdicts)
-    if len(cells) == 1:
-        return cells[0].sentence
-    return "; ".join(f"{_where(report, cell.model, cell.test)}: {cell.sentence}" for cell in cells)
+    of_cells = list(verdicts)
+    if len(of_cells) == 1:
+        return of_cells[0].sentence
+    return "; ".join(f"{_where(index, verdict)}: {verdict.sentence}" for verdict in of_cells)
 
 
-def as_written(text: str) -> str:
-    """A line of the config's own Markdown, kept to one line."""
-    return " ".join(text.split())
+def _where(index: Index, verdict: Verdict) -> str:
+    return index.test_title(verdict.model, verdict.test)
 
 
-def _required(report: Report, implementation: RuntimeReport) -> list[Verdict]:
+def _required(index: Index, implementation: RuntimeReport) -> list[Verdict]:
     """Those that count: `NOT APPLICABLE` does not."""
-    return [
-        verdict
-        for verdict in report.verdicts
-        if verdict.runtime == implementation.name and verdict.required and verdict.verdict != "NOT APPLICABLE"
-    ]
+    return [v for v in index.verdicts_of(implementation.name) if v.required and v.verdict != "NOT APPLICABLE"]
 
 
-def _slow(report: Report, implementation: RuntimeReport) -> list[Verdict]:
-    """Failed speed gates; not those of an implementation that is too fast for a two-sided gate."""
-    return [
-        verdict
-        for verdict in _required(report, implementation)
-        if verdict.verdict == "FAIL"
-        and verdict.kind in ("ratio", "bound")
-        and verdict.metric in METRICS
-        and METRICS[verdict.metric].unit in _SPEED_UNITS
-        and not _faster(verdict)
-    ]
+def _slow(index: Index, implementation: RuntimeReport) -> list[Verdict]:
+    return [verdict for verdict in _required(index, implementation) if verdict.failed_side == "slow"]
 
 
-def _faster(verdict: Verdict) -> bool:
-    if verdict.kind != "ratio" or verdict.value is None or verdict.metric is None:
-        return False
-    return verdict.value > 1 if METRICS[verdict.metric].better == "higher" else verdict.value < 1
-
-
-def _missing(report: Report, implementation: RuntimeReport) -> list[str]:
+def _missing(index: Index, implementation: RuntimeReport) -> list[str]:
     """What keeps the verdicts from saying that the implementation matches; empty where they do."""
-    required = _required(report, implementation)
+    report = index.report
+    required = _required(index, implementation)
     lines = [
-        f"{verdict.gate} is {verdict.verdict} on {_where(report, verdict.model, verdict.test)}: {verdict.sentence}"
+        f"{verdict.gate} is {verdict.verdict} on {_where(index, verdict)}: {verdict.sentence}"
         for verdict in required
         if verdict.verdict != "PASS"
     ]
@@ -114,122 +98,52 @@ def _missing(report: Report, implementation: RuntimeReport) -> list[str]:
         lines.append(f"The run exited with {report.exit.code}: {report.exit.reason}")
     if implementation.status != "ready":
         reason = f": {implementation.reason}" if implementation.reason else ""
-        remedy = f" (what helps: {implementation.remedy})" if implementation.remedy else ""
+        remedy = f" (to fix: {implementation.remedy})" if implementation.remedy else ""
         lines.append(f"{implementation.title} is {implementation.status}{reason}{remedy}")
-    if not any(verdict.kind == "ratio" for verdict in required):
-        lines.append(f"No required gate holds {implementation.title} against {baseline_of(report).title}")
+    if not any(verdict.compares for verdict in required):
+        lines.append(f"No required gate compares {implementation.title} with {index.baseline.title}")
     return lines
 
 
-def _matching(report: Report, implementation: RuntimeReport) -> list[str]:
-    lines = [_claim(claim, gates_of(report, implementation)) for claim in report.page.matching]
-    if report.page.conclusion:
-        lines.append(as_written(report.page.conclusion))
-    return lines or [inline("Every required gate passed")]
+def _matching(index: Index, implementation: RuntimeReport) -> Iterator[Line]:
+    page = index.report.page
+    gates = _gates(index, implementation)
+    yield from (_claim(claim, gates) for claim in page.matching)
+    if page.conclusion:
+        yield Line(as_written(page.conclusion))
+    elif not page.matching:
+        yield Line("Every required gate passed")
 
 
-def _claim(claim: Claim, gates: dict[str, list[Verdict]]) -> str:
+def _claim(claim: Claim, gates: dict[str, list[Verdict]]) -> Line:
     text = as_written(claim.text)
     if not claim.gates:
-        return f"{UNTICKED} {text} (not measured)"
+        return Line(text, "open", "not measured")
     reasons = []
     for gate in claim.gates:
         verdict = worst(gates.get(gate, []))
         if verdict != "PASS":
             reasons.append(f"{gate} is {verdict}" if verdict else f"{gate} was not judged")
-    return f"{UNTICKED} {text} ({inline('; '.join(reasons))})" if reasons else f"{TICKED} {text}"
+    return Line(text, "open", "; ".join(reasons)) if reasons else Line(text, "passed")
 
 
-def _slower(report: Report, implementation: RuntimeReport) -> list[str]:
-    slow = _slow(report, implementation)
-    baseline = baseline_of(report)
-    lines = [f"{verdict.gate} on {_where(report, verdict.model, verdict.test)}: {verdict.sentence}" for verdict in slow]
+def _slower(index: Index, implementation: RuntimeReport) -> Iterator[Line]:
+    slow = _slow(index, implementation)
+    baseline = index.baseline
     unexamined = ["what the processes do within a phase (no profiler was attached)", "use of a GPU"]
-    for model, test in dict.fromkeys((verdict.model, verdict.test) for verdict in slow):
-        known, unknown = _phases(report, model, test, implementation)
-        where = _where(report, model, test)
-        lines += [f"{where}: {line}" for line in known]
-        unexamined += [f"{phase} on {where}" for phase in unknown]
-    lines.append(
-        f"Device in force: {implementation.title} {_device(implementation)}, {baseline.title} {_device(baseline)}"
-    )
-    lines.append(f"Not examined: {', '.join(unexamined)}")
-    return [*map(inline, lines), *map(as_written, report.page.slower)]
-
-
-def _phases(report: Report, model: str, test: str, implementation: RuntimeReport) -> tuple[list[str], list[str]]:
-    """What is known of where the difference lies, and the phases of which nothing is."""
-    differences = {
-        "loading": _time_difference(report, model, test, implementation, "load_s"),
-        "prefill": _time_difference(report, model, test, implementation, "ttft_s"),
-        "decoding": _decode_difference(report, model, test, implementation),
-    }
-    known = {phase: seconds for phase, seconds in differences.items() if seconds is not None}
-    unknown = [phase for phase in differences if phase not in known]
-    if not known:
-        return [], unknown
-    listed = ", ".join(f"{phase} {format_difference(seconds, 's')}" for phase, seconds in known.items())
-    largest = max(known, key=lambda phase: known[phase])
-    if known[largest] <= 0:
-        return [f"no phase that was measured on both sides is slower ({listed})"], unknown
-    among = " among the phases measured on both sides" if unknown else ""
-    lines = [f"{largest} holds the largest part of the difference{among} ({listed})"]
-    cores_metric = _PHASES[largest]
-    if cores_metric:
-        cores = ", ".join(
-            f"{runtime_title(report, name)} {_cores(report, model, test, name, cores_metric)}"
-            for name in (implementation.name, report.baseline)
-        )
-        lines.append(f"CPU cores used while {largest}: {cores}")
-    else:
-        unknown.append(f"CPU cores used in {largest}")
-    return lines, unknown
-
-
-def _time_difference(report: Report, model: str, test: str, implementation: RuntimeReport, metric: str) -> float | None:
-    """Implementation − baseline in s; None unless both sides have the metric by one definition. A difference of mere
-    bounds says nothing of a phase."""
-    pair = _pair(report, model, test, implementation, metric)
-    return pair[0] - pair[1] if pair else None
-
-
-def _decode_difference(report: Report, model: str, test: str, implementation: RuntimeReport) -> float | None:
-    """Of the times (N − 1) ÷ `gen_tps`, at the smaller of the two token counts."""
-    rates = _pair(report, model, test, implementation, "gen_tps")
-    counts = _pair(report, model, test, implementation, "generated_tokens")
-    if rates is None or counts is None:
-        return None
-    steps = min(counts) - 1
-    return steps / rates[0] - steps / rates[1]
-
-
-def _pair(
-    report: Report, model: str, test: str, implementation: RuntimeReport, metric: str
-) -> tuple[float, float] | None:
-    comparison = comparison_of(report, model, test, implementation.name, metric)
-    if comparison is not None and not comparison.comparable:
-        return None
-    definition = comparison.definition if comparison else None
-    if definition is not None and only_a_bound(metric, definition):
-        return None
-    own = summary_of(report, model, test, implementation.name, metric, definition)
-    theirs = summary_of(report, model, test, report.baseline, metric, definition)
-    if own is None or theirs is None or own.definition != theirs.definition:
-        return None
-    return None if own.centre is None or theirs.centre is None else (own.centre, theirs.centre)
-
-
-def _cores(report: Report, model: str, test: str, runtime: str, metric: str) -> str:
-    found: Summary | None = summary_of(report, model, test, runtime, metric)
-    if found is None or found.centre is None:
-        return f"{MISSING} ({found.reason})" if found and found.reason else f"{MISSING} (not sampled)"
-    return format_value(found.centre, found.unit)
+    for verdict in slow:
+        yield Line(f"{verdict.gate} on {_where(index, verdict)}: {verdict.sentence}")
+    failed_on = {(verdict.model, verdict.test) for verdict in slow}
+    for workload in index.workloads:
+        if (workload.model.name, workload.test.name) in failed_on:
+            known, unknown = phase_lines(index.pair(workload, implementation.name))
+            yield from (Line(f"{workload.title}: {line}") for line in known)
+            unexamined += [f"{phase} on {workload.title}" for phase in unknown]
+    yield Line(f"Device used: {implementation.title} {_device(implementation)}, {baseline.title} {_device(baseline)}")
+    yield Line(f"Not examined: {', '.join(unexamined)}")
+    yield from (Line(as_written(line)) for line in index.report.page.slower)
 
 
 def _device(runtime: RuntimeReport) -> str:
-    in_force = runtime.settings.get("device")
-    return str(in_force) if in_force is not None else runtime.device or "did not report one"
-
-
-def _where(report: Report, model: str, test: str) -> str:
-    return f"{title_of_test(report, test)} ({model})" if len(report.models) > 1 else title_of_test(report, test)
+    used = runtime.settings.get("device")
+    return str(used) if used is not None else runtime.device or "not reported"

@@ -2,6 +2,11 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
+
+from tabulate import DataRow, TableFormat, tabulate
+
+from parity.report.view import Markdown, Table
 
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 _ACTIVE = re.compile(
@@ -23,29 +28,44 @@ def _visible(char: str) -> str:
     return "\ufffd" if unicodedata.category(char) in ("Cc", "Cf", "Cs") else char
 
 
-def inline(text: str) -> str:
+def inline(text: str) -> Markdown:
     """Text as it shall be seen, escaped only where Markdown would take a character for its own."""
-    return _ACTIVE.sub(r"\\\g<0>", printable(text))
+    return Markdown(_ACTIVE.sub(r"\\\g<0>", printable(text)))
 
 
-def cell(text: str) -> str:
-    """The same for a cell of a table, whose columns a bare `|` would shift."""
-    return inline(text).replace("|", "\\|")
+def escaped(value: object) -> Markdown:
+    """What a template prints: `Markdown` as it stands, anything else as `inline` text."""
+    return value if isinstance(value, Markdown) else inline(str(value))
 
 
-def code_span(text: str) -> str:
+def cell(text: str) -> Markdown:
+    """Text for a cell of a table, whose columns a bare `|` would shift."""
+    return Markdown(inline(text).replace("|", "\\|"))
+
+
+def markdown_table(table: Table) -> Markdown:
+    """A pipe table without padding, whose cells may hold any text: `| Metric | Delta |` can be searched for."""
+    headers = [cell(text) for text in table.headers]
+    rule = "|".join("-" * (len(text) + 2) for text in headers)
+    row = DataRow("|", "|", "|")
+    pipes = TableFormat(None, lambda *_: f"|{rule}|", None, None, row, row, padding=1, with_header_hide=None)
+    rows = [[cell(str(marked)) for marked in marked_row] for marked_row in table.rows]
+    return Markdown(tabulate(rows, headers, tablefmt=pipes, disable_numparse=True, stralign=None))
+
+
+def code_span(text: str) -> Markdown:
     """Text as code, whatever backticks it holds."""
     plain = printable(text)
     ticks = "`" * (_longest_run(plain) + 1)
     pad = " " if "`" in plain else ""
-    return f"{ticks}{pad}{plain}{pad}{ticks}"
+    return Markdown(f"{ticks}{pad}{plain}{pad}{ticks}")
 
 
-def fenced(lines: tuple[str, ...]) -> str:
+def fenced(lines: Sequence[str]) -> Markdown:
     """Lines as a code block, whatever backticks they hold."""
     plain = [printable(line) for line in lines]
     fence = "`" * max(3, _longest_run("\n".join(plain)) + 1)
-    return "\n".join([f"{fence}text", *plain, fence])
+    return Markdown("\n".join([f"{fence}text", *plain, fence]))
 
 
 def _longest_run(text: str) -> int:

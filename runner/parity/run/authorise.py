@@ -1,10 +1,9 @@
-"""A config that another one must have passed first: finds the run that authorises it, or says what is missing.
+"""Finds the run that authorises a config that requires a different one to have passed, or says what is missing.
 
 A run authorises only what it judged: the same config, model, versions and executables as there are now, on this
-machine. An old binary authorises nothing, nor does a model with synthetic weights.
+machine. Runs of an old binary, or on synthetic weights, do not count.
 """
 
-import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -12,20 +11,19 @@ from pydantic import ValidationError
 
 from parity.config import LoadedConfig
 from parity.errors import ModelError, ParityError
-from parity.hosts.machine import facts
+from parity.hosts.host import Host
 from parity.models import model_facts, parse_source
 from parity.records import ModelFacts, Report, RuntimeReport
-from parity.run.doctor import examine
-from parity.run.log import RUNS, RunFolder, RunRecord, without_secrets
-
-SAME_MACHINE = ("host", "cpu", "arch", "platform")
+from parity.run.doctor import versions as versions_now
+from parity.run.hashes import executable_sha256, recorded_executables
+from parity.run.log import RUNS, SAME_MACHINE, RunFolder, RunRecord, without_secrets
 
 
 class NotAuthorisedError(ParityError):
     """The config that must have passed first has not, as things are now."""
 
 
-def authorise(loaded: LoadedConfig, load: Callable[[Path], LoadedConfig]) -> str | None:
+def authorise(loaded: LoadedConfig, load: Callable[[Path], LoadedConfig], host: Host) -> str | None:
     """The run that authorises a config; None where it requires none. `load` reads the config that it requires.
 
     Raises:
@@ -47,35 +45,40 @@ def authorise(loaded: LoadedConfig, load: Callable[[Path], LoadedConfig]) -> str
         if run.loaded.config.name != required.config.name:
             continue
         if versions is None:
-            versions = {c.runtime: c.version for c in examine(required)}
-        reason = _why_not(required, run, report, RunFolder(folder), versions)
+            versions = versions_now(required, host)
+        reason = _why_not(required, run, report, RunFolder(folder), versions, host)
         if reason is None:
             return folder.name
         reasons.append(f"{folder.name}: {reason}")
-    tried = "\n    ".join(reasons[:5]) or f"no run of it is on record under {RUNS}"
+    tried = "\n    ".join(reasons[:5]) or f"there is no run of it under {RUNS}"
     raise NotAuthorisedError(
-        f"{loaded.file}: requires.config: {path} must have passed on this machine first, as things are now\n"
+        f"{loaded.file}: requires.config: {path} must pass on this machine first, with today's models and versions\n"
         f"    {tried}\n"
-        f"    run `parity run {path}` until it exits with 0, or override with --force, which is recorded"
+        f"    run `parity run {path}` until it exits with 0, or use --force, which the run records"
     )
 
 
 def _why_not(
-    required: LoadedConfig, run: RunRecord, report: Report, folder: RunFolder, versions: Mapping[str, str | None]
+    required: LoadedConfig,
+    run: RunRecord,
+    report: Report,
+    folder: RunFolder,
+    versions: Mapping[str, str | None],
+    host: Host,
 ) -> str | None:
     """The first reason why a run doesn't authorise, or None."""
     if run.forced:
-        return "it was itself forced"
+        return "it was run with --force"
     if report.exit.code != 0:
         return f"it exited with {report.exit.code}: {report.exit.reason}"
     skipped = [v.gate for v in report.verdicts if v.required and v.verdict == "NOT APPLICABLE"]
     if skipped:
         return f"required gates were not applicable: {', '.join(dict.fromkeys(skipped))}"
-    if run.loaded.model_copy(update={"file": required.file}) != without_secrets(required):
-        return "its config was another, or its variables had other values"
-    here = facts()
+    if run.loaded.but(file=required.file) != without_secrets(required):
+        return "it used a different config, or its variables had different values"
+    here = host.machine()
     if any(run.machine.get(key) != here[key] for key in SAME_MACHINE):
-        return "it ran on another machine"
+        return "it ran on a different machine"
     for runtime in report.runtimes:
         if (unnamed := _unnamed(runtime)) is not None:
             return unnamed
@@ -99,13 +102,13 @@ def _unfit_file(required: LoadedConfig, run: RunRecord, folder: RunFolder) -> st
     for model in run.models:
         now = _model_now(model, required.folder)
         if now is None or now.sha256 != model.sha256:
-            return f"the model {model.name} is another now"
+            return f"the model {model.name} has changed since"
         if now.synthetic:
             return f"its model {model.name} has synthetic weights"
-    for runtime, built in folder.executables().items():
+    for runtime, built in recorded_executables(folder).items():
         for name, (executable, sha256) in built.items():
             if executable_sha256(Path(executable)) != sha256:
-                return f"the executable {name} of {runtime} is another now"
+                return f"the executable {name} of {runtime} has changed since"
     return None
 
 
@@ -116,12 +119,4 @@ def _model_now(model: ModelFacts, base: Path) -> ModelFacts | None:
             return None
         return model_facts(model.name, model.title, model.source, base=base)
     except ModelError:
-        return None
-
-
-def executable_sha256(path: Path) -> str | None:
-    """The sha256 of an executable; None where there is none."""
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
         return None

@@ -1,32 +1,45 @@
-"""The run folder: the only place where a run lives. Every number can be computed again from what is in it."""
+"""The run folder: the log of a run, and the only place where it lives. Every number can be computed again from it.
 
+`run.json` says what the run is to do, `prepared/` holds what was learnt before the first trial, `trials/` a transcript
+of each trial. What to do next follows from config and transcripts alone; all other files are derived.
+"""
+
+import fcntl
 import json
 import os
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field, ValidationError
 
 from parity.config import LoadedConfig
 from parity.errors import RunFolderError
-from parity.records import SCHEMA_VERSION, ModelFacts, Record, Scalar, Trial
+from parity.records import SCHEMA_VERSION, HostFacts, Job, ModelFacts, Record, Scalar, Slot, Trial
 from parity.redaction import REDACTED, SECRET, redact, secrets_of
-from parity.run.schedule import PlannedTrial
-from parity.transcript import Transcript, read_transcript
+from parity.run.earlier import read_run_text
+from parity.transcript import Transcript, has_begun, read_transcript
 
 RUNS = Path(".parity") / "runs"
+SAME_MACHINE = ("host", "cpu", "arch", "platform")
+"""Facts by which two runs are known to be of one machine."""
+
+LONGEST_NAME = 60
+"""Of a part of a file's name: systems allow 255 bytes in all, and the number alone tells trials apart."""
 
 
 class RunRecord(Record):
-    """`run.json`: what the run was to do, on what; written before the first trial."""
+    """`run.json`: what the run was to do, on what; written when it begins, and again when its `models` are there."""
 
     schema_version: int = SCHEMA_VERSION
     started: str
     parity_version: str
     loaded: LoadedConfig
     models: tuple[ModelFacts, ...]
-    plan: tuple[PlannedTrial, ...]
+    hosts: dict[str, HostFacts] = Field(description="label → what adapters know of the host")
     machine: dict[str, Scalar]
     forced: bool = Field(
         default=False, description="the config that it requires had not passed, and `--force` was given"
@@ -54,50 +67,81 @@ class RunFolder:
         Raises:
             RunFolderError: it exists with something in it, or can't be made.
         """
-        if path is None:
-            path = _unused(RUNS / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{name}")
         try:
-            if path.exists() and (not path.is_dir() or any(path.iterdir())):
-                raise RunFolderError(f"{path}: is there already and not an empty folder; name a new one")
-            for part in ("trials", "probes", "checkouts", "builds"):
+            if path is None:
+                path = _make_unused(RUNS / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{name}")
+            elif path.exists() and (not path.is_dir() or any(path.iterdir())):
+                raise RunFolderError(f"{path}: exists already and is not an empty folder; name a new one")
+            for part in ("trials", "prepared"):
                 (path / part).mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise RunFolderError(f"{path}: can't be made ({error.strerror})") from error
+            raise RunFolderError(f"{path}: can't be created ({error.strerror})") from error
         return cls(path)
 
     @classmethod
     def open(cls, path: Path) -> "RunFolder":
         """An existing run folder. Raises RunFolderError where there is none."""
         if not (path / "run.json").is_file():
-            raise RunFolderError(f"{path}: is no run folder (it has no run.json); runs are under {RUNS}")
+            raise RunFolderError(f"{path}: is not a run folder (it has no run.json); runs are under {RUNS}")
         return cls(path)
 
     @property
     def name(self) -> str:
         return self.path.resolve().name
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Nobody writes into it meanwhile but this process; a lock of the system, which a killed process lets go.
+
+        Raises:
+            RunFolderError: somebody does already.
+        """
+        descriptor = os.open(self.path, os.O_RDONLY)
+        try:
+            # A file system that knows no locks is no reason not to run.
+            with suppress(OSError):
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError as error:
+                    raise RunFolderError(f"{self.path}: a `parity run` is at work in it; wait for its end") from error
+            yield
+        finally:
+            os.close(descriptor)
+
     def write_run(self, run: RunRecord) -> None:
         """Writes `run.json`; secrets among environment values are left out."""
-        kept = run.model_copy(update={"loaded": without_secrets(run.loaded)})
+        kept = run.but(loaded=without_secrets(run.loaded))
         self.write("run.json", kept.model_dump_json(indent=2) + "\n")
 
     def read_run(self) -> RunRecord:
-        """Reads `run.json`. Raises RunFolderError when another version or another program wrote it."""
+        """Reads `run.json`, of this schema version or an earlier one.
+
+        Raises:
+            RunFolderError: a newer version or a different program wrote it.
+        """
         path = self.path / "run.json"
         try:
-            text = path.read_text(encoding="utf-8")
-            version = json.loads(text).get("schema_version")
-            if version != SCHEMA_VERSION:
-                raise RunFolderError(f"{path}: schema version {version}; this parity reads version {SCHEMA_VERSION}")
-            return RunRecord.model_validate_json(text)
+            return RunRecord.model_validate_json(read_run_text(path))
         except OSError as error:
             raise RunFolderError(f"{path}: can't be read ({error.strerror})") from error
-        except (ValueError, AttributeError, ValidationError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, ValidationError) as error:
             raise RunFolderError(f"{path}: is not the record of a run ({error})") from error
 
     def end(self, *, interrupted: bool) -> None:
         """Marks the run as over."""
         self.write("end.json", RunEnd(finished=now(), interrupted=interrupted).model_dump_json() + "\n")
+
+    def discard(self) -> None:
+        """Removes a folder in which nothing was measured."""
+        for part in ("trials", "prepared"):
+            shutil.rmtree(self.path / part, ignore_errors=True)
+        (self.path / "run.json").unlink(missing_ok=True)
+        with suppress(OSError):
+            self.path.rmdir()
+
+    def reopen(self) -> None:
+        """Takes the mark of the end away."""
+        (self.path / "end.json").unlink(missing_ok=True)
 
     @property
     def interrupted(self) -> bool:
@@ -107,64 +151,40 @@ class RunFolder:
         except (OSError, ValidationError):
             return True
 
-    def write_executables(self, built: Mapping[str, Mapping[str, tuple[str, str | None]]]) -> None:
-        """Records what was built or launched: runtime → name → (path, sha256)."""
-        self.write("executables.json", json.dumps(built, indent=2) + "\n")
-
-    def executables(self) -> dict[str, dict[str, tuple[str, str | None]]]:
-        """What `write_executables` recorded; empty before anything was built or launched."""
-        try:
-            recorded = json.loads((self.path / "executables.json").read_bytes())
-        except (OSError, ValueError):
-            return {}
-        return {
-            runtime: {name: (entry[0], entry[1]) for name, entry in built.items()}
-            for runtime, built in recorded.items()
-        }
-
-    def note_executable(self, runtime: str, path: str, sha256: str | None) -> None:
-        """Adds a program that a runtime launches and didn't build."""
-        recorded = self.executables()
-        recorded.setdefault(runtime, {})[Path(path).name] = (path, sha256)
-        self.write_executables(recorded)
-
-    def trial_path(self, trial: PlannedTrial) -> Path:
-        return self.path / "trials" / trial.file
-
-    def probe_path(self, runtime: str) -> Path:
-        return self.path / "probes" / f"{runtime}.jsonl"
-
-    def checkout_path(self, runtime: str) -> Path:
-        return self.path / "checkouts" / f"{runtime}.jsonl"
-
-    def build_path(self, runtime: str) -> Path:
-        return self.path / "builds" / f"{runtime}.jsonl"
-
-    def note_weights(self, path: str, sha256: str) -> None:
-        """Records the hash of a weights file that a runtime chose by itself."""
-        self.write("weights.json", json.dumps({**self._weights(), path: sha256}, indent=2) + "\n")
-
-    def weights_sha256(self, path: str) -> str | None:
-        """What `note_weights` recorded of a file."""
-        return self._weights().get(path)
-
-    def _weights(self) -> dict[str, str]:
-        try:
-            recorded: dict[str, str] = json.loads((self.path / "weights.json").read_bytes())
-        except (OSError, ValueError):
-            return {}
-        return recorded
+    def prepared_path(self, runtime: str, step: str) -> Path:
+        """The transcript of a step of a runtime's preparation: probe, checkout, build or proof."""
+        earlier = self.path / f"{step}s" / f"{runtime}.jsonl"
+        return earlier if earlier.exists() else self.path / "prepared" / runtime / f"{step}.jsonl"
 
     def tokenizer_path(self, model: str) -> Path:
         """The model's `tokenizer.json`, kept with the run because numbers are computed by it."""
         return self.path / "tokenizers" / f"{model}.json"
 
-    def trials(self, plan: tuple[PlannedTrial, ...]) -> Iterator[tuple[PlannedTrial, Transcript]]:
-        """Every transcript of the plan that is there, in order. An empty one is of a trial that never began."""
-        for trial in plan:
-            path = self.trial_path(trial)
-            if path.exists() and path.stat().st_size:
-                yield trial, read_transcript(path)
+    def turns_path(self) -> Path:
+        """The prompts in their models' chat templates, each rendered once a run: a template may print the time."""
+        return self.path / "prepared" / "chat-turns.json"
+
+    def new_trial_path(self, slot: Slot) -> Path:
+        """Where the transcript of the next trial goes."""
+        number = 1 + max((_number(path) for path in self._trial_files()), default=0)
+        return self.path / "trials" / f"{number:04d}-{_file_name(slot)}.jsonl"
+
+    def trials(self) -> Iterator[tuple[str, Slot, Transcript]]:
+        """File name, slot and transcript of each trial in the order in which they ran; of a slot that was tried several
+        times, the last attempt alone. A file without a whole first line is of a trial that never began."""
+        heads: dict[tuple[object, ...], tuple[Path, Slot]] = {}
+        for path in sorted(self._trial_files(), key=_number):
+            if not has_begun(path):
+                continue
+            slot = read_transcript(path, head_only=True).head.slot
+            if slot is None:
+                raise RunFolderError(f"{path}: its head names no slot, so it is not a trial of this run")
+            heads[slot.place] = path, slot
+        for path, slot in sorted(heads.values(), key=lambda found: _number(found[0])):
+            yield path.name, slot, read_transcript(path)
+
+    def _trial_files(self) -> list[Path]:
+        return list((self.path / "trials").glob("*.jsonl"))
 
     def append_result(self, trial: Trial) -> None:
         """Adds a finished trial to `results.jsonl` and syncs it to disk, so that a crash loses nothing."""
@@ -173,13 +193,24 @@ class RunFolder:
             file.flush()
             os.fsync(file.fileno())
 
+    def write_results(self, trials: Sequence[Trial]) -> None:
+        """Writes `results.jsonl` anew from the trials of the log."""
+        self.write("results.jsonl", "".join(trial.model_dump_json() + "\n" for trial in trials))
+
     def write(self, name: str, text: str) -> Path:
         """Writes a file of the folder whole or not at all."""
         path = self.path / name
-        partial = path.with_name(f".{name}.partial")
+        partial = path.with_name(f".{path.name}.partial")
         partial.write_text(text, encoding="utf-8")
         partial.replace(path)
         return path
+
+    def read_json(self, name: str) -> Any:
+        """What a JSON file of the folder holds; None where there is none."""
+        try:
+            return json.loads((self.path / name).read_bytes())
+        except (OSError, ValueError):
+            return None
 
 
 def now() -> str:
@@ -191,18 +222,40 @@ def without_secrets(loaded: LoadedConfig) -> LoadedConfig:
     """A config as it may be kept: without the values that came from, or are given to, secret-looking variables."""
     given = [value for runtime in loaded.config.runtimes.values() for value in secrets_of(runtime.env)]
     kept = LoadedConfig.model_validate_json(redact(loaded.model_dump_json(), {*loaded.secrets, *given}))
-    runtimes = {
-        name: runtime.model_copy(
-            update={"env": {k: REDACTED if SECRET.search(k) else v for k, v in runtime.env.items()}}
-        )
-        for name, runtime in kept.config.runtimes.items()
-    }
-    return kept.model_copy(update={"config": kept.config.model_copy(update={"runtimes": runtimes})})
+    runtimes = {name: runtime.but(env=_hidden(runtime.env)) for name, runtime in kept.config.runtimes.items()}
+    return kept.but(config=kept.config.but(runtimes=runtimes))
 
 
-def _unused(path: Path) -> Path:
+def job_without_secrets(job: Job, secrets: Iterable[str]) -> Job:
+    """A job as it may be kept."""
+    return Job.model_validate_json(redact(job.model_dump_json(), secrets))
+
+
+def _hidden(env: Mapping[str, str]) -> dict[str, str]:
+    return {name: REDACTED if SECRET.search(name) else value for name, value in env.items()}
+
+
+def _file_name(slot: Slot) -> str:
+    turn = f"w{slot.round}" if slot.warmup else f"r{slot.round}"
+    parts = [*(name[:LONGEST_NAME] for name in slot.cell), turn]
+    parts += [slot.kind] if slot.kind != "full" else []
+    parts += [f"attempt{slot.attempt}"] if slot.attempt > 1 else []
+    return "-".join(parts)
+
+
+def _number(path: Path) -> int:
+    digits = path.name.partition("-")[0]
+    return int(digits) if digits.isdecimal() else 0
+
+
+def _make_unused(path: Path) -> Path:
+    """Creates the folder, under a name that no run has; two runs that start at once get two folders."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     k, candidate = 2, path
-    while candidate.exists():
-        candidate = path.with_name(f"{path.name}-{k}")
-        k += 1
-    return candidate
+    while True:
+        try:
+            candidate.mkdir()
+        except FileExistsError:
+            k, candidate = k + 1, path.with_name(f"{path.name}-{k}")
+        else:
+            return candidate

@@ -1,17 +1,17 @@
 """What `parity plan` shows: the cells, the order of trials and the time they may take. Runs and fetches nothing."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 
 from tabulate import tabulate
 
 from parity.config import LoadedConfig
 from parity.errors import ConfigError, ModelError, Problem
-from parity.models import parse_source, silent
-from parity.models.source import LocalPath, PackageFile
-from parity.records import Cell, Record
+from parity.models import locate
+from parity.records import Cell, Record, Slot
 from parity.run.log import RUNS
-from parity.run.schedule import PlannedTrial, cells_of, estimate_s, make_plan
+from parity.run.schedule import estimate_s, schedule
 
 SHOWN_ROUNDS = 2
 """Rounds whose order is printed in full; `--json` has them all."""
@@ -24,7 +24,7 @@ class Outlook(Record):
     baseline: str
     models: dict[str, str | None]
     not_set: tuple[str, ...]
-    trials: tuple[PlannedTrial, ...]
+    trials: tuple[Slot, ...]
     estimate_s: float | None
     estimated_from: str | None
     at_most_s: float
@@ -36,7 +36,7 @@ def outlook(loaded: LoadedConfig) -> Outlook:
     Raises:
         ConfigError: a model's source is malformed or names a file that isn't there.
     """
-    plan = make_plan(loaded.config, loaded.not_set)
+    plan = tuple(slot for turn in schedule(loaded.config, loaded.not_set) for slot in turn)
     seen, run = _earlier(loaded.sha256)
     return Outlook(
         name=loaded.config.name,
@@ -55,10 +55,7 @@ def _models(loaded: LoadedConfig) -> dict[str, str | None]:
     problems = []
     for model in loaded.config.models:
         try:
-            source = parse_source(model.source, loaded.folder)
-            path = source.locate()
-            if path is None and isinstance(source, LocalPath | PackageFile):
-                path = source.fetch(silent)  # No run can fetch these either: this says why.
+            path = locate(model.source, loaded.folder)
             found[model.name] = str(path) if path is not None else None
         except ModelError as error:
             problems.append(Problem(f"models.{model.name}.source", error.wrong, error.remedy))
@@ -90,7 +87,7 @@ def _earlier(config_sha256: str) -> tuple[Mapping[Cell, float], str | None]:
 
 def render(found: Outlook) -> str:
     """The outlook as a person reads it."""
-    cells = cells_of(found.trials)
+    cells = Counter(slot.cell for slot in found.trials)
     rows = [
         (model, test, f"{runtime} (baseline)" if runtime == found.baseline else runtime, count)
         for (model, test, runtime), count in cells.items()
@@ -117,11 +114,12 @@ def _order(found: Outlook) -> list[str]:
     rounds = [turn for turn in turns if turn.startswith("round")]
     hidden = set(rounds[SHOWN_ROUNDS:])
     lines = [f"{turn}: {', '.join(names)}" for turn, names in turns.items() if turn not in hidden]
-    return [*lines, f"… and {len(hidden)} rounds more (--json has all)"] if hidden else lines
+    more = "round" if len(hidden) == 1 else "rounds"
+    return [*lines, f"… and {len(hidden)} more {more} (--json has all)"] if hidden else lines
 
 
 def _time(found: Outlook) -> str:
-    bound = f"at most {found.at_most_s / 60:.0f} min by limits.total_s"
+    bound = f"limits.total_s allows at most {found.at_most_s / 60:.0f} min"
     if found.estimate_s is None:
-        return f"how long is not known before a first run; {bound}"
+        return f"how long they take is known after a first run; {bound}"
     return f"about {max(1, round(found.estimate_s / 60))} min, as in {found.estimated_from}; {bound}"

@@ -10,61 +10,65 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from parity.hosts.local import Sighting
-from parity.records import Cell, Trial
-from parity.run.schedule import PlannedTrial, estimate_s
+from parity.hosts.sighting import Sighting
+from parity.models import Step
+from parity.records import Cell, Slot, Trial
+from parity.run.schedule import estimate_s
 from parity.units import format_value
+
+HEARTBEAT_S = 30.0
+"""How often a long step says in a log how far it is."""
 
 
 class Progress(Protocol):
-    """Told of everything that happens in a run, in order."""
+    """Shows what happens in a run, as it happens."""
 
     def note(self, line: str) -> None: ...
-    def begin(self, trial: PlannedTrial, left: Sequence[PlannedTrial]) -> None: ...
+    def begin(self, slot: Slot, left: Sequence[Slot]) -> None: ...
     def sight(self, sighting: Sighting) -> None: ...
-    def done(self, planned: PlannedTrial, trial: Trial) -> None: ...
+    def done(self, slot: Slot, trial: Trial) -> None: ...
     def built(self, runtime: str, steps: int) -> None: ...
-    def fetched(self, what: str, done_bytes: int, total_bytes: int | None) -> None: ...
+    def fetched(self, step: Step) -> None: ...
 
 
 class PlainProgress:
     """One line a finished trial, for logs."""
 
-    def __init__(self, total: int = 0, write: Callable[[str], object] | None = None) -> None:
-        self.total = total
+    def __init__(self, write: Callable[[str], object] | None = None) -> None:
         self._write = write or (lambda line: print(line, file=sys.stderr, flush=True))
         self._clock = _Clock()
-        self._tenth: dict[str, int] = {}
+        self._step: str | None = None
+        self._spoke = 0.0
 
     def note(self, line: str) -> None:
         self._write(line)
 
-    def begin(self, trial: PlannedTrial, left: Sequence[PlannedTrial]) -> None:
-        self._clock.begin(trial, left)
+    def begin(self, slot: Slot, left: Sequence[Slot]) -> None:
+        self._clock.begin(slot, left)
 
     def sight(self, sighting: Sighting) -> None:
         pass
 
-    def done(self, planned: PlannedTrial, trial: Trial) -> None:
-        self._clock.done(planned)
-        self._write(f"[{planned.number}/{self.total}] {describe(planned)}: {result_of(trial)}")
+    def done(self, slot: Slot, trial: Trial) -> None:
+        self._clock.done(slot)
+        self._write(f"[{self._clock.place}] {describe(slot)}: {result_of(trial)}")
 
     def built(self, runtime: str, steps: int) -> None:
         if steps % 25 == 0:
             self._write(f"{runtime}: building, {steps} steps done")
 
-    def fetched(self, what: str, done_bytes: int, total_bytes: int | None) -> None:
-        tenth = done_bytes * 10 // total_bytes if total_bytes else 0
-        if self._tenth.get(what) != tenth:
-            self._tenth[what] = tenth
-            self._write(_fetch_line(what, done_bytes, total_bytes))
+    def fetched(self, step: Step) -> None:
+        """One line when a step begins, and a sign of life every half minute."""
+        now = time.monotonic()
+        if step.what != self._step or now - self._spoke >= HEARTBEAT_S:
+            self._step, self._spoke = step.what, now
+            self._write(_step_line(step))
 
 
 class LiveProgress:
     """One line that is rewritten in place, above it the finished trials."""
 
-    def __init__(self, console: Console, live: Live, total: int) -> None:
-        self.total = total
+    def __init__(self, console: Console, live: Live) -> None:
         self._console = console
         self._live = live
         self._clock = _Clock()
@@ -74,11 +78,11 @@ class LiveProgress:
     def note(self, line: str) -> None:
         self._console.print(Text(line))
 
-    def begin(self, trial: PlannedTrial, left: Sequence[PlannedTrial]) -> None:
-        self._clock.begin(trial, left)
+    def begin(self, slot: Slot, left: Sequence[Slot]) -> None:
+        self._clock.begin(slot, left)
         self._first_ns = 0
         self._phase = "starting"
-        self._show(trial)
+        self._show(slot)
 
     def sight(self, sighting: Sighting) -> None:
         match sighting.kind:
@@ -94,42 +98,47 @@ class LiveProgress:
                 self._phase = f"token {sighting.count}, {rate:.1f} token/s"
             case _:
                 return
-        if self._clock.trial is not None:
-            self._show(self._clock.trial)
+        if self._clock.slot is not None:
+            self._show(self._clock.slot)
 
-    def done(self, planned: PlannedTrial, trial: Trial) -> None:
-        self._clock.done(planned)
+    def done(self, slot: Slot, trial: Trial) -> None:
+        self._clock.done(slot)
         style = "" if trial.failure is None else "red"
-        self._console.print(
-            Text(f"[{planned.number}/{self.total}] {describe(planned)}: {result_of(trial)}", style=style)
-        )
+        self._console.print(Text(f"[{self._clock.place}] {describe(slot)}: {result_of(trial)}", style=style))
 
     def built(self, runtime: str, steps: int) -> None:
         self._live.update(Text(f"{runtime}: building, {steps} steps done", style="dim"))
 
-    def fetched(self, what: str, done_bytes: int, total_bytes: int | None) -> None:
-        self._live.update(Text(_fetch_line(what, done_bytes, total_bytes)))
+    def fetched(self, step: Step) -> None:
+        self._live.update(Text(_step_line(step)))
 
-    def _show(self, trial: PlannedTrial) -> None:
+    def _show(self, slot: Slot) -> None:
         left = self._clock.left_s()
         ahead = f" · about {_duration(left)} left" if left is not None else ""
-        self._live.update(Text(f"[{trial.number}/{self.total}] {describe(trial)} · {self._phase}{ahead}", style="dim"))
+        self._live.update(Text(f"[{self._clock.place}] {describe(slot)} · {self._phase}{ahead}", style="dim"))
 
 
 class _Clock:
-    """How long trials of each cell took, and so how long the rest will."""
+    """How long trials of each cell took, and so how long the rest will. `number`: how many have begun."""
 
     def __init__(self) -> None:
-        self.trial: PlannedTrial | None = None
-        self._left: Sequence[PlannedTrial] = ()
+        self.slot: Slot | None = None
+        self.number = 0
+        self._left: Sequence[Slot] = ()
         self._began = 0.0
         self._took: dict[Cell, list[float]] = {}
 
-    def begin(self, trial: PlannedTrial, left: Sequence[PlannedTrial]) -> None:
-        self.trial, self._left, self._began = trial, left, time.monotonic()
+    def begin(self, slot: Slot, left: Sequence[Slot]) -> None:
+        self.slot, self._left, self._began = slot, left, time.monotonic()
+        self.number += 1
 
-    def done(self, trial: PlannedTrial) -> None:
-        self._took.setdefault(trial.cell, []).append(time.monotonic() - self._began)
+    @property
+    def place(self) -> str:
+        """`3/25`: the trial at hand, of those that have begun or are left."""
+        return f"{self.number}/{self.number + max(0, len(self._left) - 1)}"
+
+    def done(self, slot: Slot) -> None:
+        self._took.setdefault(slot.cell, []).append(time.monotonic() - self._began)
 
     def left_s(self) -> float | None:
         means: Mapping[Cell, float] = {cell: sum(times) / len(times) for cell, times in self._took.items()}
@@ -138,21 +147,21 @@ class _Clock:
 
 
 @contextmanager
-def showing(total: int) -> Iterator[Progress]:
+def showing() -> Iterator[Progress]:
     """A live line where standard error is a terminal, plain lines elsewhere."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield PlainProgress(total)
+        yield PlainProgress()
         return
     with Live(console=console, transient=True, refresh_per_second=4) as live:
-        yield LiveProgress(console, live, total)
+        yield LiveProgress(console, live)
 
 
-def describe(trial: PlannedTrial) -> str:
+def describe(slot: Slot) -> str:
     """A trial in a few words."""
-    turn = f"warm-up {trial.round}" if trial.warmup else f"round {trial.round}"
-    kind = "" if trial.kind == "full" else f" ({trial.kind})"
-    return f"{turn}{kind} · {trial.model} · {trial.test} · {trial.runtime}"
+    turn = f"warm-up {slot.round}" if slot.warmup else f"round {slot.round}"
+    kind = "" if slot.kind == "full" else f" ({slot.kind})"
+    return f"{turn}{kind} · {slot.model} · {slot.test} · {slot.runtime}"
 
 
 def result_of(trial: Trial) -> str:
@@ -167,11 +176,13 @@ def result_of(trial: Trial) -> str:
     return ", ".join(shown) or "done"
 
 
-def _fetch_line(what: str, done_bytes: int, total_bytes: int | None) -> str:
-    if not done_bytes and not total_bytes:
-        return what
-    of = f" of {format_value(total_bytes, 'bytes')}" if total_bytes else ""
-    return f"{what}: {format_value(done_bytes, 'bytes')}{of}"
+def _step_line(step: Step) -> str:
+    if not step.done and not step.total:
+        return step.what
+    if step.unit != "bytes":
+        return f"{step.what}: {step.done}{f' of {step.total}' if step.total else ''} {step.unit}"
+    of = f" of {format_value(step.total, 'bytes')}" if step.total else ""
+    return f"{step.what}: {format_value(step.done, 'bytes')}{of}"
 
 
 def _duration(seconds: float) -> str:

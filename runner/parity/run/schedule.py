@@ -1,78 +1,89 @@
-"""From a config to the trials that a run will make, in their order. Pure."""
+"""What a run does next, as a pure function of its config and of the trials that ran. Rounds are fixed."""
 
 import random
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from parity.config import Config, TestConfig
-from parity.records import Cell, Record, TrialKind
+from parity.records import Cell, Slot, Trial, TrialKind
 
-LONGEST_NAME = 60
-"""Of a part of a file's name: systems allow 255 bytes in all, and the number alone tells trials apart."""
-
-
-class PlannedTrial(Record):
-    """One trial to make. `number` is its place in the run, from 1."""
-
-    number: int
-    model: str
-    test: str
-    runtime: str
-    round: int
-    warmup: bool
-    kind: TrialKind = "full"
-
-    @property
-    def cell(self) -> Cell:
-        return self.model, self.test, self.runtime
-
-    @property
-    def file(self) -> str:
-        """Name of its transcript within the run folder's `trials/`."""
-        turn = f"w{self.round}" if self.warmup else f"r{self.round}"
-        suffix = "" if self.kind == "full" else f"-{self.kind}"
-        names = "-".join(name[:LONGEST_NAME] for name in self.cell)
-        return f"{self.number:04d}-{names}-{turn}{suffix}.jsonl"
+Turn = tuple[Slot, ...]
+"""Trials that belong together: all runtimes of one model and test in one round."""
 
 
-def make_plan(config: Config, unset: Sequence[str] = ()) -> tuple[PlannedTrial, ...]:
-    """Every trial of a run: warm-up rounds first, then the measured ones.
+def next_turn(
+    config: Config, trials: Sequence[Trial], *, unset: Sequence[str] = (), given_up: Mapping[Cell, object] | None = None
+) -> Turn | None:
+    """The slots to fill next, or None when nothing is left to do.
+
+    A slot whose trial was interrupted comes again under the next attempt. `unset` are optional runtimes that are not
+    set here, `given_up` the cells that are not tried any more."""
+    finished = {trial.place for trial in trials if not interrupted(trial)}
+    attempts: Counter[tuple[object, ...]] = Counter()
+    for trial in trials:
+        attempts[trial.place] = max(attempts[trial.place], trial.attempt)
+    for turn in schedule(config, unset):
+        due = [slot for slot in turn if slot.place not in finished and slot.cell not in (given_up or {})]
+        if due:
+            return tuple(slot.but(attempt=attempts[slot.place] + 1) for slot in due)
+    return None
+
+
+def schedule(config: Config, unset: Sequence[str] = ()) -> Iterator[Turn]:
+    """Every turn of a run: warm-up rounds first, then the measured ones.
 
     A round takes each model × test once, and in each all runtimes in an order drawn anew from the seed, so that a
     drift of the machine falls on all sides alike; a test with two budgets has both in the same turn. Whole trials come
     last: nothing is measured beside what they may leave hanging."""
     draw = random.Random(config.rounds.seed)
     runtimes = [name for name in config.runtimes if name not in unset]
-    turns: list[tuple[str, str, str, int, bool, TrialKind]] = []
     for number, warmup in _rounds(config):
         for model, test in _pairs(config):
+            turn = []
             for runtime in draw.sample(runtimes, len(runtimes)):
                 kinds: list[TrialKind] = ["full"] if test.short_tokens is None else ["full", "short"]
                 draw.shuffle(kinds)
-                turns += [(model, test.name, runtime, number, warmup, kind) for kind in kinds]
+                turn += [_slot(model, test, runtime, number, kind, warmup=warmup) for kind in kinds]
+            yield tuple(turn)
     for model, test in _pairs(config):
         for runtime in runtimes:
             count = config.runtimes[runtime].whole_trials
-            turns += [(model, test.name, runtime, k, False, "whole") for k in range(1, count + 1)]
-    return tuple(
-        PlannedTrial(number=n, model=model, test=test, runtime=runtime, round=turn, warmup=warmup, kind=kind)
-        for n, (model, test, runtime, turn, warmup, kind) in enumerate(turns, start=1)
-    )
+            if count:
+                yield tuple(_slot(model, test, runtime, k, "whole") for k in range(1, count + 1))
 
 
-def cells_of(plan: Sequence[PlannedTrial]) -> dict[Cell, int]:
-    """Cell → how many trials the plan holds for it; by model, test and runtime in the order of first appearance."""
-    counts: dict[Cell, int] = {}
-    for trial in plan:
-        counts[trial.cell] = counts.get(trial.cell, 0) + 1
-    return counts
+def planned(config: Config, unset: Sequence[str] = ()) -> dict[Cell, int]:
+    """Cell → how many trials the schedule holds for it, warm-up included; in the order of the config."""
+    counts = Counter(slot.cell for turn in schedule(config, unset) for slot in turn)
+    runtimes = [name for name in config.runtimes if name not in unset]
+    cells = [(model, test.name, runtime) for model, test in _pairs(config) for runtime in runtimes]
+    return {cell: counts[cell] for cell in cells}
 
 
-def estimate_s(plan: Sequence[PlannedTrial], seen: Mapping[Cell, float]) -> float | None:
+def slots_left(
+    config: Config, trials: Sequence[Trial], *, unset: Sequence[str] = (), given_up: Mapping[Cell, object]
+) -> list[Slot]:
+    """Every slot that is still to be filled, in order."""
+    finished = {trial.place for trial in trials if not interrupted(trial)}
+    slots = (slot for turn in schedule(config, unset) for slot in turn)
+    return [slot for slot in slots if slot.place not in finished and slot.cell not in given_up]
+
+
+def estimate_s(slots: Sequence[Slot], mean_s: Mapping[Cell, float]) -> float | None:
     """How long trials will take, from mean seconds per cell; None while nothing is known of any of them."""
-    if not seen:
+    if not mean_s:
         return None
-    typical = sum(seen.values()) / len(seen)
-    return sum(seen.get(trial.cell, typical) for trial in plan)
+    typical = sum(mean_s.values()) / len(mean_s)
+    return sum(mean_s.get(slot.cell, typical) for slot in slots)
+
+
+def interrupted(trial: Trial) -> bool:
+    """Whether parity ended before the trial did, so that it says nothing."""
+    return trial.failure is not None and trial.failure.kind == "interrupted"
+
+
+def _slot(model: str, test: TestConfig, runtime: str, number: int, kind: TrialKind, *, warmup: bool = False) -> Slot:
+    return Slot(model=model, test=test.name, runtime=runtime, round=number, warmup=warmup, kind=kind)
 
 
 def _rounds(config: Config) -> Iterator[tuple[int, bool]]:

@@ -6,7 +6,7 @@ Every instant is in ns of the system's monotonic clock.
 """
 
 from parity.transcript.content import Line, Piece, Transcript
-from parity.transcript.reading import read_transcript
+from parity.transcript.reading import has_begun, read_transcript
 from parity.transcript.records import (
     TRANSCRIPT_VERSION,
     End,
@@ -34,5 +34,6 @@ __all__ = [
     "Stream",
     "Transcript",
     "TranscriptWriter",
+    "has_begun",
     "read_transcript",
 ]

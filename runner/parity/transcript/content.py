@@ -1,5 +1,6 @@
 """A whole transcript in memory: its pieces of output, as bytes, text and lines with their arrival."""
 
+import codecs
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -46,6 +47,36 @@ class Transcript:
     def text(self, stream: Stream) -> str:
         """A stream as text; bytes that are no UTF-8 become U+FFFD."""
         return self.data(stream).decode("utf-8", errors="replace")
+
+    def arrival_of(self, stream: Stream, offset: int) -> int | None:
+        """When the byte at `offset` of a stream arrived, in ns; None where the stream has no such byte."""
+        end = 0
+        for piece in self.pieces:
+            if piece.stream == stream:
+                end += len(piece.data)
+                if 0 <= offset < end:
+                    return piece.t_ns
+        return None
+
+    def text_between(self, stream: Stream, start: int, stop: int) -> Iterator[tuple[int, str]]:
+        """The text of the bytes from `start` to before `stop` of a stream: when each read arrived, in ns, and the whole
+        characters that it completed. Bytes that are no UTF-8 become U+FFFD."""
+        decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        begin = 0
+        last_ns = None
+        for piece in self.pieces:
+            if piece.stream != stream:
+                continue
+            part = piece.data[max(0, start - begin) : max(0, stop - begin)]
+            begin += len(piece.data)
+            if not part:
+                continue
+            last_ns = piece.t_ns
+            if text := decoder.decode(part, final=begin >= stop):
+                yield last_ns, text
+        # Here the stream ended before `stop`, within a character.
+        if last_ns is not None and (rest := decoder.decode(b"", final=True)):
+            yield last_ns, rest
 
     def lines(self, stream: Stream) -> Iterator[Line]:
         """The lines of a stream, each with its arrival. Invalid UTF-8 becomes U+FFFD."""

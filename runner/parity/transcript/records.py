@@ -2,9 +2,9 @@
 
 from typing import Literal
 
-from parity.records import Job, Record
+from parity.records import Job, Record, Slot
 
-TRANSCRIPT_VERSION = 1
+TRANSCRIPT_VERSION = 2
 
 Stream = Literal["out", "err"]
 EndedBy = Literal[
@@ -21,11 +21,12 @@ EndedBy = Literal[
 
 
 class Head(Record):
-    """Why the process was started. `job` is there for trials only."""
+    """Why the process was started. A trial has its slot in the run and its job; a proof has a job alone."""
 
     version: int = TRANSCRIPT_VERSION
-    purpose: Literal["trial", "probe", "build"]
+    purpose: Literal["trial", "proof", "probe", "checkout", "build"]
     runtime: str
+    slot: Slot | None = None
     job: Job | None = None
 
 
@@ -46,11 +47,14 @@ class Spawned(Record):
 
 
 class NoSpawn(Record):
-    """The operating system's reason for not starting it."""
+    """Why it was not started. `errno` is the system's, 0 where the system was not asked. `folder_missing`: the working
+    folder can't be entered, so that nothing is known of the program itself."""
 
     t_ns: int
     errno: int
     message: str
+    cause: Literal["refused", "cancelled", "system"] = "system"
+    folder_missing: bool = False
 
 
 class Sample(Record):

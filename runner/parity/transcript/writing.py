@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,6 +19,7 @@ class TranscriptWriter:
         self._file: IO[bytes] = path.open("xb")
         self._record("head", head)
         self._file.flush()
+        _sync_folder(path.parent)
 
     def launch(self, launched: Launched) -> None:
         self._record("launch", launched)
@@ -44,13 +46,15 @@ class TranscriptWriter:
 
     def end(self, end: End) -> None:
         self._record("end", end)
-        self._file.flush()
 
     def flush(self) -> None:
         """Hands what was written to the operating system."""
         self._file.flush()
 
     def close(self) -> None:
+        """Closes the file once all of it is on disk: what was measured must survive a loss of power."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
         self._file.close()
 
     def _record(self, kind: str, record: Record) -> None:
@@ -61,3 +65,11 @@ class TranscriptWriter:
 
 
 _PIECE_FRAME_CHARS = 64
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

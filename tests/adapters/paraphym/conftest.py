@@ -156,7 +156,7 @@ def recorded() -> Recorded:
     def play(name: str, section: str | None = None, *, query: str = "What is 2+2?", kind: str = "full") -> Played:
         paraphym, asked = adapter(), asking(query, kind=kind)
         launch = paraphym.launch(asked, Build(executables={"fluent_builder": "/fluent_builder"}))
-        searches = line_searches(launch.markers, count_tokens=False)
+        searches = line_searches(launch.markers, watched=False)
         pieces: list[Piece] = []
         by: EndedBy = "deadline:total"
         exit_code = None

@@ -40,7 +40,7 @@ def test_a_trial_that_downloads_has_no_load_time(recorded: Callable[..., Any]) -
     assert (trial.failure, trial.end.by) == (None, "stop")
     assert trial.value("total_s") == pytest.approx(36.3375 - 36.0359)
     [load] = trial.measured("load_s")
-    assert (load.value, load.reason) == (None, "it downloaded files in this trial")
+    assert (load.value, load.reason) == (None, "the program downloaded files in this trial")
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_a_query_without_a_second_model_names_none(recorded: Callable[..., Any])
     ("section", "query", "cause", "advice", "ended_s"),
     [
         ("empty model cache", "What is 2+2?", "error sending request for url", "Hugging Face cache", 0.3210),
-        ("truncated GGUF", "hello there", "failed to fill whole buffer", "fetch it again", 0.2561),
+        ("truncated GGUF", "hello there", "failed to fill whole buffer", "download it again", 0.2561),
     ],
 )
 def test_a_worker_that_failed_to_load_ends_the_trial_at_once(

@@ -136,12 +136,10 @@ def test_a_model_that_imitates_the_statistics_is_not_believed(play: Callable[...
     assert not [event for event in trial.events if isinstance(event, RuntimeFigure)]
 
 
-def test_real_statistics_are_kept_apart_from_the_answer_and_from_every_metric(play: Callable[..., Any]) -> None:
+def test_real_statistics_are_cut_off_the_answer_and_give_no_figure(play: Callable[..., Any]) -> None:
     trial = play(STATISTICS=1, PREFILL_MS=300, TOKEN_MS=10)
     assert trial.text.strip() == WORDS
-    figures = {event.metric: event.value for event in trial.events if isinstance(event, RuntimeFigure)}
-    assert figures == {"printed_tokens": 20.0, "printed_time_s": 0.5, "printed_tps": 40.0}
-    assert not [m for m in trial.measured("gen_tps") if m.provenance == "reported"]
+    assert not [event for event in trial.events if isinstance(event, RuntimeFigure)]
 
 
 def test_log_lines_between_pieces_of_text_change_nothing(play: Callable[..., Any], in_a_quiet_moment: Quietly) -> None:

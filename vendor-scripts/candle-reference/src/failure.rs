@@ -5,7 +5,7 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// It won't do this job.
+    /// It can't do this job.
     Refused,
     /// Memory, of the host or of the device, is exhausted.
     Oom,

@@ -1,5 +1,5 @@
 //! Runs a GGUF model on Candle and shows what no example of Candle's shows: token ids and when each was there, phases
-//! of loading, settings in force, log-probabilities.
+//! of loading, settings used, log-probabilities.
 
 #![deny(unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
 #![deny(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
@@ -39,7 +39,7 @@ enum Command {
     Score(PathBuf),
 }
 
-/// In whose words a failure is told.
+/// In which format a failure is reported.
 #[derive(Clone, Copy)]
 enum Speech {
     Events,
@@ -130,7 +130,7 @@ fn bye(reason: Reason) -> Result<()> {
     emit(Event::Bye { reason })
 }
 
-/// A panic, in whichever thread, is told like any other failure and ends the process at once.
+/// A panic, in whichever thread, is reported like any other failure and ends the process at once.
 fn report_panics(speech: Speech) {
     let on_stderr = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
@@ -152,7 +152,7 @@ fn tell(speech: Speech, failure: &Failure) {
     };
     if let Err(error) = told {
         eprintln!(
-            "{}\n(and it can't be told: {})",
+            "{}\n(and it can't be reported: {})",
             failure.message, error.message
         );
     }

@@ -241,7 +241,7 @@ pub fn set_rope_dtype(
     Ok(())
 }
 
-/// What is in force because of the file and of Candle's model for it.
+/// The settings that follow from the file and from Candle's model for it.
 pub fn facts(
     architecture: Architecture,
     header: &Header,

@@ -1,4 +1,4 @@
-//! A model file on its way to being ready: what is checked before its weights are read, and what is in force.
+//! A model file on its way to being ready: what is checked before its weights are read, and which settings it runs with.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -95,7 +95,7 @@ impl Session {
         self.accept(self.architecture.deviations_at(&self.header, positions))
     }
 
-    /// Settings in force: asked for, taken by Candle, or given by the file.
+    /// Settings used: asked for, taken by Candle, or given by the file.
     pub fn in_force(&self) -> BTreeMap<String, Value> {
         let mut values = device::facts();
         values.extend(self.facts.clone());

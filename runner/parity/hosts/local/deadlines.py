@@ -64,7 +64,7 @@ class Deadlines:
         self._ready_ns = t_ns
 
     def first_token(self) -> None:
-        """Load and prefill are over, whether or not ready was seen."""
+        """Load and prefill are over, whether or not the mark of `ready` came."""
         self._first_token_seen = True
 
     def failed(self, t_ns: int) -> None:

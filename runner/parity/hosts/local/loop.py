@@ -4,43 +4,29 @@ Memory and CPU time are sampled in the same thread, right after output was read:
 then.
 """
 
-import errno
 import os
-import secrets
 import selectors
 import signal
-import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Literal
 
-import psutil
-
-from parity.adapter import Command, Launch, Markers
-from parity.hosts.local.cancel import Cancel
+from parity.hosts.cancel import Cancel
 from parity.hosts.local.deadlines import Deadlines, ns
-from parity.hosts.local.environment import TREE_VARIABLE, child_environment, recordable
 from parity.hosts.local.leader import Leader, oom_kills
-from parity.hosts.local.markers import LineSearch, Sought, line_searches
+from parity.hosts.local.markers import LineSearch, Sought
 from parity.hosts.local.tree import Tree, Usage
+from parity.hosts.sighting import Sighting
 from parity.records import Limits
 from parity.transcript import (
     End,
     EndedBy,
-    Head,
-    Launched,
-    NoSpawn,
     Piece,
     Sample,
     Spawned,
     Stream,
-    Transcript,
     TranscriptWriter,
-    read_transcript,
 )
 
 READ_BYTES = 64 * 1024
@@ -56,75 +42,10 @@ SETTLE_LOOK_S = 0.02
 KILL_S = 10.0
 """How long a killed process may take to be gone (it may hang in a driver) before it is given up."""
 
-SWITCH_S = 0.0002
-
 LADDER = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 
 
-@dataclass(frozen=True, slots=True)
-class Sighting:
-    """What was just seen, for a progress display. `count`: tokens so far."""
-
-    kind: Literal["spawn", "ready", "first-token", "token", "end"]
-    t_ns: int
-    count: int
-
-
-def supervise(
-    launch: Command | Launch,
-    *,
-    head: Head,
-    path: Path,
-    limits: Limits,
-    pass_env: Sequence[str] = (),
-    cancel: Cancel | None = None,
-    watch: Callable[[Sighting], None] | None = None,
-    hidden: Sequence[str] = (),
-) -> Transcript:
-    """Runs a program to its end and returns the transcript, which grows at `path` meanwhile.
-
-    No process of it is left behind. `hidden` is what may not be written down of its command line and environment.
-    A program that can't be started is a transcript too.
-
-    A `Launch` is held to all `limits`. A `Command` is held to its own deadline and to `grace_s` and
-    `max_output_bytes`; it may be silent as long as it likes. The files of a launch must be there already.
-
-    `watch` is called between two reads, so it must return at once. If it raises, or a KeyboardInterrupt comes,
-    the processes are killed before the exception goes on, and the transcript has no end.
-
-    Raises:
-        FileExistsError: there is something at `path`.
-        re.error: a marker's pattern is none; nothing was started.
-    """
-    markers = launch.markers if isinstance(launch, Launch) else Markers(token=launch.step)
-    searches = line_searches(markers, count_tokens=watch is not None)
-    tag = secrets.token_hex(8)
-    env = child_environment(os.environ, pass_env, {**launch.env, TREE_VARIABLE: tag})
-    argv, recorded_env = recordable(launch.argv, env, hidden)
-    with closing(TranscriptWriter(path, head)) as writer:
-        writer.launch(Launched(argv=argv, cwd=launch.cwd, env=recorded_env))
-        before = set(psutil.pids())
-        try:
-            if cancel is not None and cancel.count:
-                raise OSError(errno.ECANCELED, "cancelled before it was started")
-            leader = Leader(launch.argv, cwd=launch.cwd, env=env)
-        except (OSError, ValueError) as error:
-            writer.no_spawn(_no_spawn(error, launch))
-        else:
-            with closing(leader):
-                tree = Tree(leader.pid, tag, before)
-                deadlines = Deadlines.of(launch, limits, leader.spawned_ns)
-                supervision = _Supervision(leader, tree, writer, deadlines, limits, searches, watch)
-                try:
-                    with closing(supervision), _prompt_threads():
-                        supervision.run(cancel)
-                finally:
-                    if not leader.reaped:
-                        tree.kill(KILL_S)
-    return read_transcript(path)
-
-
-class _Supervision:
+class Supervision:
     """The state of one supervised process, from its spawn until nothing of it lives."""
 
     def __init__(
@@ -244,7 +165,7 @@ class _Supervision:
                 self._tokens += count
         self._sight(kind, t_ns)
 
-    def _sight(self, kind: Literal["spawn", "ready", "first-token", "token", "end"], t_ns: int) -> None:
+    def _sight(self, kind: Literal["spawn", "waits", "ready", "first-token", "token", "end"], t_ns: int) -> None:
         if self._watch is not None:
             self._watch(Sighting(kind, t_ns, self._tokens))
 
@@ -339,24 +260,3 @@ class _Supervision:
             )
         )
         self._sight("end", t_ns)
-
-
-@contextmanager
-def _prompt_threads() -> Iterator[None]:
-    """Another thread of ours, such as a progress display, may keep the interpreter for this long and no longer."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(SWITCH_S)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(before)
-
-
-def _no_spawn(error: OSError | ValueError, launch: Command | Launch) -> NoSpawn:
-    """A ValueError is about argv or env: a NUL in it, or a name with an equals sign."""
-    if not isinstance(error, OSError):
-        return NoSpawn(t_ns=time.monotonic_ns(), errno=errno.EINVAL, message=str(error))
-    message = error.strerror or str(error)
-    if launch.cwd is not None and error.filename == launch.cwd:
-        message += f": working folder {launch.cwd}"
-    return NoSpawn(t_ns=time.monotonic_ns(), errno=error.errno or 0, message=message)

@@ -7,7 +7,7 @@ from typing import Literal
 from parity.adapter import Marker, Markers
 from parity.transcript import Stream
 
-Sought = Literal["ready", "first-token", "token", "stop", "fail"]
+Sought = Literal["waits", "ready", "first-token", "token", "stop", "fail"]
 
 LONGEST_LINE_BYTES = 64 * 1024
 """A longer line is searched in its first part only, so that memory stays bounded."""
@@ -56,12 +56,13 @@ class LineSearch:
                 yield kind, 1
 
 
-def line_searches(markers: Markers, *, count_tokens: bool) -> dict[Stream, LineSearch]:
-    """A search for each stream. Tokens are looked for only if somebody wants to know."""
+def line_searches(markers: Markers, waits: Marker | None = None, *, watched: bool) -> dict[Stream, LineSearch]:
+    """A search for each stream. What only a display shows is looked for only if there is one."""
     sought: dict[Sought, Marker | None] = {
+        "waits": waits if watched else None,
         "ready": markers.ready,
         "first-token": markers.first_token,
-        "token": markers.token if count_tokens else None,
+        "token": markers.token if watched else None,
         "stop": markers.stop,
         "fail": markers.fail,
     }

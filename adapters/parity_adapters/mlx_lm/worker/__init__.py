@@ -1,0 +1,76 @@
+"""Runs one job in mlx-lm, under any Python from 3.9 that has mlx and mlx-lm.
+
+A worker of `parity_worker`, which starts it and speaks the event protocol. Imports that, mlx and mlx-lm (with the
+tokenizers and transformers that mlx-lm brings) and the standard library, nothing of parity. A model is an ordinary MLX
+folder, or a GGUF file whose own weights, vocabulary and template are used as they are.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from parity_worker import Events, WorkerError, installed_version
+
+from .generating import generate, kv_type, report
+from .runtime import PACKAGE, REQUIREMENTS, Mlx, import_runtime
+from .weights import Loaded, load_folder, load_gguf
+
+__all__ = ["PACKAGE", "REQUIREMENTS", "device", "run"]
+
+
+def device() -> str:
+    return import_runtime(None).device
+
+
+def run(events: Events, job: dict[str, Any]) -> str:
+    """Does the job; returns the reason for `bye`."""
+    settings, test = job["settings"], job["test"]
+
+    events.phase("import", "begin")
+    mlx = import_runtime(settings.get("device"))
+    events.phase("import", "end")
+
+    load = load_gguf if job["model"]["format"] == "gguf" else load_folder
+    events.phase("weights", "begin")
+    loaded = load(mlx, job["model"], settings.get("dtype"))
+    mlx.mx.eval(loaded.model.parameters())
+    events.phase("weights", "end")
+
+    events.phase("tokenizer", "begin")
+    tokenizer = loaded.tokenizer()
+    text = test["prompt"] if test["raw"] else tokenizer.render(test["prompt"])
+    ids = tokenizer.encode(text, test["raw"])
+    if not ids:
+        raise WorkerError("refused", "the prompt is empty: it has no token to begin with")
+    events.phase("tokenizer", "end")
+    events.phase("ready", "end")
+    used = settings_used(mlx, loaded, settings)
+    events.send("settings", values={**used, **test["sampling"]})
+    events.send("prompt", ids=ids, count=len(ids), text=text)
+
+    cache = mlx.make_prompt_cache(loaded.model)
+    generation = generate(mlx, loaded.model, ids, test, settings, cache)
+    shown, reason = events.generation(generation, tokenizer.end_ids.__contains__, test)
+
+    events.send("text", text=tokenizer.decode(shown))
+    events.send("settings", values={"kv_type": kv_type(cache)})
+    report(events, generation.last)
+    return reason
+
+
+def settings_used(mlx: Mlx, loaded: Loaded, settings: dict[str, Any]) -> dict[str, str | int | bool | None]:
+    """Settings that the run uses, MLX's own defaults included."""
+    return {
+        "device": mlx.device,
+        "dtype": loaded.dtype,
+        "weights": loaded.weights,
+        "threads": "MLX has no setting for them" if mlx.device == "cpu" else None,
+        "compile": mlx.device != "cpu",
+        "prefill_step": settings.get("prefill_step") or 2048,
+        "kv_bits": settings.get("kv_bits"),
+        "mmap": False,
+        "prefix_cache": False,
+        "warm_up": False,
+        "loop": "mlx_lm.stream_generate",
+        "mlx": installed_version("mlx"),
+    }

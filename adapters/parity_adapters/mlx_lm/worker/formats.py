@@ -1,0 +1,59 @@
+"""What can be read from a GGUF file: architectures, tensor types and pre-tokenizers. Plain data, the adapter's too."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+ARCHITECTURES = ("llama", "qwen3")
+"""GGUF architectures whose tensors this worker can place in mlx-lm's model of the same name."""
+
+AS_STORED = frozenset({"F32", "F16", "Q4_0", "Q4_1", "Q8_0"})
+"""Tensor types that MLX's reader of GGUF files keeps without loss."""
+
+REPACKED = frozenset({"Q4_K"})
+"""Types that this worker reads itself: the scales of Q4_K's sub-blocks multiplied out, its 4 bits as they are."""
+
+DEQUANTISED = frozenset({"BF16", "Q6_K"})
+"""Types that MLX's reader turns into float16."""
+
+READ_TYPES = AS_STORED | REPACKED | DEQUANTISED
+
+BLOCK_SIZE = 32
+"""Weights that share a scale in Q4_0, Q4_1, Q8_0 and a sub-block of Q4_K."""
+
+GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)"
+CONTRACTIONS = r"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])"
+WORDS = r"[^\r\n\p{L}\p{N}]?\p{L}+"
+REST = r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+# A new word begins where an ASCII capital follows an ASCII small letter; other letters count as both.
+CASED = (
+    rf"[^\r\n\p{{L}}\p{{N}}]?((?=[\p{{L}}])([^a-z]))*((?=[\p{{L}}])([^A-Z]))+{CONTRACTIONS}?"
+    rf"|[^\r\n\p{{L}}\p{{N}}]?((?=[\p{{L}}])([^a-z]))+((?=[\p{{L}}])([^A-Z]))*{CONTRACTIONS}?"
+)
+CASED_REST = r" ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+
+
+class PreTokenizer(NamedTuple):
+    """How text is cut before merging, and what a vocabulary of that name implies."""
+
+    patterns: tuple[str, ...]
+    ignore_merges: bool = False
+    add_bos: bool = False
+
+
+QWEN2 = PreTokenizer((rf"{CONTRACTIONS}|{WORDS}|\p{{N}}|{REST}",))
+DBRX = PreTokenizer((rf"{CONTRACTIONS}|{WORDS}|\p{{N}}{{1,3}}|{REST}",))
+LLAMA3 = DBRX._replace(ignore_merges=True, add_bos=True)
+PRE_TOKENIZERS = {
+    "default": PreTokenizer((r"[\p{P}\$\+<=>\^~\|]+", GPT2, r"\p{N}+", r"[0-9][0-9][0-9]")),
+    "gpt-2": PreTokenizer((GPT2,)),
+    "smollm": PreTokenizer((r"\p{N}", GPT2)),
+    "qwen2": QWEN2,
+    "deepseek-r1-qwen": QWEN2,
+    "dbrx": DBRX,
+    "llama3": LLAMA3,
+    "llama-v3": LLAMA3,
+    "llama-bpe": LLAMA3,
+    "gpt-4o": PreTokenizer((rf"{CASED}|\p{{N}}{{1,3}}|{CASED_REST}",)),
+}
+"""By `tokenizer.ggml.pre`. The patterns are llama.cpp's (llama-vocab.cpp), which the name in the file stands for."""

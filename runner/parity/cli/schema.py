@@ -1,0 +1,16 @@
+"""`parity schema`"""
+
+from typing import Annotated
+
+import typer
+
+from parity.cli.common import emit
+
+
+def schema(
+    what: Annotated[str, typer.Argument(metavar="NAME", help="config, events, report, results or run")] = "config",
+) -> None:
+    """Print the JSON Schema of a config, of the event protocol, or of a run's files."""
+    from parity.cli.schemas import schema_of
+
+    emit(schema_of(what))

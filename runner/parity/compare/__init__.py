@@ -1,0 +1,13 @@
+"""From trials to summaries and comparisons, by the strictest definition that both sides have. Pure.
+
+`ratio`, `difference` and `agreement` hold what each scale of a metric needs: the centre of one side's values, and the
+comparison of two sides' values of the same rounds.
+"""
+
+from parity.compare.comparing import compare
+from parity.compare.doubt import doubt
+from parity.compare.measured import Measured
+from parity.compare.scales import centre_of
+from parity.compare.summary import summarise
+
+__all__ = ["Measured", "centre_of", "compare", "doubt", "summarise"]

@@ -1,0 +1,77 @@
+"""Two sides compared: over the rounds in which both have a value by one definition, if they ran the same."""
+
+from collections.abc import Iterator, Sequence
+
+from parity.compare.doubt import doubt
+from parity.compare.measured import Measured
+from parity.compare.scales import compare_on
+from parity.reading.dictionary import METRICS
+from parity.reading.identity import conflict
+from parity.records import Cell, Comparison
+
+
+def compare(measured: Measured, cells: Sequence[Cell], baseline: str) -> Iterator[Comparison]:
+    """Every implementation's cell compared with the baseline's, in every metric."""
+    for cell in cells:
+        model, test, runtime = cell
+        if runtime != baseline:
+            for metric in METRICS:
+                yield _compare_metric(measured, cell, (model, test, baseline), metric)
+
+
+def _compare_metric(measured: Measured, cell: Cell, base: Cell, metric: str) -> Comparison:
+    model, test, runtime = cell
+    spec = METRICS[metric]
+    blank = Comparison(
+        model=model, test=test, runtime=runtime, baseline=base[2], metric=metric, unit=spec.unit, scale=spec.scale
+    )
+    for side in (base, cell):
+        if not any(measured.values(side, metric, d) for d in measured.definitions(side, metric)):
+            return blank.but(reason=f"{side[2]}: {measured.reason(side, metric)}")
+    definition = _common_definition(measured, metric, base, cell)
+    if definition is None:
+        ours, theirs = (
+            ", ".join(d for d in measured.definitions(c, metric) if measured.values(c, metric, d)) for c in (cell, base)
+        )
+        reason = f"no definition in common ({base[2]}: {theirs}; {runtime}: {ours})"
+        return blank.but(reason=reason, comparable=False)
+    theirs_by_round, ours_by_round = (measured.values(c, metric, definition) for c in (base, cell))
+    rounds = sorted(theirs_by_round.keys() & ours_by_round.keys())
+    blank = blank.but(definition=definition, rounds=len(rounds))
+    if clash := _clash(measured, metric, base, cell, rounds):
+        return blank.but(reason=clash, comparable=False)
+    compared = compare_on(
+        spec.scale,
+        [v for r in rounds if (v := ours_by_round[r].value) is not None],
+        [v for r in rounds if (v := theirs_by_round[r].value) is not None],
+    )
+    doubts = (doubt(measured, c, metric, definition) for c in (base, cell)) if compared.reason is None else ()
+    return blank.but(
+        difference=compared.difference,
+        ratio=compared.ratio,
+        agreement=compared.agreement,
+        interval=compared.interval,
+        reason=compared.reason,
+        doubt=next(filter(None, doubts), None),
+    )
+
+
+def _common_definition(measured: Measured, metric: str, base: Cell, cell: Cell) -> str | None:
+    """The strictest definition by which both sides have a value in the same round."""
+    for definition in measured.definitions(base, metric):
+        if measured.values(base, metric, definition).keys() & measured.values(cell, metric, definition).keys():
+            return definition
+    return None
+
+
+def _clash(measured: Measured, metric: str, base: Cell, cell: Cell, rounds: Sequence[int]) -> str | None:
+    """The first reason, in any round, why the two sides did not run the same."""
+    sides = [{trial.round: trial.identity for trial in measured.trials(c)} for c in (base, cell)]
+    for number in rounds:
+        one, other = sides[0][number], sides[1][number]
+        if one is None or other is None:
+            return "it is not known what a side ran"
+        reason = conflict(metric, one, other)
+        if reason is not None:
+            return reason
+    return None

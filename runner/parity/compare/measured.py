@@ -1,0 +1,59 @@
+"""The trials of a run that measurements are taken from."""
+
+from collections.abc import Mapping, Sequence
+
+from parity.reading.dictionary import strictness
+from parity.records import Cell, Measurement, NotRun, Trial
+
+
+class Measured:
+    """The measured trials of a run that succeeded, looked up by cell, metric, definition and round."""
+
+    def __init__(self, trials: Sequence[Trial], not_run: Mapping[Cell, NotRun] | None = None) -> None:
+        self._not_run = not_run or {}
+        self._cells: dict[Cell, list[Trial]] = {}
+        for trial in trials:
+            if not trial.warmup and trial.kind == "full":
+                self._cells.setdefault((trial.model, trial.test, trial.runtime), []).append(trial)
+
+    @property
+    def cells(self) -> Sequence[Cell]:
+        return list(self._cells)
+
+    def trials(self, cell: Cell) -> Sequence[Trial]:
+        """The successful trials of a cell, by round."""
+        return [trial for trial in self._cells.get(cell, ()) if trial.failure is None]
+
+    def failed(self, cell: Cell) -> int:
+        """How many measured trials of a cell failed."""
+        return sum(trial.failure is not None for trial in self._cells.get(cell, ()))
+
+    def definitions(self, cell: Cell, metric: str) -> list[str]:
+        """Definitions by which any trial of the cell measured the metric or says why not, strictest first."""
+        seen = {m.definition: None for trial in self.trials(cell) for m in trial.measurements if m.metric == metric}
+        return sorted(seen, key=lambda definition: strictness(metric, definition))
+
+    def values(self, cell: Cell, metric: str, definition: str) -> dict[int, Measurement]:
+        """Round → the measurement with a value."""
+        return {
+            trial.round: m
+            for trial in self.trials(cell)
+            for m in trial.measurements
+            if m.metric == metric and m.definition == definition and m.value is not None
+        }
+
+    def reason(self, cell: Cell, metric: str, definition: str | None = None) -> str:
+        """Why a cell has no value of a metric; by `definition` where that one gave a reason."""
+        if not self.trials(cell):
+            entry = self._not_run.get(cell)
+            if entry is not None and entry.kind != "interrupted":
+                return f"{entry.kind}: {entry.reason}"
+            failed = self.failed(cell)
+            return f"all {failed} trials failed" if failed else "no trial ran"
+        reasons = {
+            m.definition: m.reason
+            for trial in reversed(self.trials(cell))
+            for m in trial.measurements
+            if m.metric == metric and m.reason is not None
+        }
+        return reasons.get(definition or "") or next(iter(reasons.values()), "the runtime does not show it")

@@ -1,0 +1,58 @@
+"""One side's values over the rounds."""
+
+from collections.abc import Iterator, Sequence
+
+from parity.compare.compared import interval_of
+from parity.compare.measured import Measured
+from parity.compare.scales import centre_of
+from parity.reading.dictionary import METRICS
+from parity.records import Cell, Measurement, Summary
+
+
+def summarise(measured: Measured, cells: Sequence[Cell]) -> Iterator[Summary]:
+    """One summary for every metric and definition of every planned cell; one with a reason where there is none."""
+    for cell in cells:
+        for metric in METRICS:
+            found = False
+            for definition in measured.definitions(cell, metric):
+                values = measured.values(cell, metric, definition)
+                if values:
+                    found = True
+                    yield _summary(cell, metric, list(values.values()))
+            if not found:
+                yield _missing(cell, metric, measured.reason(cell, metric))
+
+
+def _summary(cell: Cell, metric: str, measurements: Sequence[Measurement]) -> Summary:
+    values = tuple(m.value for m in measurements if m.value is not None)
+    model, test, runtime = cell
+    first, centre = measurements[0], centre_of(METRICS[metric].scale, values)
+    blank = Summary(
+        model=model,
+        test=test,
+        runtime=runtime,
+        metric=metric,
+        unit=first.unit,
+        definition=first.definition,
+        provenance=first.provenance,
+        values=values,
+        note=first.note,
+    )
+    if isinstance(centre, str):
+        return blank.but(reason=centre)
+    return blank.but(centre=centre.centre, interval=interval_of(centre))
+
+
+def _missing(cell: Cell, metric: str, reason: str) -> Summary:
+    model, test, runtime = cell
+    spec = METRICS[metric]
+    return Summary(
+        model=model,
+        test=test,
+        runtime=runtime,
+        metric=metric,
+        unit=spec.unit,
+        definition=spec.definitions[0].id,
+        provenance="observed",
+        reason=reason,
+    )

@@ -1,0 +1,210 @@
+"""What all kinds of gate share: their keys, the evidence that they read, and how an interval is judged."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from parity import stats
+from parity.compare import Measured, doubt
+from parity.errors import Problem, unknown_names
+from parity.reading.dictionary import METRICS, REPORTED, only_a_bound
+from parity.records import Cell, Comparison, Interval, Name, NotRun, Record, Trial, VerdictKind
+from parity.units import format_value
+
+NOT_RUN_WORDS = {
+    "unavailable": "{runtime} is unavailable: {reason}",
+    "build": "the build of {runtime} failed: {reason}",
+    "given up": "{runtime} was given up: {reason}",
+}
+"""Kind of `NotRun` → how a verdict says it. An interrupted cell is not here: the trials that ran are judged."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What verdicts rest on. `devices`: runtime → its device, where it is known. `unset`: runtimes that are not set
+    here. `not_run`: cells of which not
+    all planned trials ran, with the reason."""
+
+    baseline: str
+    trials: Sequence[Trial]
+    comparisons: Sequence[Comparison]
+    platform: str
+    devices: Mapping[str, str]
+    unset: frozenset[str] = frozenset()
+    not_run: Mapping[Cell, NotRun] = field(default_factory=dict)
+    measured: Measured = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "measured", Measured(self.trials, self.not_run))
+
+    def of(self, cell: Cell) -> list[Trial]:
+        """All trials of a cell, warm-up included."""
+        return [t for t in self.trials if (t.model, t.test, t.runtime) == cell]
+
+    def comparison(self, cell: Cell, metric: str) -> Comparison | None:
+        return next((c for c in self.comparisons if (c.model, c.test, c.runtime) == cell and c.metric == metric), None)
+
+    def good_rounds(self, cell: Cell) -> set[int]:
+        """The measured rounds in which the cell's trial gave a result."""
+        return {trial.round for trial in self.measured.trials(cell)}
+
+    def missing(self, cell: Cell) -> str | None:
+        """Why a cell as a whole can't be judged: it was unavailable, its build failed, or it was given up."""
+        entry = self.not_run.get(cell)
+        if entry is None or entry.kind not in NOT_RUN_WORDS:
+            return None
+        return NOT_RUN_WORDS[entry.kind].format(runtime=entry.runtime, reason=entry.reason)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A verdict before it is tied to its gate and cell. `failed_side`: which way a speed gate failed."""
+
+    verdict: VerdictKind
+    sentence: str
+    value: float | None = None
+    interval: Interval | None = None
+    failed_side: Literal["slow", "fast"] | None = None
+
+
+class When(Record):
+    """Where a gate applies. Everywhere else its verdict is NOT APPLICABLE."""
+
+    platform: Literal["linux", "darwin"] | None = Field(default=None, description="operating system")
+    device: str | None = Field(
+        default=None,
+        min_length=1,
+        description="a word in the device that the runtime reports, such as `cpu`, `metal` or `cuda`",
+    )
+
+
+class GateBase(Record):
+    """A condition that a run must meet. Every gate has these keys; `kind` decides what it checks and adds more."""
+
+    compares: ClassVar[bool] = False
+    """Whether the gate compares a runtime with the baseline."""
+
+    name: Name = Field(description="the gate's name in verdicts and in `[report]`")
+    runtimes: tuple[str, ...] | None = Field(
+        default=None, min_length=1, description="the runtimes to judge; by default every runtime but the baseline"
+    )
+    tests: tuple[str, ...] | None = Field(default=None, min_length=1, description="the tests to judge; by default all")
+    required: bool = Field(
+        default=True,
+        description="`false` makes the gate advice: its verdict is shown, but does not change the exit code",
+    )
+    when: When | None = Field(
+        default=None, description="the platform or device on which the gate applies; by default it always applies"
+    )
+
+    @property
+    def judged_metric(self) -> str | None:
+        """The metric that the gate reads; None for one that reads how trials ended."""
+        return None
+
+    def cells(self, cell: Cell, baseline: str) -> tuple[Cell, ...]:
+        """The cells whose trials decide a verdict on `cell`: the baseline's first, for a gate that compares."""
+        return ((*cell[:2], baseline), cell) if self.compares else (cell,)
+
+    def problems(self, baseline: str) -> Iterator[Problem]:
+        """The problems of a gate of which every single key is valid. The config checks names of runtimes and tests."""
+        yield from ()
+
+    def judge(self, cell: Cell, evidence: Evidence) -> Judgement:
+        """The verdict on a cell. NOT RUN where a cell that the gate reads could not be run."""
+        for read in self.cells(cell, evidence.baseline):
+            if reason := evidence.missing(read):
+                return Judgement("NOT RUN", reason)
+        return self.judge_trials(cell, evidence)
+
+    @abstractmethod
+    def judge_trials(self, cell: Cell, evidence: Evidence) -> Judgement:
+        """The verdict on a cell whose trials ran."""
+
+
+class MetricGate(GateBase):
+    """What every gate on a metric has."""
+
+    metric: str = Field(description="the name of a metric, such as `gen_tps`")
+
+    @property
+    def judged_metric(self) -> str:
+        return self.metric
+
+    def problems(self, baseline: str) -> Iterator[Problem]:
+        yield from unknown_names(f"gates.{self.name}.metric", [self.metric], tuple(METRICS))
+
+
+def crossed_bounds(at: str, bounds: Mapping[str, float | None]) -> Iterator[Problem]:
+    """Complains where neither of two bounds is given, or where the lower one is above the upper one."""
+    (low_key, low), (high_key, high) = bounds.items()
+    if low is None and high is None:
+        yield Problem(at, "has no bound", f"give `{low_key}`, `{high_key}` or both")
+    if low is not None and high is not None and low > high:
+        yield Problem(
+            f"{at}.{low_key}", f"{low:g} is above {high_key} = {high:g}", "nothing can pass: swap or fix them"
+        )
+
+
+def strictest(metric: str, cell: Cell, evidence: Evidence) -> list[float] | Judgement:
+    """A cell's values by its strictest definition; a judgement with the reason where there are none.
+
+    A figure that the runtime reports about itself is no evidence, and neither is a value that is only a bound."""
+    measured = evidence.measured
+    for definition in measured.definitions(cell, metric):
+        if definition.startswith(REPORTED) or only_a_bound(metric, definition):
+            continue
+        values = [m.value for m in measured.values(cell, metric, definition).values() if m.value is not None]
+        good = len(evidence.good_rounds(cell))
+        if values and len(values) < good:
+            return Judgement("INCONCLUSIVE", f"{metric} was measured in only {len(values)} of {good} successful rounds")
+        if values and (doubted := doubt(measured, cell, metric, definition)) is not None:
+            return Judgement("INCONCLUSIVE", f"{metric}: {doubted}")
+        if values:
+            return values
+    unfit = [d for d in measured.definitions(cell, metric) if measured.values(cell, metric, d)]
+    if unfit:
+        return Judgement("NOT COMPARABLE", f"{metric} was only measured by {unfit[0]}, which no gate accepts")
+    return Judgement("NOT RUN", f"{metric}: {measured.reason(cell, metric)}")
+
+
+def asked(low: float | None, high: float | None, show: Callable[[float], str]) -> str:
+    """`at least 1 and at most 2`."""
+    parts = [
+        f"at least {show(low)}" if low is not None else "",
+        f"at most {show(high)}" if high is not None else "",
+    ]
+    return " and ".join(part for part in parts if part)
+
+
+def within(
+    estimate: stats.Estimate, low: float | None, high: float | None, measured: str, required: str, unit: str
+) -> Judgement:
+    """PASS when the whole interval lies within the bounds, FAIL when it lies wholly outside one of them."""
+    if estimate.low is None or estimate.high is None:
+        sentence = f"{measured}, required: {required}; one round gives no interval"
+        return Judgement("INCONCLUSIVE", sentence, estimate.centre)
+    interval = Interval(low=estimate.low, high=estimate.high, confidence=stats.CONFIDENCE)
+    sentence = f"{measured} [{_show(estimate.low, unit)}, {_show(estimate.high, unit)}], required: {required}"
+    if (low is not None and estimate.high < low) or (high is not None and estimate.low > high):
+        return Judgement("FAIL", sentence, estimate.centre, interval)
+    if (low is None or estimate.low >= low) and (high is None or estimate.high <= high):
+        return Judgement("PASS", sentence, estimate.centre, interval)
+    return Judgement("INCONCLUSIVE", sentence, estimate.centre, interval)
+
+
+def _show(value: float, unit: str) -> str:
+    if unit == "%":
+        return f"{value:.1%}"
+    return f"{value:.3g}" if unit == "×" else format_value(value, unit)
+
+
+def side(metric: str, value: float, limit: float) -> Literal["slow", "fast"] | None:
+    """On which side of `limit` a time or a rate lies; None for what is no speed."""
+    spec = METRICS[metric]
+    if spec.unit not in ("s", "token/s") or spec.better is None or value == limit:
+        return None
+    return "fast" if (value > limit) == (spec.better == "higher") else "slow"

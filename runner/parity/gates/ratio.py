@@ -1,0 +1,81 @@
+"""`kind = "ratio"`: a metric of an implementation divided by the baseline's."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from parity import stats
+from parity.errors import Problem
+from parity.gates.base import Evidence, Judgement, MetricGate, asked, crossed_bounds, side, within
+from parity.reading.dictionary import METRICS, REPORTED, only_a_bound
+from parity.records import Cell, Comparison
+
+
+class RatioGate(MetricGate):
+    """`kind = "ratio"`: a metric of the implementation, divided by the baseline's, lies within bounds. Give one bound
+    or both."""
+
+    compares: ClassVar[bool] = True
+
+    kind: Literal["ratio"]
+    min_ratio: float | None = Field(default=None, gt=0, description="the lowest ratio allowed")
+    max_ratio: float | None = Field(default=None, gt=0, description="the highest ratio allowed")
+
+    def problems(self, baseline: str) -> Iterator[Problem]:
+        at = f"gates.{self.name}"
+        yield from super().problems(baseline)
+        if self.metric in METRICS and METRICS[self.metric].scale != "ratio":
+            yield Problem(
+                f"{at}.metric",
+                f"{self.metric!r} is a count, and counts have no ratio",
+                "choose a rate, a time or a size, such as 'gen_tps', or use a different kind of gate",
+            )
+        if baseline in (self.runtimes or ()):
+            yield Problem(
+                f"{at}.runtimes", f"{baseline!r} is the baseline", "name an implementation: a ratio needs one"
+            )
+        yield from crossed_bounds(at, {"min_ratio": self.min_ratio, "max_ratio": self.max_ratio})
+
+    def judge_trials(self, cell: Cell, evidence: Evidence) -> Judgement:
+        comparison = evidence.comparison(cell, self.metric)
+        if comparison is None:
+            return Judgement("NOT RUN", f"{self.metric} was not compared")
+        definition = comparison.definition or ""
+        if not comparison.comparable:
+            return Judgement("NOT COMPARABLE", f"{self.metric}: {comparison.reason}")
+        if bound := only_a_bound(self.metric, definition):
+            article = "an" if bound == "upper" else "a"
+            return Judgement("NOT COMPARABLE", f"{self.metric}: {definition} gives only {article} {bound} bound")
+        if comparison.ratio is None:
+            return Judgement("NOT RUN", f"{self.metric}: {comparison.reason}")
+        if missing := _missing_rounds(comparison, cell, evidence):
+            return Judgement("INCONCLUSIVE", missing)
+        if comparison.doubt is not None:
+            return Judgement("INCONCLUSIVE", f"{self.metric}: {comparison.doubt}")
+        interval = comparison.interval
+        low, high = (interval.low, interval.high) if interval else (None, None)
+        estimate = stats.Estimate(comparison.ratio, low, high)
+        required = asked(self.min_ratio, self.max_ratio, lambda bound: f"{bound:g}×")
+        own = " (self-reported by both runtimes)" if definition.startswith(REPORTED) else ""
+        measured = f"{self.metric}{own} is {estimate.centre:.3g}× that of {comparison.baseline}"
+        judgement = within(estimate, self.min_ratio, self.max_ratio, measured, required, "×")
+        failed_side = side(self.metric, estimate.centre, 1) if judgement.verdict == "FAIL" else None
+        return replace(judgement, failed_side=failed_side)
+
+
+def _missing_rounds(comparison: Comparison, cell: Cell, evidence: Evidence) -> str | None:
+    """Says which successful rounds are in no ratio, and why: what is left out may be what would have failed."""
+    base = (*cell[:2], comparison.baseline)
+    good = evidence.good_rounds(cell) & evidence.good_rounds(base)
+    if comparison.definition is None or comparison.rounds >= len(good):
+        return None
+    metric, definition = comparison.metric, comparison.definition
+    reasons = [
+        f"{runtime_cell[2]}: {evidence.measured.reason(runtime_cell, metric, definition)}"
+        for runtime_cell in (base, cell)
+        if good - evidence.measured.values(runtime_cell, metric, definition).keys()
+    ]
+    measured = f"{metric} by {definition} was measured in only {comparison.rounds} of {len(good)} successful rounds"
+    return f"{measured} ({'; '.join(reasons)})"

@@ -1,0 +1,105 @@
+"""From the facts and trials of a run to its report. Pure: the same input gives the same report."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from parity.adapter import Availability
+from parity.compare import Measured, compare, summarise
+from parity.config import LoadedConfig, test_spec
+from parity.gates import Evidence
+from parity.judging.exit import exit_of
+from parity.judging.settings import settings_of
+from parity.judging.verdict import verdicts
+from parity.judging.warnings import budgets_of, trial_warnings
+from parity.reading.metrics.two_budgets import with_two_budgets
+from parity.records import Cell, ModelFacts, NotRun, Report, RuntimeReport, Scalar, Trial
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What a report says of a run beyond its trials.
+
+    `started`: ISO 8601, UTC. `runtimes`: every runtime that is set → whether it could be used. `cells`: those
+    that the config asks for. `not_run`: those of which not all trials ran.
+    `spawned`: how many trials got a process."""
+
+    name: str
+    started: str
+    parity_version: str
+    loaded: LoadedConfig
+    models: tuple[ModelFacts, ...]
+    machine: Mapping[str, Scalar]
+    runtimes: Mapping[str, Availability]
+    cells: tuple[Cell, ...]
+    not_run: tuple[NotRun, ...]
+    spawned: int
+    interrupted: bool
+
+
+def judge(facts: RunFacts, trials: Sequence[Trial]) -> Report:
+    """Everything that is computed from a run: summaries, comparisons, verdicts, warnings and the exit code."""
+    config = facts.loaded.config
+    budgets = budgets_of(config)
+    trials = with_two_budgets(trials, budgets)
+    not_run = {(entry.model, entry.test, entry.runtime): entry for entry in facts.not_run}
+    measured = Measured(trials, not_run)
+    cells = _in_order_of_config(facts.loaded, facts.cells)
+    comparisons = tuple(compare(measured, cells, config.baseline))
+    runtimes = tuple(_runtime_report(facts, name, trials) for name in config.runtimes)
+    evidence = Evidence(
+        baseline=config.baseline,
+        trials=trials,
+        comparisons=comparisons,
+        platform=str(facts.machine["platform"]),
+        devices={runtime.name: runtime.device for runtime in runtimes if runtime.device is not None},
+        unset=frozenset(facts.loaded.not_set),
+        not_run=not_run,
+    )
+    judged = tuple(verdicts(config, evidence))
+    return Report(
+        run=facts.name,
+        name=config.name,
+        started=facts.started,
+        parity_version=facts.parity_version,
+        config_sha256=facts.loaded.sha256,
+        baseline=config.baseline,
+        interrupted=facts.interrupted,
+        machine=dict(facts.machine),
+        models=facts.models,
+        tests=tuple(test_spec(facts.loaded, test) for test in config.tests),
+        runtimes=runtimes,
+        trials=trials,
+        not_run=facts.not_run,
+        summaries=tuple(summarise(measured, cells)),
+        comparisons=comparisons,
+        verdicts=judged,
+        warnings=tuple(trial_warnings(config, trials, budgets)),
+        page=config.report,
+        exit=exit_of(evidence, judged, interrupted=facts.interrupted, started=facts.spawned),
+    )
+
+
+def _runtime_report(facts: RunFacts, name: str, trials: Sequence[Trial]) -> RuntimeReport:
+    config, found = facts.loaded.config, facts.runtimes.get(name)
+    settings = settings_of(trials, name)
+    device = settings.get("device") or (found.device if found else None)
+    return RuntimeReport(
+        name=name,
+        title=config.runtime_title(name),
+        adapter=config.runtimes[name].adapter,
+        role="baseline" if name == config.baseline else "implementation",
+        status="not set" if found is None else "ready" if found.ready else "unavailable",
+        version=found.version if found else None,
+        checkout=found.checkout if found else None,
+        device=str(device) if device is not None else None,
+        reason=found.reason if found else facts.loaded.why_not_set(name),
+        remedy=found.remedy if found else None,
+        settings=settings,
+    )
+
+
+def _in_order_of_config(loaded: LoadedConfig, cells: Iterable[Cell]) -> list[Cell]:
+    config = loaded.config
+    models, tests = [m.name for m in config.models], [t.name for t in config.tests]
+    runtimes = list(config.runtimes)
+    return sorted(cells, key=lambda cell: (models.index(cell[0]), tests.index(cell[1]), runtimes.index(cell[2])))

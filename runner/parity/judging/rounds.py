@@ -1,0 +1,15 @@
+"""How rounds are named in a sentence."""
+
+from collections.abc import Sequence
+
+from parity.records import Trial
+
+
+def rounds_of(trials: Sequence[Trial]) -> str:
+    """`warm-up round 1 and rounds 2, 3`."""
+    named = []
+    for word, warmup in (("warm-up round", True), ("round", False)):
+        rounds = list(dict.fromkeys(str(trial.round) for trial in trials if trial.warmup == warmup))
+        if rounds:
+            named.append(f"{word}{'s' if len(rounds) > 1 else ''} {', '.join(rounds)}")
+    return " and ".join(named)

@@ -1,0 +1,95 @@
+"""The prompt: its length, the time to the first token, and the rate of prefill."""
+
+from collections.abc import Iterator
+
+from parity.reading.metrics.spec import Definition, MetricSpec, token_stamps
+from parity.reading.timeline import Timeline
+from parity.records import Measurement
+
+PREFILL_BEGINS = "the start of prefill"
+
+PREFILL_SHORT_BUDGET = Definition(
+    "prefill-short-budget",
+    "P ÷ (T₁ − (N₁ − 1) ÷ gen_tps) of the shorter of two budgets; it includes the program's fixed work after the start "
+    "mark, so it is a lower bound",
+    bound="lower",
+)
+FIRST_CHUNK = Definition(
+    "first-chunk",
+    "from the start of prefill to the first visible text, which the program may have held back: an upper bound",
+    bound="upper",
+)
+
+PROMPT_TPS = MetricSpec(
+    name="prompt_tps",
+    title="Prompt Processing",
+    unit="token/s",
+    better="higher",
+    meaning="P ÷ (t1 − t0), the first forward pass of a fresh process",
+    definitions=(
+        token_stamps("P divided by the time from the start of prefill to the stamp of the first token"),
+        PREFILL_SHORT_BUDGET,
+    ),
+    scale="ratio",
+    shown="headline",
+    depends_on_prompt=True,
+    depends_on_count=False,
+)
+TTFT = MetricSpec(
+    name="ttft_s",
+    title="First Token Latency",
+    unit="s",
+    better="lower",
+    meaning="time to first token (TTFT), t1 − t0",
+    definitions=(
+        token_stamps("from the start of prefill to the stamp of the first token"),
+        Definition("first-token-mark", "from the start of prefill to the program's own mark of the first token"),
+        FIRST_CHUNK,
+    ),
+    scale="ratio",
+    shown="always",
+    depends_on_prompt=True,
+    depends_on_count=False,
+)
+PROMPT_TOKENS = MetricSpec(
+    name="prompt_tokens",
+    title="Prompt Tokens",
+    unit="tokens",
+    better=None,
+    meaning="P, as the runtime tokenised the prompt",
+    definitions=(
+        Definition("prompt-ids", "number of token ids of the prompt"),
+        Definition("prompt-count", "the number that the runtime reported, without the ids"),
+    ),
+    scale="difference",
+    shown="measured",
+    depends_on_prompt=True,
+    depends_on_count=False,
+)
+METRICS = (PROMPT_TPS, TTFT, PROMPT_TOKENS)
+
+
+def measure(timeline: Timeline) -> Iterator[Measurement]:
+    """Latency, rate and length of one trial's prompt; of a program that shows text only, the latency of its text."""
+    tokens = timeline.tokens
+    t0, t1 = timeline.phase("prefill", "begin"), tokens[0].t_ns if tokens else None
+    first = TTFT.span("token-stamps", t0, t1, PREFILL_BEGINS, "a first token")
+    yield first
+    marked = timeline.phase("prefill", "end")
+    if not tokens and marked is not None:
+        yield TTFT.span("first-token-mark", t0, marked, PREFILL_BEGINS, "the mark of the first token")
+    if not tokens and timeline.chunks:
+        yield TTFT.span(FIRST_CHUNK.id, t0, timeline.chunks[0].t_ns, PREFILL_BEGINS, "a first text")
+    count = timeline.prompt_tokens
+    if count is None:
+        yield PROMPT_TOKENS.absent("the runtime did not show the tokens of its prompt", "prompt-ids")
+        yield PROMPT_TPS.absent("the number of prompt tokens is not known", "token-stamps")
+        return
+    shown = timeline.prompt is not None and timeline.prompt.ids is not None
+    yield PROMPT_TOKENS.value(count, "prompt-ids" if shown else "prompt-count")
+    if first.value is None:
+        yield PROMPT_TPS.absent(first.reason or "", "token-stamps")
+    elif count == 0:
+        yield PROMPT_TPS.absent("the prompt has no tokens", "token-stamps")
+    else:
+        yield PROMPT_TPS.value(count / first.value, "token-stamps", "derived")

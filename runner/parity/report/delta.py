@@ -1,0 +1,181 @@
+"""The delta table of one pair: an implementation beside the baseline, a row a metric."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from parity.reading.dictionary import METRICS, only_a_bound
+from parity.records import Comparison, Interval, Summary
+from parity.report.index import CellResults, Pair, metric_order, metric_title
+from parity.report.view import Marked, Table
+from parity.units import format_delta, format_difference, format_ratio, format_value
+
+HEADLINE = tuple(name for name, spec in METRICS.items() if spec.shown == "headline")
+"""Metrics that the owner's table consists of."""
+
+ALWAYS = (*HEADLINE, *(name for name, spec in METRICS.items() if spec.shown == "always"))
+"""Metrics whose rows are there even where no runtime has them."""
+
+MISSING = "—"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A value as it is written, or `—`; `notes` become footnotes. `definition`: how it was measured."""
+
+    text: str
+    notes: tuple[str, ...] = ()
+    definition: str | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One metric: the baseline's entry, then implementation and delta where there is an implementation."""
+
+    metric: str
+    title: str
+    baseline: Entry
+    implementation: Entry | None = None
+    delta: Entry | None = None
+
+    @property
+    def entries(self) -> list[Entry]:
+        return [entry for entry in (self.baseline, self.implementation, self.delta) if entry is not None]
+
+    @property
+    def is_empty(self) -> bool:
+        """No side has a value."""
+        return all(e.text == MISSING for e in (self.baseline, self.implementation) if e is not None)
+
+    @property
+    def may_be_left_out(self) -> bool:
+        return self.metric not in ALWAYS
+
+
+def delta_rows(pair: Pair) -> list[Row]:
+    """A row for each of `ALWAYS`, then for each further metric of which either side has a record; a metric that is a
+    share of another one comes right beneath it, once a side has it."""
+    summaries = [summary for side in pair.sides for summary in side.summaries]
+    known = {s.metric for s in summaries} | set(pair.implementation.comparisons if pair.implementation else ())
+    measured = {s.metric for s in summaries if s.centre is not None}
+    leading: list[str] = []
+    for metric in ALWAYS:
+        part = METRICS[metric].part
+        leading += [metric] if part is None or part not in measured else [metric, part]
+    return [delta_row(pair, metric) for metric in (*leading, *sorted(known - set(leading), key=metric_order))]
+
+
+def delta_row(pair: Pair, metric: str) -> Row:
+    """One metric of both sides by their comparison's definition; without one, each by its strictest."""
+    comparison = pair.implementation.comparisons.get(metric) if pair.implementation else None
+    definition = comparison.definition if comparison else None
+    entries = [value_entry(side, side.summary(metric, definition)) for side in pair.sides]
+    if len({entry.definition for entry in entries} - {None}) > 1:
+        entries = [_with_definition(entry) for entry in entries]
+    title = metric_title(metric)
+    if pair.implementation is None:
+        return Row(metric, title, entries[0])
+    delta = delta_entry(comparison, metric)
+    if delta.text == MISSING and any(entry.text == MISSING for entry in entries):
+        delta = Entry(MISSING)
+    return Row(metric, title, entries[0], entries[1], delta)
+
+
+def headline_row(pair: Pair, metric: str) -> Row:
+    """The page has no row for a share of a metric, so that it is a note on the metric's own."""
+    row = delta_row(pair, metric)
+    baseline = _with_share(row.baseline, pair.baseline, metric)
+    if pair.implementation is None or row.implementation is None:
+        return replace(row, baseline=baseline)
+    return replace(row, baseline=baseline, implementation=_with_share(row.implementation, pair.implementation, metric))
+
+
+def value_entry(side: CellResults, summary: Summary | None) -> Entry:
+    """A cell's value, or `—` with the reason."""
+    if summary is None or summary.centre is None:
+        return Entry(MISSING, (side.absence(summary),))
+    sign = {"upper": "≤ ", "lower": "≥ "}.get(bound_of(summary.metric, summary.definition) or "", "")
+    notes = (summary.note,) if summary.note else ()
+    return Entry(f"{sign}{format_value(summary.centre, summary.unit)}", notes, summary.definition)
+
+
+def bound_of(metric: str, definition: str | None) -> str | None:
+    """`lower` or `upper` where a definition gives no more than a bound of the metric."""
+    return only_a_bound(metric, definition) if metric in METRICS and definition is not None else None
+
+
+def delta_entry(comparison: Comparison | None, metric: str) -> Entry:
+    """Difference, ratio and interval; `—` or `NOT COMPARABLE` with the reason. A mere fact has no ratio."""
+    if metric in METRICS and METRICS[metric].better is None:
+        return _fact_delta(comparison)
+    if comparison is None:
+        return Entry(MISSING, ("not compared",))
+    bound = bound_of(metric, comparison.definition)
+    bounds = f"both values are {bound} bounds" if bound else None
+    reasons = tuple(said for said in (bounds, comparison.reason, comparison.doubt) if said)
+    if not comparison.comparable:
+        return Entry("NOT COMPARABLE", reasons or ("the two sides did different work",))
+    difference, ratio, unit = comparison.difference, comparison.ratio, comparison.unit
+    interval = _ends(comparison.interval)
+    if ratio is None:
+        text = MISSING if difference is None else format_difference(difference, unit)
+        return Entry(text, reasons or ("the ratio can't be computed",))
+    if difference is None:
+        return Entry(f"{MISSING} ({format_ratio(ratio, interval)})", reasons or ("the difference can't be computed",))
+    return Entry(format_delta(difference, unit, ratio, interval), reasons, comparison.definition)
+
+
+def tabulated(rows: Sequence[Row], headers: Sequence[str], how: Iterable[str] = (), title: str = "") -> Table:
+    """The rows under their headers, with notes as numbered footnotes."""
+    footnotes = _Footnotes()
+    grid = [
+        (Marked(row.title), *(footnotes.mark(e, h, row.title) for e, h in zip(row.entries, headers[1:], strict=True)))
+        for row in rows
+    ]
+    return Table(tuple(headers), tuple(grid), tuple(footnotes.lines(len(rows))), tuple(how), title)
+
+
+@dataclass
+class _Footnotes:
+    """Numbers the notes of one table; the same note on several metrics of one column is one line."""
+
+    _subjects: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+
+    def mark(self, entry: Entry, column: str, row: str) -> Marked:
+        marks = []
+        for note in entry.notes:
+            self._subjects.setdefault((column, note), []).append(row)
+            marks.append(list(self._subjects).index((column, note)) + 1)
+        return Marked(entry.text, tuple(marks))
+
+    def lines(self, rows: int) -> list[str]:
+        """`[1] mlx-lm, Model Load: …`, one line a note. `rows`: how many the table has."""
+        return [
+            f"[{number}] {column}, {', '.join(noted) if len(noted) < rows else 'every row'}: {note}"
+            for number, ((column, note), noted) in enumerate(self._subjects.items(), start=1)
+        ]
+
+
+def _with_share(entry: Entry, side: CellResults, metric: str) -> Entry:
+    """With a note of the share that another metric has in it, where that was measured."""
+    part = METRICS[metric].part
+    found = side.summary(part) if part else None
+    if found is None or found.centre is None or entry.text == MISSING:
+        return entry
+    share = f"{format_value(found.centre, found.unit)} of it is {metric_title(found.metric)} ({found.metric})"
+    return replace(entry, notes=(*entry.notes, share))
+
+
+def _with_definition(entry: Entry) -> Entry:
+    if entry.definition is None:
+        return entry
+    return replace(entry, notes=(*entry.notes, f"uses the definition {entry.definition}"))
+
+
+def _fact_delta(comparison: Comparison | None) -> Entry:
+    if comparison is None or comparison.difference is None or not comparison.comparable:
+        return Entry("")
+    return Entry(format_difference(comparison.difference, comparison.unit))
+
+
+def _ends(interval: Interval | None) -> tuple[float, float] | None:
+    return (interval.low, interval.high) if interval else None

@@ -1,0 +1,67 @@
+"""Content hashes that a run records of what its runtimes chose or were started from: weights and executables."""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+from parity.errors import ModelError
+from parity.models import silent
+from parity.models.digest import file_sha256
+from parity.run.log import RunFolder
+from parity.transcript import Transcript
+
+WEIGHTS, EXECUTABLES = "weights.json", "executables.json"
+
+
+def recorded_weights_sha256(folder: RunFolder, path: str) -> str | None:
+    """The hash of a weights file that a runtime chose by itself, as the run recorded it."""
+    sha256: str | None = (folder.read_json(WEIGHTS) or {}).get(path)
+    return sha256
+
+
+def record_weights_sha256(folder: RunFolder, path: str) -> str | None:
+    """The same while the run goes on: a file that is not recorded yet is hashed. None where it can't be."""
+    known = folder.read_json(WEIGHTS) or {}
+    if path not in known:
+        try:
+            known[path] = file_sha256(Path(path), silent)
+        except (OSError, ModelError, ValueError):
+            return None
+        folder.write(WEIGHTS, json.dumps(known, indent=2) + "\n")
+    sha256: str = known[path]
+    return sha256
+
+
+def recorded_executables(folder: RunFolder) -> dict[str, dict[str, tuple[str, str | None]]]:
+    """Runtime → name → path and sha256 of what was built or launched; empty before anything was."""
+    recorded = folder.read_json(EXECUTABLES) or {}
+    return {
+        runtime: {name: (entry[0], entry[1]) for name, entry in built.items()} for runtime, built in recorded.items()
+    }
+
+
+def record_executable(folder: RunFolder, runtime: str, name: str, path: Path) -> None:
+    """Records an executable of a runtime with its hash, unless this path of it is recorded already."""
+    recorded = recorded_executables(folder)
+    if str(path) not in {known for known, _ in recorded.get(runtime, {}).values()}:
+        recorded.setdefault(runtime, {})[name] = (str(path), executable_sha256(path))
+        folder.write(EXECUTABLES, json.dumps(recorded, indent=2) + "\n")
+
+
+def record_program(folder: RunFolder, runtime: str, transcript: Transcript) -> None:
+    """Records what was launched: an interpreter or a program that parity didn't build counts too."""
+    if transcript.launch is None or transcript.spawn is None:
+        return
+    found = shutil.which(transcript.launch.argv[0], path=transcript.launch.env.get("PATH"))
+    if found is not None:
+        record_executable(folder, runtime, Path(found).name, Path(found))
+
+
+def executable_sha256(path: Path) -> str | None:
+    """The sha256 of an executable, read in pieces; None where there is none."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None

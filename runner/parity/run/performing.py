@@ -1,0 +1,104 @@
+"""One trial: from its slot to the job, the launch, the transcript, and what was read of it."""
+
+import json
+import time
+from functools import partial
+from pathlib import Path
+
+from parity.config import LoadedConfig, TestConfig, test_spec
+from parity.errors import ModelError, RefusedError
+from parity.models.template import chat_turn
+from parity.models.tokenizer import write_tokenizer
+from parity.records import Job, ModelFacts, Slot, TestSpec, Trial, TrialKind
+from parity.run.hashes import record_program, record_weights_sha256
+from parity.run.log import RunFolder, job_without_secrets
+from parity.run.prepared import Prepared
+from parity.run.score import read_slot
+from parity.run.session import Session
+from parity.transcript import Head, NoSpawn, Transcript, TranscriptWriter, read_transcript
+
+
+def perform(session: Session, prepared: Prepared, model: ModelFacts, slot: Slot) -> Trial:
+    """Runs the trial of a slot and reads it. Its transcript is on disk, and synced, before this returns."""
+    folder, host = session.folder, session.hosts[slot.host]
+    path = folder.new_trial_path(slot)
+    with host.scratch() as scratch:
+        job = _job(session, model, slot, scratch)
+        kept = job_without_secrets(job, session.loaded.secrets)
+        head = Head(purpose="trial", runtime=slot.runtime, slot=slot, job=kept)
+        try:
+            if slot.task not in prepared.adapter.tasks:
+                raise RefusedError(f"{prepared.adapter.name} can't do the task `{slot.task}`")
+            launch = prepared.adapter.launch(job, prepared.build)
+        except RefusedError as error:
+            transcript = _refused(path, head, str(error))
+        else:
+            request = session.request(slot.runtime, launch, head, session.loaded.config.limits)
+            transcript = host.run(request, path, cancel=session.cancel, watch=session.progress.sight)
+    record_program(folder, slot.runtime, transcript)
+    trial = read_slot(prepared.adapter, slot, path.name, transcript, folder, partial(record_weights_sha256, folder))
+    folder.append_result(trial)
+    return trial
+
+
+def supply_tokenizers(session: Session, models: tuple[ModelFacts, ...]) -> None:
+    """Puts each model's `tokenizer.json` into the run folder, and each prompt in the model's chat template, rendered
+    once a run: a template may print the time. Without a tokenizer, runtimes that need one refuse the job."""
+    folder, config = session.folder, session.loaded.config
+    turns = _chat_turns(folder)
+    for model in models:
+        target = folder.tokenizer_path(model.name)
+        try:
+            if not target.exists():
+                session.progress.note(f"{model.name}: preparing its tokenizer.json")
+                target.parent.mkdir(exist_ok=True)
+                write_tokenizer(model, target)
+            for test in config.tests:
+                spec, key = test_spec(session.loaded, test), _turn_key(model.name, test.name)
+                if not test.raw and key not in turns:
+                    turns[key] = chat_turn(model, target, spec.prompt)
+        except ModelError as error:
+            session.progress.note(f"{model.name}: {error}")
+    folder.write(str(folder.turns_path().relative_to(folder.path)), json.dumps(turns, indent=2) + "\n")
+
+
+def _job(session: Session, model: ModelFacts, slot: Slot, scratch: str) -> Job:
+    loaded, folder = session.loaded, session.folder
+    test = next(test for test in loaded.config.tests if test.name == slot.test)
+    tokenizer = folder.tokenizer_path(model.name)
+    return Job(
+        runtime=slot.runtime,
+        adapter=loaded.config.runtimes[slot.runtime].adapter,
+        settings=loaded.settings[slot.runtime],
+        model=model,
+        task=slot.task,
+        test=job_test(loaded, test, slot.kind),
+        round=slot.round,
+        warmup=slot.warmup,
+        kind=slot.kind,
+        tokenizer=str(tokenizer.resolve()) if tokenizer.exists() else None,
+        chat_turn=_chat_turns(folder).get(_turn_key(model.name, test.name)),
+        scratch=scratch,
+    )
+
+
+def job_test(loaded: LoadedConfig, test: TestConfig, kind: TrialKind) -> TestSpec:
+    """A test as the job of one trial carries it: with the budget of that trial."""
+    spec = test_spec(loaded, test)
+    return spec.but(max_tokens=test.short_tokens) if kind == "short" else spec
+
+
+def _chat_turns(folder: RunFolder) -> dict[str, str]:
+    found: dict[str, str] = folder.read_json(str(folder.turns_path().relative_to(folder.path))) or {}
+    return found
+
+
+def _turn_key(model: str, test: str) -> str:
+    return f"{model} · {test}"
+
+
+def _refused(path: Path, head: Head, message: str) -> Transcript:
+    writer = TranscriptWriter(path, head)
+    writer.no_spawn(NoSpawn(t_ns=time.monotonic_ns(), errno=0, message=message, cause="refused"))
+    writer.close()
+    return read_transcript(path)

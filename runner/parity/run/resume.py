@@ -1,0 +1,146 @@
+"""Goes on with a run that was interrupted or killed, if config, models and runtimes are still the same."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from parity.config import LoadedConfig
+from parity.errors import RunFolderError
+from parity.hosts.host import Host
+from parity.records import ModelFacts, Report
+from parity.run.hashes import executable_sha256, recorded_executables
+from parity.run.log import SAME_MACHINE, RunFolder, RunRecord, without_secrets
+from parity.run.loop import conclude, finish_preparing, go_on, preparations, resolve_models
+from parity.run.prepare import files_in
+from parity.run.prepared import Prepared
+from parity.run.progress import showing
+from parity.run.schedule import interrupted
+from parity.run.score import recorded_runtimes, recorded_state
+from parity.run.session import LOCAL, Session, make_adapters
+from parity.run.signals import cancelling
+from parity.run.state import State
+
+
+def check_config(folder: RunFolder, run: RunRecord, loaded: LoadedConfig) -> None:
+    """Refuses to go on with a config that is not the run's own.
+
+    Raises:
+        RunFolderError: naming every key that changed.
+    """
+    then, now = (
+        side.model_dump(mode="json", exclude={"text", "sha256"}) for side in (run.loaded, without_secrets(loaded))
+    )
+    changed = list(_changed(then, now))
+    if changed:
+        listed = "\n    ".join(changed[:10])
+        raise _refused(
+            folder, f"{loaded.file}, or an environment variable that it uses, has changed since the run began", listed
+        )
+
+
+def resume_run(loaded: LoadedConfig, folder: RunFolder, run: RunRecord, host: Host) -> Report:
+    """Runs the slots that are missing, and reports over all.
+
+    Raises:
+        RunFolderError: a model or a runtime is not the same as when the run began; the message names each. Or a
+            `parity run` is at work in the folder.
+    """
+    with showing() as progress, folder.held():
+        progress.note(f"run: {folder.path}")
+        recorded = recorded_runtimes(folder, make_adapters(loaded, host.facts()))
+        with cancelling() as cancel:
+            changed = list(_changed_runtimes(Session(loaded, folder, {LOCAL: host}, progress, cancel), recorded))
+        if cancel.count:
+            progress.note("interrupted before the first trial")
+            return conclude(folder, progress)
+        here = host.machine()
+        moved = [
+            f"the machine's {fact} was {run.machine.get(fact)} and is {here.get(fact)}"
+            for fact in SAME_MACHINE
+            if run.machine.get(fact) != here.get(fact)
+        ]
+        _refuse_changed(folder, [*moved, *changed])
+        if stopped := State(run, recorded).hopeless:
+            progress.note(stopped)
+            folder.end(interrupted=False)
+            return conclude(folder, progress)
+        models = resolve_models(loaded, progress)
+        _refuse_changed(folder, list(_changed_models(run, models)))
+        with cancelling() as cancel:
+            session = Session(loaded, folder, {LOCAL: host}, progress, cancel)
+            folder.reopen()
+            if not run.models:
+                run = run.but(models=models)
+                folder.write_run(run)
+            # The config as it is now, for run.json holds it without its secrets.
+            run = run.but(loaded=loaded)
+            state = recorded_state(folder, run, _finish(session, run, recorded))
+            folder.write_results([trial for trial in state.trials if not interrupted(trial)])
+            return go_on(session, state)
+
+
+def _finish(session: Session, run: RunRecord, recorded: Mapping[str, Prepared]) -> dict[str, Prepared]:
+    """What was recorded; runtimes whose preparation was cut off are prepared to the end."""
+    done = dict(recorded)
+    cut_off = {}
+    for name, preparation in preparations(session).items():
+        found = done[name]
+        never_asked = found.absent is None and not found.found.ready
+        unbuilt = found.ready and found.build is None and preparation.adapter.build() is not None
+        if never_asked or unbuilt or (found.ready and found.proof is None):
+            cut_off[name] = preparation.ask()
+    return done | finish_preparing(session, run, cut_off, run.models)
+
+
+def _changed(then: Any, now: Any, at: str = "") -> Iterator[str]:
+    """Paths of the values that differ."""
+    if isinstance(then, dict) and isinstance(now, dict):
+        for key in dict.fromkeys((*then, *now)):
+            yield from _changed(then.get(key), now.get(key), f"{at}.{key}".removeprefix("."))
+    elif isinstance(then, list) and isinstance(now, list) and len(then) == len(now):
+        for k, (one, other) in enumerate(zip(then, now, strict=True)):
+            name = one.get("name", k + 1) if isinstance(one, dict) else k + 1
+            yield from _changed(one, other, f"{at}.{name}")
+    elif then != now:
+        yield f"{at.removeprefix('config.')}: was {then!r} and is {now!r}"
+
+
+def _changed_models(run: RunRecord, models: tuple[ModelFacts, ...]) -> Iterator[str]:
+    then = {model.name: model.sha256 for model in run.models}
+    for model in models if then else ():
+        if then.get(model.name) != model.sha256:
+            yield f"the sha256 of the model {model.name} was {then.get(model.name)} and is {model.sha256}"
+
+
+def _changed_runtimes(session: Session, recorded: Mapping[str, Prepared]) -> Iterator[str]:
+    """Versions and executables that are not those of the run. A runtime that was never asked can't differ."""
+    executables = recorded_executables(session.folder)
+    with TemporaryDirectory(prefix="parity-") as elsewhere:
+        for name, preparation in preparations(session).items():
+            then = recorded[name]
+            if then.absent is None and not then.found.ready:
+                continue
+            here = replace(preparation, path_of=files_in(Path(elsewhere) / name))
+            now = here.ask()
+            if session.cancel.count:
+                return
+            if now.found.ready != then.found.ready:
+                yield f"{name} was {'available and is not' if then.found.ready else 'not available and is'} now"
+            elif now.found.version != then.found.version:
+                yield f"the version of {name} was {then.found.version} and is {now.found.version}"
+            for title, (path, sha256) in executables.get(name, {}).items():
+                if executable_sha256(Path(path)) != sha256:
+                    yield f"the executable {title} of {name} ({path}) is not the file that the run used"
+
+
+def _refuse_changed(folder: RunFolder, changed: Sequence[str]) -> None:
+    if changed:
+        raise _refused(folder, "a model or a runtime has changed since the run began", "\n    ".join(changed))
+
+
+def _refused(folder: RunFolder, wrong: str, details: str) -> RunFolderError:
+    return RunFolderError(
+        f"{folder.path}: can't be resumed: {wrong}\n    {details}\n    undo the change, or start a new run"
+    )

@@ -1,0 +1,62 @@
+"""What a whole run has at hand: its config, its folder, its hosts, a display, and the user's wish to stop."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from parity.adapter import Adapter, Command, Launch
+from parity.config import LoadedConfig
+from parity.errors import RunFolderError
+from parity.hosts.cancel import Cancel
+from parity.hosts.host import Host, Request
+from parity.records import HostFacts, Limits
+from parity.registry import UnknownAdapterError, adapter_class
+from parity.run.log import RunFolder
+from parity.run.progress import Progress
+from parity.transcript import Head
+
+LOCAL = "local"
+
+
+@dataclass(frozen=True)
+class Session:
+    """`hosts`: label → host."""
+
+    loaded: LoadedConfig
+    folder: RunFolder
+    hosts: Mapping[str, Host]
+    progress: Progress
+    cancel: Cancel
+
+    def host_of(self, runtime: str) -> Host:
+        """The host that a runtime runs on: this machine, until a config can name others."""
+        return self.hosts[LOCAL]
+
+    def request(self, runtime: str, launch: Command | Launch, head: Head, limits: Limits) -> Request:
+        """A program of a runtime, with the environment that the config gives it."""
+        common = self.loaded.config.runtimes[runtime]
+        return Request(
+            launch=launch.but(env={**launch.env, **common.env}),
+            head=head,
+            limits=limits,
+            pass_env=common.pass_env,
+            hidden=self.loaded.secrets,
+        )
+
+
+def make_adapters(loaded: LoadedConfig, host: HostFacts) -> dict[str, Adapter[Any]]:
+    """Runtime → its adapter with its settings, for every runtime that is set; `host` are the facts of its host.
+
+    Raises:
+        RunFolderError: an adapter that the config names is not installed here.
+    """
+    adapters: dict[str, Adapter[Any]] = {}
+    for name, runtime in loaded.config.runtimes.items():
+        if name in loaded.not_set:
+            continue
+        try:
+            cls = adapter_class(runtime.adapter)
+        except UnknownAdapterError as error:
+            raise RunFolderError(f"runtimes.{name}: {error.args[0]}; {error.args[1]}") from error
+        adapters[name] = cls(cls.Settings.model_validate(loaded.settings[name], strict=False), host)
+    return adapters

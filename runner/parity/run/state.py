@@ -1,0 +1,81 @@
+"""All that is known of a run at one point. It decides what the run does next, and is what the run reports. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from parity.adapter import Availability
+from parity.config import Config
+from parity.judging.report import RunFacts, judge
+from parity.records import Cell, Report, Slot, Trial
+from parity.run.giving_up import GivenUp, given_up, not_run
+from parity.run.log import RunRecord
+from parity.run.prepared import Prepared, absent_of
+from parity.run.schedule import Turn, next_turn, planned, slots_left
+
+
+@dataclass(frozen=True)
+class State:
+    """`prepared`: runtime → what its preparation came to. `trials`: those that ran, in their order. `spawned`: how many
+    of them got a process."""
+
+    run: RunRecord
+    prepared: Mapping[str, Prepared]
+    trials: tuple[Trial, ...] = ()
+    spawned: int = 0
+
+    @property
+    def config(self) -> Config:
+        return self.run.loaded.config
+
+    @cached_property
+    def given_up(self) -> dict[Cell, GivenUp]:
+        """The cells that get no more trials, with the reason."""
+        return given_up(self.config, self.trials, absent_of(self.prepared), unset=self.run.loaded.not_set)
+
+    @property
+    def hopeless(self) -> str | None:
+        """Why no trial can lead to a verdict, as one sentence; None where some can."""
+        if self.left:
+            return None
+        gone = [f"{name} is not available" for name in absent_of(self.prepared)]
+        return f"No trial was run: {' and '.join(gone)}, so that no verdict is possible."
+
+    @cached_property
+    def left(self) -> list[Slot]:
+        """Every slot that is still to be filled, in order."""
+        return slots_left(self.config, self.trials, unset=self.run.loaded.not_set, given_up=self.given_up)
+
+    def next_turn(self) -> Turn | None:
+        """The slots to fill next; None when nothing is left to do."""
+        return next_turn(self.config, self.trials, unset=self.run.loaded.not_set, given_up=self.given_up)
+
+    def after(self, trial: Trial) -> "State":
+        """The state once a trial has run."""
+        return replace(self, trials=(*self.trials, trial))
+
+    def report(self, name: str, *, interrupted: bool) -> Report:
+        """Everything that is computed from the run. `name`: of its folder."""
+        run, unset = self.run, self.run.loaded.not_set
+        facts = RunFacts(
+            name=name,
+            started=run.started,
+            parity_version=run.parity_version,
+            loaded=run.loaded,
+            models=run.models,
+            machine=run.machine,
+            runtimes={runtime: _availability(found) for runtime, found in self.prepared.items()},
+            cells=tuple(planned(self.config, unset)),
+            not_run=tuple(not_run(self.config, self.trials, self.given_up, unset=unset)),
+            spawned=self.spawned,
+            interrupted=interrupted,
+        )
+        return judge(facts, self.trials)
+
+
+def _availability(prepared: Prepared) -> Availability:
+    gone = prepared.absent
+    if gone is None:
+        return prepared.found
+    reason = f"the build failed: {gone.reason}" if gone.at == "build" else gone.reason
+    return prepared.found.but(ready=False, reason=reason, remedy=gone.remedy)

@@ -1,0 +1,186 @@
+"""The worker's half of the event protocol, in one file: what every worker in Python would otherwise write again.
+
+    PYTHON parity_worker/__init__.py WORKER --job FILE
+    PYTHON parity_worker/__init__.py WORKER --probe
+
+PYTHON is the runtime's own interpreter, any from 3.9, and has nothing of parity's. So this file imports the standard
+library only, is run by its path, and loads WORKER by its path: a file, or a folder that is a package. Inside it,
+`from parity_worker import …` means this file. `parity.adapter.worker_argv` makes the command line.
+
+A worker is a module with
+
+    PACKAGE = "some-runtime"                  # the distribution, as pip names it
+    REQUIREMENTS = ("some-runtime>=1.2",)     # what pip is asked to install where it is missing
+    def device() -> str                       # imports the runtime; where it computes by default, such as `cpu`
+    def run(events, job) -> str               # does the job; returns the reason for `bye`
+
+`hello`, `error` and `bye` are sent here; the rest of the events is the worker's, in `run`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import importlib.util
+import json
+import math
+import os
+import shlex
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+PROTOCOL = 1
+RAW_REMEDY = "set `raw = true` in the test to send the prompt as it is"
+"""What helps where a model's chat template is missing or fails."""
+
+
+class WorkerError(Exception):
+    """Ends the job with an `error` event. `kind`: `refused`, `unavailable`, `oom` or `failed`."""
+
+    def __init__(self, kind: str, message: str, remedy: str | None = None) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+        self.remedy = remedy
+
+
+class Events:
+    """Writes events to a private copy of standard output. Descriptor 1 itself is pointed at standard error, so that
+    nothing that a library prints gets between them."""
+
+    def __init__(self) -> None:
+        sys.stdout.flush()
+        self._fd = os.dup(1)
+        os.dup2(2, 1)
+
+    def send(self, ev: str, t_ns: int | None = None, **fields: Any) -> None:
+        body = {"ev": ev, "t_ns": t_ns or time.monotonic_ns(), **fields}
+        self._write(json.dumps(body, allow_nan=False))
+
+    def phase(self, name: str, edge: str, t_ns: int | None = None) -> None:
+        self.send("phase", t_ns, name=name, edge=edge)
+
+    def figure(self, metric: str, unit: str, definition: str, value: float) -> None:
+        """A figure of the runtime's own; a value that is not a finite number goes into `raw`."""
+        shown = {"value": value} if math.isfinite(value) else {"value": None, "raw": str(value)}
+        self.send("report", metric=metric, unit=unit, definition=definition, **shown)
+
+    def generation(
+        self, tokens: Iterable[int], is_end: Callable[[int], bool], test: dict[str, Any]
+    ) -> tuple[list[int], str]:
+        """Sends prefill and each token, stamped when `tokens` gives it. Stops at an end token unless the test ignores
+        them. Returns the ids before the first end token, and the reason for `bye`."""
+        sampled: list[int] = []
+        ended_at: int | None = None
+        self.phase("prefill", "begin")
+        for token in tokens:
+            t_ns = time.monotonic_ns()
+            end = is_end(token)
+            if not sampled:
+                self.phase("prefill", "end", t_ns)
+            sampled.append(token)
+            self._token(t_ns, len(sampled), token, end)
+            if end and ended_at is None:
+                ended_at = len(sampled) - 1
+                if not test["ignore_end"]:
+                    break
+        ended = ended_at is not None and not test["ignore_end"]
+        return sampled[:ended_at], "end-token" if ended else "length"
+
+    def _token(self, t_ns: int, k: int, token: int, end: bool) -> None:
+        flag = "true" if end else "false"
+        self._write(f'{{"ev": "token", "t_ns": {t_ns}, "k": {k}, "id": {token}, "end": {flag}}}')
+
+    def _write(self, line: str) -> None:
+        data = line.encode("ascii") + b"\n"
+        while data:
+            data = data[os.write(self._fd, data) :]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Runs one job in a worker, or probes its runtime.")
+    parser.add_argument("worker", type=Path, help="the worker: a Python file, or a folder that is a package")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--job", type=Path, help="a JSON file with the job")
+    what.add_argument("--probe", action="store_true", help="report version and device, then exit")
+    arguments = parser.parse_args()
+    worker = load(arguments.worker)
+    events = Events()
+    try:
+        reason = probe(events, worker) if arguments.probe else run(events, worker, arguments.job)
+    except WorkerError as error:
+        traceback.print_exc()
+        events.send("error", kind=error.kind, message=error.message, remedy=error.remedy)
+    except Exception as error:
+        traceback.print_exc()
+        oom = isinstance(error, MemoryError) or "nable to allocate" in str(error)
+        events.send("error", kind="oom" if oom else "failed", message=f"{type(error).__name__}: {error}")
+    else:
+        events.send("bye", reason=reason)
+        return 0
+    events.send("bye", reason="error")
+    return 1
+
+
+def load(path: Path) -> Any:
+    """The worker as a module of the name `worker`, and this file under the name by which workers import it."""
+    sys.modules["parity_worker"] = sys.modules[__name__]
+    spec = importlib.util.spec_from_file_location("worker", path / "__init__.py" if path.is_dir() else path)
+    if spec is None or spec.loader is None:
+        sys.exit(f"{path} is neither a Python file nor a package")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["worker"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def probe(events: Events, worker: Any) -> str:
+    version = installed_version(worker.PACKAGE)
+    device = None
+    try:
+        device = worker.device() if version else None
+    finally:
+        hello(events, worker, version, device)
+    if version is None:
+        raise missing(worker)
+    return "probe"
+
+
+def run(events: Events, worker: Any, job: Path) -> str:
+    version = installed_version(worker.PACKAGE)
+    hello(events, worker, version)
+    if version is None:
+        raise missing(worker)
+    reason: str = worker.run(events, json.loads(job.read_bytes()))
+    return reason
+
+
+def hello(events: Events, worker: Any, version: str | None, device: str | None = None) -> None:
+    events.send("hello", protocol=PROTOCOL, runtime=worker.PACKAGE, version=version or "not installed", device=device)
+
+
+def missing(worker: Any) -> WorkerError:
+    return unavailable(f"{worker.PACKAGE} is not installed in {sys.executable}", worker.REQUIREMENTS)
+
+
+def unavailable(message: str, requirements: Sequence[str]) -> WorkerError:
+    """The runtime can't be used here; the remedy installs the requirements into this very interpreter."""
+    python = shlex.quote(sys.executable)
+    pip = "" if importlib.util.find_spec("pip") else f"{python} -m ensurepip && "
+    wanted = " ".join(map(shlex.quote, requirements))
+    return WorkerError("unavailable", message, f"{pip}{python} -m pip install {wanted}")
+
+
+def installed_version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,137 @@
+"""The file that workers share: what it sends for a worker, and that it needs nothing of parity."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import parity_worker
+from parity.adapter import worker_argv
+
+WORKER = """
+from parity_worker import WorkerError
+
+PACKAGE = "pip"
+REQUIREMENTS = ("some-runtime>=1.2", "other")
+
+def device():
+    return "cpu"
+
+def run(events, job):
+    print("a library's chatter")
+    ids, reason = events.generation(iter(job["ids"]), lambda token: token == 0, job["test"])
+    events.send("text", text=repr(ids))
+    events.figure("gen_tps", "token/s", "own", float("inf"))
+    return reason
+"""
+
+
+def worker(folder: Path, text: str = WORKER) -> Path:
+    path = folder / "worker.py"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def run(path: Path, *arguments: str) -> tuple[int, list[dict[str, Any]], str]:
+    """Exit code, events and standard error of a worker in an interpreter that can import nothing but itself."""
+    python, *rest = worker_argv(sys.executable, path, *arguments)
+    done = subprocess.run([python, "-S", *rest], capture_output=True, text=True, check=False)
+    return done.returncode, [json.loads(line) for line in done.stdout.splitlines()], done.stderr
+
+
+def job(folder: Path, ids: list[int], *, ignore_end: bool = False) -> str:
+    path = folder / "job.json"
+    path.write_text(json.dumps({"ids": ids, "test": {"ignore_end": ignore_end}}), encoding="utf-8")
+    return str(path)
+
+
+@pytest.fixture
+def installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A distribution `pip` 9.9 on the interpreter's path, and nothing else."""
+    info = tmp_path / "site" / "pip-9.9.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: pip\nVersion: 9.9\n", encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(info.parent))
+
+
+def test_a_job_is_reported_from_hello_to_bye_and_nothing_comes_between(installed: None, tmp_path: Path) -> None:
+    code, events, err = run(worker(tmp_path), "--job", job(tmp_path, [5, 0, 7]))
+    assert code == 0
+    assert [event["ev"] for event in events] == [
+        *("hello", "phase", "phase", "token", "token", "text", "report", "bye"),
+    ]
+    assert events[0]["version"] == "9.9"
+    assert [(event["k"], event["id"], event["end"]) for event in events if event["ev"] == "token"] == [
+        (1, 5, False),
+        (2, 0, True),
+    ]
+    assert events[-1]["reason"] == "end-token"
+    assert "a library's chatter" in err
+
+
+def test_prefill_ends_at_the_stamp_of_the_first_token(installed: None, tmp_path: Path) -> None:
+    _, events, _ = run(worker(tmp_path), "--job", job(tmp_path, [5]))
+    [end] = [event["t_ns"] for event in events if event.get("edge") == "end"]
+    [token] = [event["t_ns"] for event in events if event["ev"] == "token"]
+    assert end == token
+
+
+def test_a_speed_run_goes_past_end_tokens_and_its_text_stops_at_the_first(installed: None, tmp_path: Path) -> None:
+    _, events, _ = run(worker(tmp_path), "--job", job(tmp_path, [5, 0, 7, 0], ignore_end=True))
+    assert [event["id"] for event in events if event["ev"] == "token"] == [5, 0, 7, 0]
+    assert [event["text"] for event in events if event["ev"] == "text"] == ["[5]"]
+    assert events[-1]["reason"] == "length"
+
+
+def test_a_figure_that_is_not_finite_has_no_value(installed: None, tmp_path: Path) -> None:
+    _, events, _ = run(worker(tmp_path), "--job", job(tmp_path, [5]))
+    [figure] = [event for event in events if event["ev"] == "report"]
+    assert (figure["value"], figure["raw"]) == (None, "inf")
+
+
+def test_a_probe_says_version_and_device(installed: None, tmp_path: Path) -> None:
+    code, events, _ = run(worker(tmp_path), "--probe")
+    assert (code, [event["ev"] for event in events]) == (0, ["hello", "bye"])
+    assert (events[0]["version"], events[0]["device"]) == ("9.9", "cpu")
+
+
+def test_a_package_that_is_missing_gets_the_command_that_installs_it(tmp_path: Path) -> None:
+    code, events, _ = run(worker(tmp_path), "--probe")
+    assert (code, [event["ev"] for event in events]) == (1, ["hello", "error", "bye"])
+    assert events[0]["version"] == "not installed"
+    assert events[1]["kind"] == "unavailable"
+    assert events[1]["remedy"].endswith("-m pip install 'some-runtime>=1.2' other")
+
+
+@pytest.mark.parametrize(
+    ("raised", "kind"),
+    [
+        ("MemoryError()", "oom"),
+        ("RuntimeError('Unable to allocate 3 GiB')", "oom"),
+        ("ValueError('odd')", "failed"),
+        ("WorkerError('refused', 'no', 'yes')", "refused"),
+    ],
+)
+def test_what_a_worker_raises_is_an_error_of_its_class(raised: str, kind: str, installed: None, tmp_path: Path) -> None:
+    text = WORKER.replace("    print(", f"    raise {raised}\n    print(")
+    code, events, err = run(worker(tmp_path, text), "--job", job(tmp_path, []))
+    assert (code, [event["ev"] for event in events]) == (1, ["hello", "error", "bye"])
+    assert (events[1]["kind"], events[2]["reason"]) == (kind, "error")
+    assert "Traceback" in err
+
+
+def test_a_worker_may_be_a_folder_whose_files_import_each_other(installed: None, tmp_path: Path) -> None:
+    package = tmp_path / "a worker"
+    package.mkdir()
+    (package / "__init__.py").write_text(f"{WORKER}\nfrom .parts import device\n", encoding="utf-8")
+    (package / "parts.py").write_text("def device(): return 'metal'\n", encoding="utf-8")
+    code, events, _ = run(package, "--probe")
+    assert (code, events[0]["device"]) == (0, "metal")
+
+
+def test_nothing_beside_the_shared_file_can_hide_a_runtimes_modules() -> None:
+    folder = Path(parity_worker.__file__).parent
+    assert [path.name for path in folder.glob("*.py")] == ["__init__.py"]

@@ -1,0 +1,114 @@
+"""`parity plan`: the cells, their order, and how long a run may take, without running or fetching anything."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from scripted_host import MODEL, Program, config, table
+
+TWO = table("base") + table("other")
+CASE = config(TWO)
+
+
+def plan(program: Program, text: str = CASE) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(program("plan", program.write(text), "--json").out)
+    return found
+
+
+def newest_run(program: Program) -> Path:
+    return max((program.folder / ".parity" / "runs").iterdir())
+
+
+def test_every_trial_is_listed_in_its_order(program: Program) -> None:
+    trials = plan(program)["trials"]
+    assert [(slot["warmup"], slot["round"]) for slot in trials] == [
+        (warmup, number) for warmup, number in ((True, 1), (False, 1), (False, 2), (False, 3)) for _ in range(2)
+    ]
+    host = program.host()
+    program("run", "case.toml", "--out", "run", host=host)
+    assert [head.slot.model_dump() for head in host.trials if head.slot] == trials
+
+
+def test_it_shows_two_rounds_in_full_and_counts_the_others(program: Program) -> None:
+    lines = program("plan", program.write(config(TWO, rounds=5))).out.splitlines()
+    assert [line.partition(":")[0] for line in lines if line.startswith(("warm-up", "round", "at the end"))] == [
+        "warm-up 1",
+        "round 1",
+        "round 2",
+    ]
+    assert "… and 3 more rounds (--json has all)" in lines
+
+
+def test_short_budgets_and_whole_trials_are_marked(program: Program) -> None:
+    text = config(table("base") + table("other", "whole_trials = 1"), rounds=1, warmup=0)
+    out = program("plan", program.write(text.replace("max_tokens = 12", "max_tokens = 12\nshort_tokens = 4"))).out
+    [first] = [line for line in out.splitlines() if line.startswith("round 1")]
+    assert first.count("(short)") == 2
+    assert "at the end: t/other (whole)" in out
+    assert "5 trials in all" in out
+
+
+def test_the_baseline_is_named_and_the_trials_of_each_cell_are_counted(program: Program) -> None:
+    out = program("plan", program.write(CASE)).out
+    rows = [line.split() for line in out.splitlines() if line.startswith("m ")]
+    assert sorted(rows) == [["m", "t", "base", "(baseline)", "4"], ["m", "t", "other", "4"]]
+
+
+def test_before_a_first_run_only_the_bound_is_known(program: Program) -> None:
+    out = program("plan", program.write(CASE + "\n[limits]\ntotal_s = 60\n")).out
+    assert "8 trials in all; how long they take is known after a first run; limits.total_s allows at most 8 min" in out
+
+
+def test_after_a_run_its_mean_times_are_the_estimate(program: Program) -> None:
+    program("run", program.write(CASE))
+    found = plan(program)
+    took = {
+        (trial["runtime"], m["value"])
+        for line in (newest_run(program) / "results.jsonl").read_text(encoding="utf-8").splitlines()
+        for trial in [json.loads(line)]
+        for m in trial["measurements"]
+        if m["metric"] == "wall_s"
+    }
+    assert found["estimate_s"] == pytest.approx(8 * sum(value for _, value in took) / len(took), rel=0.01)
+    assert found["estimated_from"] == newest_run(program).name
+    assert f"about 1 min, as in {newest_run(program).name}" in program("plan", "case.toml").out
+
+
+def test_a_run_of_a_changed_config_gives_no_estimate(program: Program) -> None:
+    program("run", program.write(CASE))
+    assert plan(program, CASE.replace("max_tokens = 12", "max_tokens = 13"))["estimate_s"] is None
+
+
+@pytest.mark.parametrize("damaged", ["run.json", "results.jsonl"])
+@pytest.mark.parametrize("text", [None, "", '{"half', "[]"])
+def test_a_damaged_run_gives_no_estimate_and_no_error(program: Program, damaged: str, text: str | None) -> None:
+    program("run", program.write(CASE))
+    path = newest_run(program) / damaged
+    path.unlink()
+    if text is not None:
+        path.write_text(text, encoding="utf-8")
+    assert plan(program)["estimate_s"] is None
+
+
+def test_a_model_that_must_be_fetched_is_said_to_be_fetched_by_the_run(program: Program) -> None:
+    text = CASE.replace(MODEL, "hf://nobody/nothing/none.gguf")
+    assert plan(program, text)["models"] == {"m": None}
+    assert "model m: not here yet; the run will fetch it" in program("plan", "case.toml").out
+
+
+def test_every_model_that_no_run_could_fetch_is_named_with_its_key(program: Program) -> None:
+    second = '[[models]]\nname = "n"\nsource = "gone-too.gguf"\n\n[[tests]]'
+    text = CASE.replace(MODEL, "gone.gguf").replace("[[tests]]", second, 1)
+    done = program("plan", program.write(text))
+    assert (done.code, done.out) == (2, "")
+    assert "models.m.source" in done.err
+    assert "models.n.source" in done.err
+
+
+def test_an_optional_runtime_that_is_not_set_is_named_and_not_planned(program: Program) -> None:
+    unset = table("third", "optional = true").replace('program = "third"', 'program = "${NOT_SET_HERE:-}"')
+    found = plan(program, config(TWO + unset))
+    assert found["not_set"] == ["third"]
+    assert {slot["runtime"] for slot in found["trials"]} == {"base", "other"}
+    assert "not set here: third (optional)" in program("plan", "case.toml").out

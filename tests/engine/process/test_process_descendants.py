@@ -1,0 +1,67 @@
+"""What a program leaves behind is counted and killed."""
+
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+from supervised import READY, Run, end_of, fault, limits, python
+
+from parity.adapter import Markers
+
+
+def test_a_grandchild_that_holds_the_pipe_is_counted_and_killed(run: Run) -> None:
+    began = time.monotonic()
+    transcript = run(fault("leaves_grandchild_on_pipe"))
+    end = end_of(transcript)
+    assert (end.by, end.exit_code, end.left_behind, end.signals) == ("exit", 0, 1, ("SIGKILL",))
+    assert transcript.text("out") == "done\n"
+    assert time.monotonic() - began < 10
+
+
+def test_a_grandchild_in_a_session_of_its_own_is_counted_and_killed(run: Run) -> None:
+    transcript = run(fault("leaves_grandchild_in_own_session"))
+    assert (end_of(transcript).exit_code, end_of(transcript).left_behind) == (0, 1)
+    daemon = int(transcript.text("out").split()[1])
+    assert not psutil.pid_exists(daemon) or psutil.Process(daemon).status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_grandchild_that_ends_in_time_is_not_left_behind(run: Run) -> None:
+    code = "import subprocess; subprocess.Popen(['sh', '-c', 'sleep 0.1; echo late'])"
+    transcript = run(python(code))
+    assert (end_of(transcript).left_behind, end_of(transcript).signals) == (0, ())
+    assert transcript.text("out") == "late\n"
+
+
+def test_a_grandchild_in_a_session_of_its_own_is_signalled_too(run: Run) -> None:
+    worker = "trap 'echo asked; exit' INT; echo ready; while :; do sleep 0.05; done"
+    code = f"import subprocess; subprocess.run(['sh', '-c', {worker!r}], start_new_session=True)"
+    transcript = run(python(code), limits(grace_s=20.0), markers=Markers(stop=READY))
+    assert end_of(transcript).by == "stop"
+    assert "SIGKILL" not in end_of(transcript).signals
+    assert transcript.text("out") == "ready\nasked\n"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux hands orphans to a process that asks for them")
+def test_orphans_that_come_to_us_are_reaped() -> None:
+    code = f"""if True:
+        import ctypes, pathlib, psutil, tempfile
+        from parity.adapter import Launch
+        from parity.hosts.local import supervise
+        from parity.records import Limits
+        from parity.transcript import Head
+        PR_SET_CHILD_SUBREAPER = 36
+        assert ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+        with tempfile.TemporaryDirectory() as folder:
+            supervise(
+                Launch(argv={fault("leaves_grandchild_in_own_session")}),
+                head=Head(purpose="trial", runtime="test"),
+                path=pathlib.Path(folder) / "t.jsonl",
+                limits=Limits(),
+            )
+        print(psutil.Process().children())
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("[]\n", "")

@@ -1,0 +1,250 @@
+"""A host on which nothing runs: programs are scripted, and a clock of its own stands in for time.
+
+With it the whole program, from the command line to the reports, is tested in milliseconds. It stands in for what a real
+runtime can't be asked to do on demand: to crash at its first token, to vanish between two runs, to be killed with
+parity in mid-trial.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from parity.__main__ import main
+from parity.adapter import Launch
+from parity.hosts.cancel import Cancel
+from parity.hosts.host import Request
+from parity.hosts.local.environment import recordable
+from parity.hosts.sighting import Sighting
+from parity.records import HostFacts, Scalar
+from parity.transcript import (
+    End,
+    EndedBy,
+    Head,
+    Launched,
+    NoSpawn,
+    Piece,
+    Spawned,
+    Transcript,
+    TranscriptWriter,
+    read_transcript,
+)
+
+MS = 1_000_000
+MODEL = "synth://tiny-llama/Q8_0@0"
+SIGSEGV = 11
+
+Faults = Callable[[Head], str | None]
+
+
+class KilledError(BaseException):
+    """Stands in for SIGKILL of parity: nothing that comes after it is written."""
+
+
+@dataclass(frozen=True)
+class Script:
+    """How one runtime behaves. `fault` gives, for what is asked, one of `crash`, `exit`, `hang`, `refuse`, or None."""
+
+    version: str = "1.0"
+    installed: bool = True
+    load_ms: int = 50
+    token_ms: float = 10.0
+    prompt_ids: tuple[int, ...] = (1, 2, 3)
+    fault: Faults = lambda head: None
+
+
+@dataclass
+class ScriptedHost:
+    """`asked` grows with the head of everything that was run, in order. `before` is called before each of them, and may
+    stand in for a user who presses Ctrl-C then. `kill_at`: the trial in which parity is killed; `kill_during`: the
+    purpose of the program in which it is killed, such as `build`."""
+
+    scripts: Mapping[str, Script]
+    cache: Path
+    interrupt_at: int | None = None
+    kill_at: int | None = None
+    kill_during: str | None = None
+    label: str = "local"
+    before: Callable[[Head, Cancel | None], None] = lambda head, cancel: None
+    requests: list[Request] = field(default_factory=list)
+    asked: list[Head] = field(default_factory=list)
+    now_ns: int = 1_000_000_000
+
+    def facts(self) -> HostFacts:
+        return HostFacts(
+            platform="linux",
+            arch="x86_64",
+            python=sys.executable,
+            usable_cpus=2,
+            cache=str(self.cache),
+            hf_home=str(self.cache / "hf"),
+        )
+
+    def machine(self) -> dict[str, Scalar]:
+        return {"platform": "linux", "host": "scripted", "cpu": "scripted", "arch": "x86_64", "os": "none"}
+
+    def holds(self, pattern: str) -> bool:
+        return Path(pattern).exists()
+
+    @contextmanager
+    def scratch(self) -> Iterator[str]:
+        yield str(self.cache / "scratch")
+
+    @property
+    def trials(self) -> list[Head]:
+        return [head for head in self.asked if head.purpose == "trial"]
+
+    def run(
+        self,
+        request: Request,
+        to: Path,
+        *,
+        cancel: Cancel | None = None,
+        watch: Callable[[Sighting], None] | None = None,
+    ) -> Transcript:
+        head = request.head
+        self.asked.append(head)
+        self.requests.append(request)
+        self.before(head, cancel)
+        if head.purpose == "trial" and self.interrupt_at == len(self.trials) and cancel is not None:
+            cancel.request()
+        script = self.scripts[head.runtime]
+        writer = TranscriptWriter(to, head)
+        argv, env = recordable(request.launch.argv, request.launch.env, request.hidden)
+        writer.launch(Launched(argv=argv, env=env))
+        if not script.installed:
+            writer.no_spawn(NoSpawn(t_ns=self.now_ns, errno=2, message="No such file or directory"))
+        else:
+            self._play(writer, request, script, cancelled=cancel is not None and cancel.count > 0)
+        writer.close()
+        return read_transcript(to)
+
+    def _play(self, writer: TranscriptWriter, request: Request, script: Script, *, cancelled: bool) -> None:
+        writer.spawn(Spawned(t_ns=self.now_ns, pid=1, wall="2031-01-02T03:04:05Z"))
+        at_trial = request.head.purpose == "trial" and self.kill_at == len(self.trials)
+        if at_trial or request.head.purpose == self.kill_during:
+            writer.close()
+            raise KilledError
+        fault = script.fault(request.head)
+        lines = self._answer(script, request, fault) if isinstance(request.launch, Launch) else [script.version]
+        for line in lines:
+            writer.piece(Piece(self.now_ns, "out", line.encode() + b"\n"))
+        by: EndedBy = "cancel" if cancelled else "deadline:load" if fault == "hang" else "exit"
+        signal = SIGSEGV if fault == "crash" else None
+        code = None if signal else {"exit": 1, "refuse": 1}.get(fault or "", 0)
+        writer.end(End(t_ns=self._after(1), by=by, exit_code=code, signal=signal, peak_rss_bytes=1 << 20, cpu_s=0.1))
+
+    def _answer(self, script: Script, request: Request, fault: str | None) -> Iterator[str]:
+        job = request.head.job
+        assert job is not None
+        yield self._event("hello", protocol=1, runtime="scripted", version=script.version, device="cpu")
+        if fault == "hang":
+            return
+        if fault == "refuse":
+            yield self._event("error", kind="refused", message="it does not know this architecture")
+            yield self._event("bye", reason="error")
+            return
+        self._after(script.load_ms)
+        yield self._event("phase", name="ready", edge="end")
+        yield self._event("prompt", ids=list(script.prompt_ids))
+        yield self._event("phase", name="prefill", edge="begin")
+        if fault in ("crash", "exit"):
+            return
+        for k in range(1, job.test.max_tokens + 1):
+            self._after(script.token_ms)
+            yield self._event("token", k=k, id=100 + k)
+        yield self._event("text", text="scripted")
+        yield self._event("bye", reason="length")
+
+    def _after(self, ms: float) -> int:
+        self.now_ns += round(ms * MS)
+        return self.now_ns
+
+    def _event(self, ev: str, **fields: Any) -> str:
+        return json.dumps({"ev": ev, "t_ns": self._after(0.1), **fields})
+
+
+def table(name: str, keys: str = "") -> str:
+    """The table of a scripted runtime."""
+    return f"""
+[runtimes.{name}]
+adapter = "command"
+program = "{name}"
+args = ["{{model}}"]
+events = true
+install = "install {name}"
+{keys}
+"""
+
+
+def config(runtimes: str, *, rounds: int = 3, warmup: int = 1, gates: str | None = None, rest: str = "") -> str:
+    """A config with two required gates unless others are given."""
+    gates = gates if gates is not None else HANGS + SPEED
+    return f"""
+baseline = "base"
+
+[[models]]
+name = "m"
+source = "{MODEL}"
+
+[[tests]]
+name = "t"
+prompt = "hello"
+max_tokens = 12
+
+{runtimes}
+
+[rounds]
+count = {rounds}
+warmup = {warmup}
+
+{gates}
+{rest}
+"""
+
+
+HANGS = '[[gates]]\nname = "hangs"\nkind = "no-failed-trials"\n'
+SPEED = '[[gates]]\nname = "speed"\nkind = "ratio"\nmetric = "gen_tps"\nmin_ratio = 0.5\n'
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a command ended with."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Program:
+    """`parity` in this process, on a scripted host, in a folder of its own."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder = folder
+        self._capsys = capsys
+        monkeypatch.chdir(folder)
+
+    def write(self, text: str, name: str = "case.toml") -> str:
+        (self.folder / name).write_text(text, encoding="utf-8")
+        return name
+
+    def host(self, **scripts: Script) -> ScriptedHost:
+        """`base` and `other` behave well unless scripted otherwise."""
+        return ScriptedHost({"base": Script(), "other": Script(), **scripts}, self.folder / "cache")
+
+    def __call__(self, *args: str, host: ScriptedHost | None = None) -> Ended:
+        self._capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main([*args], host=host or self.host())
+        out, err = self._capsys.readouterr()
+        assert "Traceback" not in err, err
+        return Ended(int(ended.value.code or 0), out, err)
+
+    def report(self, run: str = "run") -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.folder / run / "report.json").read_text(encoding="utf-8"))
+        return found
