@@ -6,6 +6,7 @@ standard library only.
 """
 
 import ctypes
+import faulthandler
 import math
 import struct
 import sys
@@ -13,6 +14,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+LIMIT_S = 300
+"""After this long it hangs; it then says where, and fails."""
 
 HIDDEN, FEED_FORWARD, VOCABULARY, HEADS = 256, 512, 64, 4
 PROMPT = 8
@@ -54,6 +58,7 @@ KINDS = {int: (4, "<I"), float: (6, "<f")}
 
 
 def main() -> None:
+    faulthandler.dump_traceback_later(LIMIT_S, exit=True)
     import llama_cpp
 
     llama_cpp.llama_backend_init()
@@ -67,23 +72,34 @@ def main() -> None:
 
 def decode(llama: Any, path: Path, gpu_layers: int) -> None:
     """Loads the model, and decodes a prompt in one batch and then a single token: each has kernels of its own."""
-    model_params = llama.llama_model_default_params()
-    model_params.n_gpu_layers = gpu_layers
-    model = llama.llama_model_load_from_file(str(path).encode(), model_params)
+    params = llama.llama_model_default_params()
+    params.n_gpu_layers = gpu_layers
+    model = llama.llama_model_load_from_file(str(path).encode(), params)
     if not model:
         sys.exit("llama.cpp can't load a tiny model; it says why above")
-    context_params = llama.llama_context_default_params()
-    context_params.n_ctx = 64
-    context = llama.llama_init_from_model(model, context_params)
+    # What is not freed makes llama.cpp's Metal backend abort at exit.
+    try:
+        decode_with(llama, model)
+    finally:
+        llama.llama_model_free(model)
+
+
+def decode_with(llama: Any, model: Any) -> None:
+    params = llama.llama_context_default_params()
+    params.n_ctx = 64
+    context = llama.llama_init_from_model(model, params)
     if not context:
         sys.exit("llama.cpp makes no context for a tiny model; it says why above")
-    for count in (PROMPT, 1):
-        tokens = (ctypes.c_int32 * count)(*range(count))
-        status = llama.llama_decode(context, llama.llama_batch_get_one(tokens, count))
-        if status != 0:
-            sys.exit(f"llama_decode gave status {status} for a tiny model")
-        if not all(map(math.isfinite, llama.llama_get_logits_ith(context, -1)[:VOCABULARY])):
-            sys.exit("llama.cpp computed NaN or infinity for a tiny model")
+    try:
+        for count in (PROMPT, 1):
+            tokens = (ctypes.c_int32 * count)(*range(count))
+            status = llama.llama_decode(context, llama.llama_batch_get_one(tokens, count))
+            if status != 0:
+                sys.exit(f"llama_decode gave status {status} for a tiny model")
+            if not all(map(math.isfinite, llama.llama_get_logits_ith(context, -1)[:VOCABULARY])):
+                sys.exit("llama.cpp computed NaN or infinity for a tiny model")
+    finally:
+        llama.llama_free(context)
 
 
 def tiny_model() -> Iterator[bytes]:

@@ -15,7 +15,7 @@ OFFLINE = {"PIP_NO_INDEX": "1"}
 
 
 LLAMA_CPP = """
-import os, signal
+import atexit, os, signal
 from types import SimpleNamespace
 
 def llama_decode(context, batch):
@@ -27,12 +27,25 @@ def llama_supports_gpu_offload(): return False
 def llama_backend_init(): pass
 def llama_model_default_params(): return SimpleNamespace()
 def llama_context_default_params(): return SimpleNamespace()
-def llama_model_load_from_file(path, params): return 1
-def llama_init_from_model(model, params): return 1
 def llama_batch_get_one(tokens, count): return 1
 def llama_get_logits_ith(context, at): return [0.5] * 64
+
+alive = set()
+def llama_model_load_from_file(path, params):
+    alive.add("model")
+    return 1
+def llama_init_from_model(model, params):
+    alive.add("context")
+    return 1
+def llama_free(context): alive.remove("context")
+def llama_model_free(model): alive.remove("model")
+
+@atexit.register
+def as_metal_does():
+    if alive:
+        os.abort()
 """
-"""As much of llama-cpp-python as the scripts ask of it."""
+"""As much of llama-cpp-python as the scripts ask of it. Aborts at exit where its Metal backend would."""
 
 AMX_CPU = f'case "$*" in *amx_tile*) exit "$AMX_ABSENT" ;; esac; exec {shutil.which("grep")} "$@"'
 """A `grep` that finds AMX in the CPU's flags unless AMX_ABSENT is 1."""

@@ -13,6 +13,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 from parity_worker import RAW_REMEDY, Events, WorkerError, unavailable
@@ -36,6 +37,12 @@ def device() -> str:
 
 def run(events: Events, job: dict[str, Any]) -> str:
     """Does the job; returns the reason for `bye`."""
+    # What is not freed makes llama.cpp's Metal backend abort at exit, also after a job that failed.
+    with ExitStack() as held:
+        return run_holding(held, events, job)
+
+
+def run_holding(held: ExitStack, events: Events, job: dict[str, Any]) -> str:
     settings, test = job["settings"], job["test"]
 
     events.phase("import", "begin")
@@ -45,6 +52,7 @@ def run(events: Events, job: dict[str, Any]) -> str:
     log = Log(llama)
     events.phase("weights", "begin")
     model, extra_buffers = load_model(llama, job["model"], settings, log)
+    held.callback(llama.llama_model_free, model)
     events.phase("weights", "end")
 
     events.phase("tokenizer", "begin")
@@ -54,7 +62,9 @@ def run(events: Events, job: dict[str, Any]) -> str:
     events.phase("tokenizer", "end")
 
     context = new_context(llama, model, settings, len(ids) + test["max_tokens"], log)
+    held.callback(llama.llama_free, context)
     sampler = new_sampler(llama, test["sampling"])
+    held.callback(llama.llama_sampler_free, sampler)
     load_ms = llama.llama_perf_context(context).t_load_ms
     events.phase("ready", "end")
     used = settings_used(llama, context, settings, log)
@@ -66,9 +76,6 @@ def run(events: Events, job: dict[str, Any]) -> str:
 
     events.send("text", text=decode(llama, vocab, shown))
     report(events, llama.llama_perf_context(context), load_ms)
-    llama.llama_sampler_free(sampler)
-    llama.llama_free(context)
-    llama.llama_model_free(model)
     return reason
 
 
