@@ -2,7 +2,7 @@
 
 Needs Python 3.11 or newer and a C++ compiler; nothing else. llama-cpp-python is compiled once for this machine, proved
 by decoding with a tiny model, and its wheel kept outside the clone. A second run finds everything done and starts at
-once. Imports the standard library only.
+once. Imports the standard library only, and is read by any Python 3: an older one has to be told which it should be.
 """
 
 import argparse
@@ -32,6 +32,10 @@ ANOTHER_BUILD = (
     "Compile it for a plainer CPU: CMAKE_ARGS=-DGGML_NATIVE=OFF make …\n"
     "Or use a different compiler: CC=clang CXX=clang++ make …"
 )
+OLDEST_GLIBC = 2, 35
+"""What MLX's wheels for Linux are linked against."""
+MISLEADING = ("PYTHONPATH", "PYTHONHOME", "PIP_TARGET", "PIP_PREFIX", "PIP_USER")
+"""With these, Python and pip look for modules, or put them, outside the environment."""
 HEARTBEAT_S = 15.0
 PROOF_S = 300.0
 
@@ -43,7 +47,12 @@ def main() -> None:
     stamp = VENV / f".ready-{fingerprint(wanted)}"
     if stamp.exists():
         return
+    for name in MISLEADING:
+        os.environ.pop(name, None)
     check_prerequisites()
+    # Whatever an earlier set-up left is no longer what it says, even if this one is interrupted.
+    for old in VENV.glob(".ready-*"):
+        old.unlink()
     make_environment()
     # Dependency groups need pip 25.1, and building llama-cpp-python a cmake of its own where the system has none.
     pip("install", "--quiet", "--upgrade", "pip>=25.1")
@@ -51,9 +60,6 @@ def main() -> None:
     say("installing parity, mlx-lm and a model of 100 MB")
     groups = [part for name in wanted for part in ("--group", name)]
     pip("install", "--quiet", str(wheel), "--editable", f"{ROOT}[quickstart]", *groups)
-    for old in VENV.glob(".ready-*"):
-        if wanted or old.name == stamp.name:
-            old.unlink()
     stamp.touch()
     if wanted:
         (VENV / f".ready-{fingerprint([])}").touch()
@@ -61,15 +67,16 @@ def main() -> None:
 
 
 def make_environment() -> None:
-    """A fresh one unless this very Python made the one that is there; never half of one."""
+    """A fresh one unless this very Python made the one that is there, in this place; never half of one."""
     made_by = VENV / ".python"
-    if PYTHON.exists() and made_by.exists() and made_by.read_text() == sys.version:
+    maker = f"{sys.version}\n{VENV}"
+    if PYTHON.exists() and made_by.exists() and made_by.read_text() == maker:
         return
     say(f"making {VENV.relative_to(ROOT)}")
     shutil.rmtree(VENV, ignore_errors=True)
     try:
         venv.create(VENV, with_pip=True)
-        made_by.write_text(sys.version)
+        made_by.write_text(maker)
     except BaseException as error:
         shutil.rmtree(VENV, ignore_errors=True)
         if isinstance(error, KeyboardInterrupt):
@@ -77,10 +84,11 @@ def make_environment() -> None:
         sys.exit(f"the virtual environment could not be made: {error}")
 
 
-def fingerprint(groups: list[str]) -> str:
-    """Changes when what is to be installed changes."""
-    what = (ROOT / "pyproject.toml").read_bytes() + Path(__file__).read_bytes() + repr(groups).encode()
-    return hashlib.sha256(what + sys.version.encode()).hexdigest()[:12]
+def fingerprint(groups: "list[str]") -> str:
+    """Changes when what is to be installed changes, and when the clone has been moved, or meets a different CPU: the
+    scripts of an environment hold its path, and the wheel is compiled for its CPU."""
+    what = (ROOT / "pyproject.toml").read_bytes() + Path(__file__).read_bytes()
+    return hashlib.sha256(what + repr((groups, sys.version, str(VENV), cpu_flags())).encode()).hexdigest()[:12]
 
 
 def check_prerequisites() -> None:
@@ -91,6 +99,7 @@ def check_prerequisites() -> None:
         )
     if importlib.util.find_spec("ensurepip") is None:
         sys.exit("this Python can't make virtual environments.\nDebian, Ubuntu: apt-get install python3-venv")
+    check_mlx()
     if platform.system() == "Darwin":
         if not has_command_line_tools():
             sys.exit(f"{COMPILED} is compiled here and needs Xcode's command line tools.\nxcode-select --install")
@@ -99,6 +108,19 @@ def check_prerequisites() -> None:
             f"{COMPILED} is compiled here and needs a C++ compiler.\n"
             "Debian, Ubuntu: apt-get install build-essential; Fedora: dnf install gcc-c++"
         )
+
+
+def check_mlx() -> None:
+    """What MLX's wheels ask of the system: pip would say so only once everything is compiled."""
+    if platform.system() == "Darwin" and platform.machine() != "arm64":
+        sys.exit(
+            f"MLX needs an Apple processor and a Python that is native to it; {sys.executable} is for "
+            f"{platform.machine()}."
+        )
+    library, version = platform.libc_ver()
+    found = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
+    if platform.system() == "Linux" and library == "glibc" and found < OLDEST_GLIBC:
+        sys.exit(f"MLX needs glibc 2.35 or newer; here is {version}. Use a newer system, such as Ubuntu 22.04.")
 
 
 def has_command_line_tools() -> bool:
@@ -111,6 +133,10 @@ class CrashedError(Exception):
     """A wheel of llama-cpp-python dies of a signal on this CPU; holds the signal's name."""
 
 
+class UnusableError(Exception):
+    """A wheel of llama-cpp-python can't be imported here, or can't run a tiny model; holds its last lines."""
+
+
 def proved_wheel() -> Path:
     """A wheel of llama-cpp-python that decodes here, from the cache or compiled now; it is installed when this returns.
 
@@ -121,8 +147,12 @@ def proved_wheel() -> Path:
     try:
         if cached:
             say(f"{COMPILED}: using the wheel that was compiled before, {cached[-1]}")
-            prove(cached[-1])
-            return cached[-1]
+            try:
+                prove(cached[-1])
+                return cached[-1]
+            except UnusableError as error:
+                # Such as a wheel for a different C library, where several systems share a cache.
+                say(f"{error}{COMPILED}: that wheel does not work here; compiling it anew")
         say(f"compiling {COMPILED} {version} (once; about 5 minutes on two cores)")
         return compile_and_prove(version, folder)
     except CrashedError as crash:
@@ -138,17 +168,26 @@ def proved_wheel() -> Path:
 
 def compile_and_prove(version: str, folder: Path, flags: str = "") -> Path:
     """Compiles the wheel and moves it into the cache once it is proved. Raises CrashedError."""
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        sys.exit(f"{folder} can't be written ({error.strerror}).\nName a different cache: PARITY_CACHE=FOLDER make …")
     # Of this process alone: another clone may be compiling the same wheel for the same cache.
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=folder) as partial:
         compile_wheel(version, Path(partial), flags)
         [built] = Path(partial).glob("*.whl")
-        prove(built)
+        try:
+            prove(built)
+        except UnusableError as error:
+            sys.stderr.write(str(error))
+            sys.exit(f"{COMPILED} was installed and can't run a tiny model; its last lines are above")
         return built.replace(folder / built.name)
 
 
 def prove(wheel: Path) -> None:
-    """Installs the wheel and decodes with a tiny quantised model in a fresh process. Raises CrashedError."""
+    """Installs the wheel and decodes with a tiny quantised model in a fresh process. Raises CrashedError or
+    UnusableError."""
     pip("install", "--quiet", "--force-reinstall", "--no-deps", str(wheel))
     pip("install", "--quiet", str(wheel))
     try:
@@ -160,8 +199,7 @@ def prove(wheel: Path) -> None:
     if done.returncode < 0:
         raise CrashedError(signal.Signals(-done.returncode).name)
     if done.returncode > 0:
-        sys.stderr.write("".join(done.stderr.splitlines(keepends=True)[-20:]))
-        sys.exit(f"{COMPILED} was installed and can't run a tiny model; its last lines are above ({wheel})")
+        raise UnusableError("".join(done.stderr.splitlines(keepends=True)[-20:]))
 
 
 def newest_version() -> str:
@@ -234,7 +272,8 @@ def cpu_flags() -> str:
 
 def cache_folder() -> Path:
     """The folder that parity itself uses for what may be made again."""
-    if own := os.environ.get("PARITY_CACHE"):
+    own = os.environ.get("PARITY_CACHE")
+    if own:
         return Path(own)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "parity"
 

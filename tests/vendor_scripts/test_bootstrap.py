@@ -1,5 +1,6 @@
 """`bootstrap.py`: what it asks of the machine, and the wheel that clones share."""
 
+import ast
 import importlib.util
 import platform
 import subprocess
@@ -173,6 +174,75 @@ def test_a_wheel_that_hangs_is_an_error_and_does_not_hang_the_setup(
     assert list(cache(bootstrap).iterdir()) == []
 
 
+def test_a_cached_wheel_that_works_elsewhere_only_is_compiled_anew(
+    bootstrap: ModuleType, scripted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOOD", "*-DMINE*")
+    monkeypatch.setenv("BAD", "nothing")
+    cached = cache(bootstrap) / NAME
+    cached.parent.mkdir(parents=True)
+    cached.write_text("for a different C library", encoding="utf-8")
+    assert bootstrap.proved_wheel() == cached
+    assert "-DMINE" in cached.read_text(encoding="utf-8")
+    assert compiled(scripted) == 1
+
+
+def test_a_cache_that_cannot_be_written_is_said_before_anything_is_compiled(
+    bootstrap: ModuleType, scripted: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("PARITY_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(SystemExit, match=r"can't be written .*\n.*PARITY_CACHE="):
+        bootstrap.proved_wheel()
+    assert compiled(scripted) == 0
+
+
+def test_a_clone_that_was_moved_or_meets_a_different_cpu_is_made_ready_again(
+    bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    before = bootstrap.fingerprint([])
+    assert bootstrap.fingerprint([]) == before
+    monkeypatch.setattr(bootstrap, "cpu_flags", lambda: "fma avx2")
+    elsewhere = bootstrap.fingerprint([])
+    monkeypatch.setattr(bootstrap, "VENV", tmp_path / ".venv")
+    assert len({before, elsewhere, bootstrap.fingerprint([])}) == 3
+
+
+def test_an_older_python_is_told_so_and_does_not_stumble_over_the_syntax() -> None:
+    tree = ast.parse((SCRIPTS / "bootstrap.py").read_text(encoding="utf-8"), feature_version=(3, 6))
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    annotations = [a.annotation for f in functions for a in f.args.args] + [f.returns for f in functions]
+    assert not any(isinstance(part, ast.Subscript | ast.BinOp) for part in annotations)
+
+
+@pytest.mark.parametrize(
+    ("system", "machine", "library", "told"),
+    [
+        ("Darwin", "x86_64", ("", ""), "native"),
+        ("Linux", "x86_64", ("glibc", "2.34"), "here is 2.34"),
+        ("Linux", "aarch64", ("glibc", "2.9"), "here is 2.9"),
+        ("Linux", "x86_64", ("glibc", "2.35"), None),
+        ("Linux", "x86_64", ("", ""), None),
+    ],
+)
+def test_a_system_without_mlx_is_told_before_anything_is_compiled(
+    system: str,
+    machine: str,
+    library: tuple[str, str],
+    told: str | None,
+    bootstrap: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(platform, "system", lambda: system)
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    monkeypatch.setattr(platform, "libc_ver", lambda: library)
+    if told is None:
+        bootstrap.check_mlx()
+        return
+    with pytest.raises(SystemExit, match=told):
+        bootstrap.check_mlx()
+
+
 @pytest.mark.slow
 def test_the_installed_llama_cpp_python_is_proved_in_a_fresh_process() -> None:
     done = subprocess.run([sys.executable, SCRIPTS / "smoke-llama-cpp.py"], capture_output=True, text=True, check=False)
@@ -199,6 +269,7 @@ def test_a_compiler_is_asked_for_as_each_system_has_it(
 ) -> None:
     monkeypatch.setenv("PATH", tools(tmp_path / "bin", scripted=programs))
     monkeypatch.setattr(platform, "system", lambda: system)
+    monkeypatch.setattr(platform, "machine", lambda: "arm64")
     if told is None:
         bootstrap.check_prerequisites()
         return
