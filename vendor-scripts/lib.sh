@@ -2,6 +2,8 @@
 # What the prepare-*.sh scripts share; sourced by them, never run. Works in the bash 3.2 of macOS.
 # Progress and complaints go to standard error, what belongs in a config to standard output.
 set -euo pipefail
+# With it, `cd` may go elsewhere, and prints where.
+unset CDPATH
 
 readonly EXIT_FAILED=1 EXIT_USAGE=2 EXIT_MISSING=3
 

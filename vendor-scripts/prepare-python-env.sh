@@ -255,10 +255,10 @@ install_llama() {
 # where that crashes on a CPU with AMX.
 prove_llama() {
     local crash by_hand
-    by_hand="CFLAGS='$WITHOUT_AMX' CXXFLAGS='$WITHOUT_AMX' $program llama-cpp-python --device $device"
+    by_hand="CFLAGS='$WITHOUT_AMX' CXXFLAGS='$WITHOUT_AMX' $(printf '%q' "$0") llama-cpp-python --device $device --into $(printf '%q' "$into-without-amx")"
     crash=$(crash_of_llama) || exit "$EXIT_FAILED"
     [ -n "$crash" ] || return 0
-    has_amx || fail "llama-cpp-python crashes on this CPU ($crash): use a different wheel or compiler, or compile it for a \
+    has_amx || fail_and_forget "llama-cpp-python crashes on this CPU ($crash): use a different wheel or compiler, or compile it for a \
 plainer CPU: CMAKE_ARGS=-DGGML_NATIVE=OFF"
     [ -z "$wheel" ] || fail "the wheel crashes on this CPU ($crash), most likely in its AMX kernels: compile it here \
 without AMX ($by_hand), or keep the wheel and put \`extra_buffers = false\` beside \
@@ -268,8 +268,14 @@ without AMX ($by_hand), or keep the wheel and put \`extra_buffers = false\` besi
     [ -z "$source_of_runtime" ] || set -- "$(requirement llama-cpp-python "$OLDEST_LLAMA")"
     pip install --force-reinstall --no-deps --no-binary llama-cpp-python --no-cache-dir "$1"
     crash=$(crash_of_llama) || exit "$EXIT_FAILED"
-    [ -z "$crash" ] || fail "llama-cpp-python crashes on this CPU ($crash), with AMX and without: use a different compiler \
+    [ -z "$crash" ] || fail_and_forget "llama-cpp-python crashes on this CPU ($crash), with AMX and without: use a different compiler \
 (CC=clang CXX=clang++), or compile it for a plainer CPU: CMAKE_ARGS=-DGGML_NATIVE=OFF"
+}
+
+# fail_and_forget REASON: fails without what was compiled, so that the next run compiles it anew, as the user then says.
+fail_and_forget() {
+    [ -n "$wheel" ] || run "$into/bin/python" -m pip --disable-pip-version-check uninstall --quiet --yes llama-cpp-python || true
+    fail "$*"
 }
 
 # Prints the signal of which llama-cpp-python dies when it decodes; nothing where it decodes well.
