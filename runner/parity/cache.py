@@ -22,8 +22,10 @@ def cache_folder() -> Path:
 
 
 def user_hf_home() -> Path:
-    """`HF_HOME` if set, otherwise `~/.cache/huggingface`. Programs on Rust's `hf-hub` obey no other variable."""
-    return Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
+    """`HF_HOME` if set, otherwise `~/.cache/huggingface`. Programs on Rust's `hf-hub` obey no other variable.
+
+    Absolute, because trials run in folders of their own, and with `~` expanded, as `huggingface_hub` does."""
+    return Path(os.path.expanduser(os.environ.get("HF_HOME") or "~/.cache/huggingface")).absolute()  # noqa: PTH111
 
 
 def read_json(path: Path) -> Any:

@@ -121,6 +121,10 @@ def test_default_folder_is_where_programs_on_hf_hub_look(monkeypatch: pytest.Mon
     monkeypatch.setenv("HF_HOME", "")
     monkeypatch.setenv("HOME", "/home/somebody")
     assert user_hf_home() == Path("/home/somebody/.cache/huggingface")
+    monkeypatch.setenv("HF_HOME", "~/models")
+    assert user_hf_home() == Path("/home/somebody/models")
+    monkeypatch.setenv("HF_HOME", "models")
+    assert user_hf_home() == Path.cwd() / "models"
 
 
 def test_folder_that_cannot_be_written_is_reported(published: Path, tmp_path: Path) -> None:
