@@ -167,11 +167,13 @@ def missing(worker: Any) -> WorkerError:
     return unavailable(f"{worker.PACKAGE} is not installed in {sys.executable}", worker.REQUIREMENTS)
 
 
-def unavailable(message: str, requirements: Sequence[str]) -> WorkerError:
-    """The runtime can't be used here; the remedy installs the requirements into this very interpreter."""
+def unavailable(message: str, requirements: Sequence[str], *, anew: bool = False) -> WorkerError:
+    """The runtime can't be used here; the remedy installs the requirements into this very interpreter. `anew`: they are
+    there and broken, so that pip has to be told to replace them."""
     python = shlex.quote(sys.executable)
     pip = "" if importlib.util.find_spec("pip") else f"{python} -m ensurepip && "
-    wanted = " ".join(map(shlex.quote, requirements))
+    options = ("--force-reinstall", "--no-cache-dir") if anew else ()
+    wanted = " ".join(map(shlex.quote, (*options, *requirements)))
     return WorkerError("unavailable", message, f"{pip}{python} -m pip install {wanted}")
 
 

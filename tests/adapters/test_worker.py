@@ -106,6 +106,21 @@ def test_a_package_that_is_missing_gets_the_command_that_installs_it(tmp_path: P
     assert events[1]["remedy"].endswith("-m pip install 'some-runtime>=1.2' other")
 
 
+def test_a_package_that_is_there_and_broken_is_replaced_by_the_remedy(installed: None, tmp_path: Path) -> None:
+    """Plain `pip install` would find it satisfied."""
+    broken = """
+from parity_worker import unavailable
+
+PACKAGE = "pip"
+
+def device():
+    raise unavailable("it can't be imported", ("some-runtime>=1.2",), anew=True)
+"""
+    _, events, _ = run(worker(tmp_path, broken), "--probe")
+    assert [event["ev"] for event in events] == ["hello", "error", "bye"]
+    assert events[1]["remedy"].endswith("-m pip install --force-reinstall --no-cache-dir 'some-runtime>=1.2'")
+
+
 @pytest.mark.parametrize(
     ("raised", "kind"),
     [

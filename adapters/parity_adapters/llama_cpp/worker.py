@@ -84,7 +84,7 @@ def import_runtime() -> Any:
         import llama_cpp
     except Exception as error:
         message = f"{PACKAGE} can't be imported: {type(error).__name__}: {error}"
-        raise unavailable(message, REQUIREMENTS) from error
+        raise unavailable(message, REQUIREMENTS, anew=True) from error
     if not hasattr(llama_cpp, "LLAMA_LOAD_MODE_NONE"):
         raise unavailable(f"{PACKAGE} is older than {OLDEST}", REQUIREMENTS)
     return llama_cpp

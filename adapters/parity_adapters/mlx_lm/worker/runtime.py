@@ -46,7 +46,7 @@ def import_runtime(device: str | None) -> Mlx:
         raise
     except Exception as error:
         message = f"{PACKAGE} can't be imported: {type(error).__name__}: {error}"
-        raise unavailable(message, REQUIREMENTS) from error
+        raise unavailable(message, REQUIREMENTS, anew=True) from error
     name = "cpu" if on_cpu else gpu_name(mx) or "gpu"
     return Mlx(mx, nn, stream_generate, make_prompt_cache, make_sampler, mlx_lm.utils, name)
 
