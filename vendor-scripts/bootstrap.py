@@ -36,6 +36,9 @@ OLDEST_GLIBC = 2, 35
 """What MLX's wheels for Linux are linked against."""
 MISLEADING = ("PYTHONPATH", "PYTHONHOME", "PIP_TARGET", "PIP_PREFIX", "PIP_USER")
 """With these, Python and pip look for modules, or put them, outside the environment."""
+BAD_INSTRUCTIONS = ("SIGSEGV", "SIGILL", "SIGBUS")
+"""Signals that tell of code which this CPU can't run; any other has a cause of its own, such as want of memory."""
+
 HEARTBEAT_S = 15.0
 PROOF_S = 300.0
 
@@ -196,10 +199,14 @@ def prove(wheel: Path) -> None:
         )
     except subprocess.TimeoutExpired:
         sys.exit(f"{COMPILED} was installed and did not decode with a tiny model within {PROOF_S:.0f} s ({wheel})")
+    last = "".join(done.stderr.splitlines(keepends=True)[-20:])
     if done.returncode < 0:
-        raise CrashedError(signal.Signals(-done.returncode).name)
+        name = signal.Signals(-done.returncode).name
+        if name in BAD_INSTRUCTIONS:
+            raise CrashedError(name)
+        raise UnusableError(f"{last}it was ended by {name}\n")
     if done.returncode > 0:
-        raise UnusableError("".join(done.stderr.splitlines(keepends=True)[-20:]))
+        raise UnusableError(last)
 
 
 def newest_version() -> str:

@@ -278,13 +278,15 @@ fail_and_forget() {
     fail "$*"
 }
 
-# Prints the signal of which llama-cpp-python dies when it decodes; nothing where it decodes well.
+# Prints the signal by which the CPU ends llama-cpp-python when it decodes; nothing where it decodes well.
 crash_of_llama() {
     local code=0 said
     said=$("$into/bin/python" "$smoke" 2>&1) || code=$?
-    if [ "$code" -gt 128 ]; then
-        printf 'SIG%s' "$(kill -l "$code")"
-    elif [ "$code" -ne 0 ]; then
+    case $(kill -l "$code" 2>/dev/null) in
+        # Any other signal has a cause of its own, such as want of memory.
+        SEGV | ILL | BUS) printf 'SIG%s' "$(kill -l "$code")" && return ;;
+    esac
+    if [ "$code" -ne 0 ]; then
         printf '%s\n' "$said" | tail -n 20 >&2
         fail "llama-cpp-python was installed into $into and can't run a tiny model; its last lines are above"
     fi

@@ -156,12 +156,14 @@ def _key(host: Host, prepared: Prepared, launch: Launch, pass_env: tuple[str, ..
     program = shutil.which(launch.argv[0], path=launch.env.get("PATH")) or launch.argv[0]
     paths = [Path(launch.cwd or "") / word for word in (program, *launch.argv[1:])]
     files = [[str(path), *_stat(path)] for path in paths if path.is_file()]
+    # What is installed for a Python of its own changes without its version: a reinstalled wheel may crash.
+    packages = [[str(path), *_stat(path)] for path in Path(program).parent.parent.glob("lib/python*/site-packages")]
     inherited = {name: os.environ.get(name) for name in (*pass_env, *DECISIVE_VARIABLES)}
     what = json.dumps(
         [
             [version(), source, prepared.found.version, host.facts().model_dump(mode="json")],
             [host.machine().get(key) for key in ("host", "cpu", "os")],
-            [launch.model_dump(mode="json"), files, inherited],
+            [launch.model_dump(mode="json"), files, packages, inherited],
         ]
     )
     return hashlib.sha256(what.replace(scratch, "SCRATCH").encode()).hexdigest()
