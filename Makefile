@@ -13,7 +13,7 @@ test: setup-dev lint   ## every check and every test, also the slow ones; what C
 quick: setup-dev       ## the tests that take under a minute in all
 	$(BIN)/python -m pytest -m "not slow"
 
-proof: setup           ## long proofs, by hand: kill -9 a real run ten times and resume it; some ten minutes
+proof: setup           ## long proofs, by hand: kill -9 a real run ten times and resume it; some minutes
 	$(BIN)/python proofs/kills.py
 
 lint: setup-dev        ## lint, format, types, direction of imports, scripts, generated docs
