@@ -5,9 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from parity.config import LoadedConfig
-from parity.errors import ConfigError, ModelError, Problem
 from parity.hosts.host import Host
-from parity.models import locate, model_facts
 from parity.records import Cell, ModelFacts, Report
 from parity.run.giving_up import GivenUp
 from parity.run.hashes import record_executable
@@ -20,44 +18,9 @@ from parity.run.reports import write_reports
 from parity.run.score import score
 from parity.run.session import LOCAL, Session, make_adapters
 from parity.run.signals import cancelling
+from parity.run.sources import locate_models, resolve_models
 from parity.run.state import State
 from parity.version import version
-
-
-def check_sources(loaded: LoadedConfig) -> None:
-    """Looks for models that no run could fetch: this is cheap, and comes before anything else.
-
-    Raises:
-        ConfigError: with one problem for each source that is malformed, or names a file that isn't there.
-    """
-    problems = []
-    for model in loaded.config.models:
-        try:
-            locate(model.source, loaded.folder)
-        except ModelError as error:
-            problems.append(Problem(f"models.{model.name}.source", error.wrong, error.remedy))
-    if problems:
-        raise ConfigError(loaded.file, problems)
-
-
-def resolve_models(loaded: LoadedConfig, progress: Progress) -> tuple[ModelFacts, ...]:
-    """Fetches, hashes and inspects every model of the config.
-
-    Raises:
-        ConfigError: with one problem for each model that can't be fetched or read.
-    """
-    found: list[ModelFacts] = []
-    problems: list[Problem] = []
-    for model in loaded.config.models:
-        try:
-            title = model.title or model.name
-            pin, watch = model.sha256, progress.fetched
-            found.append(model_facts(model.name, title, model.source, base=loaded.folder, sha256=pin, watch=watch))
-        except ModelError as error:
-            problems.append(Problem(f"models.{model.name}.source", error.wrong, error.remedy))
-    if problems:
-        raise ConfigError(loaded.file, problems)
-    return tuple(found)
 
 
 def ask_runtimes(session: Session) -> dict[str, Prepared]:
@@ -140,7 +103,7 @@ def run_config(
         ConfigError: a model can't be fetched or read.
         RunFolderError: the run folder can't be created.
     """
-    check_sources(loaded)
+    locate_models(loaded)
     folder = RunFolder.create(out, loaded.config.name)
     with showing() as progress, folder.held():
         progress.note(f"run: {folder.path}")

@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from tabulate import tabulate
 
 from parity.config import LoadedConfig
-from parity.errors import ConfigError, ModelError, Problem
-from parity.models import locate
 from parity.records import Cell, Record, Slot
 from parity.run.log import RUNS
 from parity.run.schedule import estimate_s, schedule
+from parity.run.sources import locate_models
 
 SHOWN_ROUNDS = 2
 """Rounds whose order is printed in full; `--json` has them all."""
@@ -41,27 +40,13 @@ def outlook(loaded: LoadedConfig) -> Outlook:
     return Outlook(
         name=loaded.config.name,
         baseline=loaded.config.baseline,
-        models=_models(loaded),
+        models={name: str(path) if path is not None else None for name, path in locate_models(loaded).items()},
         not_set=loaded.not_set,
         trials=plan,
         estimate_s=estimate_s(plan, seen),
         estimated_from=run,
         at_most_s=len(plan) * loaded.config.limits.total_s,
     )
-
-
-def _models(loaded: LoadedConfig) -> dict[str, str | None]:
-    found: dict[str, str | None] = {}
-    problems = []
-    for model in loaded.config.models:
-        try:
-            path = locate(model.source, loaded.folder)
-            found[model.name] = str(path) if path is not None else None
-        except ModelError as error:
-            problems.append(Problem(f"models.{model.name}.source", error.wrong, error.remedy))
-    if problems:
-        raise ConfigError(loaded.file, problems)
-    return found
 
 
 def _earlier(config_sha256: str) -> tuple[Mapping[Cell, float], str | None]:

@@ -12,7 +12,7 @@ from parity.hosts.host import Host
 from parity.records import ModelFacts, Report
 from parity.run.hashes import executable_sha256, recorded_executables
 from parity.run.log import SAME_MACHINE, RunFolder, RunRecord, without_secrets
-from parity.run.loop import conclude, finish_preparing, go_on, preparations, resolve_models
+from parity.run.loop import conclude, finish_preparing, go_on, preparations
 from parity.run.prepare import files_in
 from parity.run.prepared import Prepared
 from parity.run.progress import showing
@@ -20,6 +20,7 @@ from parity.run.schedule import interrupted
 from parity.run.score import recorded_runtimes, recorded_state
 from parity.run.session import LOCAL, Session, make_adapters
 from parity.run.signals import cancelling
+from parity.run.sources import resolve_models
 from parity.run.state import State
 
 
