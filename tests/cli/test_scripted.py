@@ -37,6 +37,21 @@ def test_a_good_run_passes_and_asks_each_runtime_before_the_first_trial(program:
     assert program.report()["not_run"] == []
 
 
+def test_every_step_of_a_runtime_runs_in_the_environment_of_its_table(program: Program) -> None:
+    set_here = 'env = { THREADS = "3" }\npass_env = ["NAMED"]\n'
+    host = program.host()
+    program("run", program.write(config(table("base") + table("other", set_here), rounds=1)), "--out", "run", host=host)
+    seen = {
+        (request.head.runtime, request.head.purpose): (request.launch.env.get("THREADS"), request.pass_env)
+        for request in host.requests
+    }
+    assert seen == {
+        (runtime, purpose): expected
+        for runtime, expected in (("base", (None, ())), ("other", ("3", ("NAMED",))))
+        for purpose in ("probe", "proof", "trial")
+    }
+
+
 def test_the_head_of_each_transcript_holds_its_slot(program: Program) -> None:
     program("run", program.write(config(TWO, rounds=1)), "--out", "run")
     heads = [

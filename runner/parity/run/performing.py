@@ -13,6 +13,7 @@ from parity.records import Job, ModelFacts, Slot, TestSpec, Trial, TrialKind
 from parity.run.hashes import record_program, record_weights_sha256
 from parity.run.log import RunFolder, job_without_secrets
 from parity.run.prepared import Prepared
+from parity.run.request import request_of
 from parity.run.score import read_slot
 from parity.run.session import Session
 from parity.transcript import Head, NoSpawn, Transcript, TranscriptWriter, read_transcript
@@ -33,7 +34,9 @@ def perform(session: Session, prepared: Prepared, model: ModelFacts, slot: Slot)
         except RefusedError as error:
             transcript = _refused(path, head, str(error))
         else:
-            request = session.request(slot.runtime, launch, head, session.loaded.config.limits)
+            config = session.loaded.config
+            common = config.runtimes[slot.runtime]
+            request = request_of(common, launch, head, config.limits, session.loaded.secrets)
             transcript = host.run(request, path, cancel=session.cancel, watch=session.progress.sight)
     record_program(folder, slot.runtime, transcript)
     trial = read_slot(prepared.adapter, slot, path.name, transcript, folder, partial(record_weights_sha256, folder))

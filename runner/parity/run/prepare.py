@@ -12,7 +12,7 @@ from typing import Any
 from parity.adapter import Adapter, Command, checkout
 from parity.config import RuntimeConfig
 from parity.hosts.cancel import Cancel
-from parity.hosts.host import Host, Request
+from parity.hosts.host import Host
 from parity.hosts.sighting import Sighting
 from parity.records import Limits
 from parity.run import proof
@@ -27,6 +27,7 @@ from parity.run.prepared import (
     unproved,
     without,
 )
+from parity.run.request import request_of
 from parity.transcript import Head, Transcript
 
 
@@ -101,9 +102,7 @@ class Preparation:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.unlink(missing_ok=True)
         head = Head.model_validate({"purpose": step, "runtime": self.runtime})
-        command = command.but(env={**command.env, **self.common.env})
-        limits = Limits(total_s=command.deadline_s)
-        request = Request(command, head, limits, self.common.pass_env, self.hidden)
+        request = request_of(self.common, command, head, Limits(total_s=command.deadline_s), self.hidden)
         return self.host.run(request, path, cancel=self.cancel, watch=self._watch)
 
     def _watch(self, sighting: Sighting) -> None:

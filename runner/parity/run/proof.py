@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from parity.adapter import Adapter, Launch
+from parity.adapter import Adapter
 from parity.config import RuntimeConfig
 from parity.errors import ModelError, RefusedError, RunFolderError
 from parity.hosts.cancel import Cancel
@@ -26,6 +26,7 @@ from parity.models.tokenizer import write_tokenizer
 from parity.records import Job, Limits, ModelFacts, TestSpec
 from parity.run.log import job_without_secrets
 from parity.run.prepared import Prepared, read_proof
+from parity.run.request import request_of
 from parity.transcript import Head, Transcript, read_transcript
 from parity.version import version
 
@@ -100,18 +101,14 @@ def ask(
             launch = prepared.adapter.launch(job, prepared.build)
         except (ModelError, RefusedError) as error:
             return f"a tiny model can't be asked for: {error}"
-        launch = launch.but(env={**launch.env, **common.env})
-        kept = (
-            Path(host.facts().cache)
-            / "proofs"
-            / f"{_key(host, prepared, launch, common.pass_env, source, scratch)}.jsonl"
-        )
+        head = Head(purpose="proof", runtime=runtime, job=job_without_secrets(job, hidden))
+        request = request_of(common, launch, head, LIMITS, hidden)
+        kept = Path(host.facts().cache) / "proofs" / f"{_key(host, prepared, request, source, scratch)}.jsonl"
         to.parent.mkdir(parents=True, exist_ok=True)
         to.unlink(missing_ok=True)
         if (earlier := _kept(prepared.adapter, kept, to)) is not None:
             return earlier
-        head = Head(purpose="proof", runtime=runtime, job=job_without_secrets(job, hidden))
-        transcript = host.run(Request(launch, head, LIMITS, common.pass_env, hidden), to, cancel=cancel)
+        transcript = host.run(request, to, cancel=cancel)
     if read_proof(prepared.adapter, transcript).kind == "proved":
         with suppress(OSError):
             kept.parent.mkdir(parents=True, exist_ok=True)
@@ -151,14 +148,15 @@ def _job(adapter: Adapter[Any], runtime: str, settings: dict[str, Any], model: M
     )
 
 
-def _key(host: Host, prepared: Prepared, launch: Launch, pass_env: tuple[str, ...], source: str, scratch: str) -> str:
+def _key(host: Host, prepared: Prepared, request: Request, source: str, scratch: str) -> str:
     """What a proof depends on; the scratch folder, which is new each time, left out."""
+    launch = request.launch
     program = shutil.which(launch.argv[0], path=launch.env.get("PATH")) or launch.argv[0]
     paths = [Path(launch.cwd or "") / word for word in (program, *launch.argv[1:])]
     files = [[str(path), *_stat(path)] for path in paths if path.is_file()]
     # What is installed for a Python of its own changes without its version: a reinstalled wheel may crash.
     packages = [[str(path), *_stat(path)] for path in Path(program).parent.parent.glob("lib/python*/site-packages")]
-    inherited = {name: os.environ.get(name) for name in (*pass_env, *DECISIVE_VARIABLES)}
+    inherited = {name: os.environ.get(name) for name in (*request.pass_env, *DECISIVE_VARIABLES)}
     what = json.dumps(
         [
             [version(), source, prepared.found.version, host.facts().model_dump(mode="json")],

@@ -4,16 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from parity.adapter import Adapter, Command, Launch
+from parity.adapter import Adapter
 from parity.config import LoadedConfig
 from parity.errors import RunFolderError
 from parity.hosts.cancel import Cancel
-from parity.hosts.host import Host, Request
-from parity.records import HostFacts, Limits
+from parity.hosts.host import Host
+from parity.records import HostFacts
 from parity.registry import UnknownAdapterError, adapter_class
 from parity.run.log import RunFolder
 from parity.run.progress import Progress
-from parity.transcript import Head
 
 LOCAL = "local"
 
@@ -31,17 +30,6 @@ class Session:
     def host_of(self, runtime: str) -> Host:
         """The host that a runtime runs on: this machine, until a config can name others."""
         return self.hosts[LOCAL]
-
-    def request(self, runtime: str, launch: Command | Launch, head: Head, limits: Limits) -> Request:
-        """A program of a runtime, with the environment that the config gives it."""
-        common = self.loaded.config.runtimes[runtime]
-        return Request(
-            launch=launch.but(env={**launch.env, **common.env}),
-            head=head,
-            limits=limits,
-            pass_env=common.pass_env,
-            hidden=self.loaded.secrets,
-        )
 
 
 def make_adapters(loaded: LoadedConfig, host: HostFacts) -> dict[str, Adapter[Any]]:
