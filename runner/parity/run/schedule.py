@@ -18,15 +18,13 @@ def next_turn(
 
     A slot whose trial was interrupted comes again under the next attempt. `unset` are optional runtimes that are not
     set here, `given_up` the cells that are not tried any more."""
-    finished = {trial.place for trial in trials if not interrupted(trial)}
+    due = next(_turns_left(config, trials, unset, given_up or {}), None)
+    if due is None:
+        return None
     attempts: Counter[tuple[object, ...]] = Counter()
     for trial in trials:
         attempts[trial.place] = max(attempts[trial.place], trial.attempt)
-    for turn in schedule(config, unset):
-        due = [slot for slot in turn if slot.place not in finished and slot.cell not in (given_up or {})]
-        if due:
-            return tuple(slot.but(attempt=attempts[slot.place] + 1) for slot in due)
-    return None
+    return tuple(slot.but(attempt=attempts[slot.place] + 1) for slot in due)
 
 
 def schedule(config: Config, unset: Sequence[str] = ()) -> Iterator[Turn]:
@@ -64,9 +62,7 @@ def slots_left(
     config: Config, trials: Sequence[Trial], *, unset: Sequence[str] = (), given_up: Mapping[Cell, object]
 ) -> list[Slot]:
     """Every slot that is still to be filled, in order."""
-    finished = {trial.place for trial in trials if not interrupted(trial)}
-    slots = (slot for turn in schedule(config, unset) for slot in turn)
-    return [slot for slot in slots if slot.place not in finished and slot.cell not in given_up]
+    return [slot for turn in _turns_left(config, trials, unset, given_up) for slot in turn]
 
 
 def estimate_s(slots: Sequence[Slot], mean_s: Mapping[Cell, float]) -> float | None:
@@ -80,6 +76,17 @@ def estimate_s(slots: Sequence[Slot], mean_s: Mapping[Cell, float]) -> float | N
 def interrupted(trial: Trial) -> bool:
     """Whether parity ended before the trial did, so that it says nothing."""
     return trial.failure is not None and trial.failure.kind == "interrupted"
+
+
+def _turns_left(
+    config: Config, trials: Sequence[Trial], unset: Sequence[str], given_up: Mapping[Cell, object]
+) -> Iterator[Turn]:
+    """Each turn with the slots of it that are still to be filled; turns without any are left out."""
+    finished = {trial.place for trial in trials if not interrupted(trial)}
+    for turn in schedule(config, unset):
+        due = tuple(slot for slot in turn if slot.place not in finished and slot.cell not in given_up)
+        if due:
+            yield due
 
 
 def _slot(model: str, test: TestConfig, runtime: str, number: int, kind: TrialKind, *, warmup: bool = False) -> Slot:
