@@ -27,6 +27,9 @@ RUNS = Path(".parity") / "runs"
 SAME_MACHINE = ("host", "cpu", "arch", "platform")
 """Facts by which two runs are known to be of one machine."""
 
+CHAT_TURNS = "prepared/chat-turns.json"
+"""The prompts in their models' chat templates, each rendered once a run: a template may print the time."""
+
 LONGEST_NAME = 60
 """Of a part of a file's name: systems allow 255 bytes in all, and the number alone tells trials apart."""
 
@@ -159,10 +162,6 @@ class RunFolder:
     def tokenizer_path(self, model: str) -> Path:
         """The model's `tokenizer.json`, kept with the run because numbers are computed by it."""
         return self.path / "tokenizers" / f"{model}.json"
-
-    def turns_path(self) -> Path:
-        """The prompts in their models' chat templates, each rendered once a run: a template may print the time."""
-        return self.path / "prepared" / "chat-turns.json"
 
     def new_trial_path(self, slot: Slot) -> Path:
         """Where the transcript of the next trial goes."""

@@ -11,7 +11,7 @@ from parity.models.template import chat_turn
 from parity.models.tokenizer import write_tokenizer
 from parity.records import Job, ModelFacts, Slot, TestSpec, Trial, TrialKind
 from parity.run.hashes import record_program, record_weights_sha256
-from parity.run.log import RunFolder, job_without_secrets
+from parity.run.log import CHAT_TURNS, RunFolder, job_without_secrets
 from parity.run.prepared import Prepared
 from parity.run.request import request_of
 from parity.run.score import read_slot
@@ -62,7 +62,7 @@ def supply_tokenizers(session: Session, models: tuple[ModelFacts, ...]) -> None:
                     turns[key] = chat_turn(model, target, spec.prompt)
         except ModelError as error:
             session.progress.note(f"{model.name}: {error}")
-    folder.write(str(folder.turns_path().relative_to(folder.path)), json.dumps(turns, indent=2) + "\n")
+    folder.write(CHAT_TURNS, json.dumps(turns, indent=2) + "\n")
 
 
 def _job(session: Session, model: ModelFacts, slot: Slot, scratch: str) -> Job:
@@ -92,7 +92,7 @@ def job_test(loaded: LoadedConfig, test: TestConfig, kind: TrialKind) -> TestSpe
 
 
 def _chat_turns(folder: RunFolder) -> dict[str, str]:
-    found: dict[str, str] = folder.read_json(str(folder.turns_path().relative_to(folder.path))) or {}
+    found: dict[str, str] = folder.read_json(CHAT_TURNS) or {}
     return found
 
 
