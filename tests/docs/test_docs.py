@@ -74,7 +74,9 @@ def prepare(page: Path, folder: Path) -> None:
         if "config" in block.options:
             (folder / block.options["config"]).write_text(block.body, encoding="utf-8")
     (folder / "configs").mkdir()
-    scripted = config_text(speaker_table("base") + speaker_table("other"))
+    scripted = config_text(speaker_table("llama-cpp-python") + speaker_table("mlx-lm"))
+    for placeholder, name in (("base", "llama-cpp-python"), ("t", "simple-math")):
+        scripted = scripted.replace(f' = "{placeholder}"\n', f' = "{name}"\n')
     (folder / "configs" / "quickstart.toml").write_text(scripted, encoding="utf-8")
 
 

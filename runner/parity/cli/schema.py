@@ -8,7 +8,9 @@ from parity.cli.common import emit
 
 
 def schema(
-    what: Annotated[str, typer.Argument(metavar="NAME", help="config, events, report, results or run")] = "config",
+    what: Annotated[
+        str, typer.Argument(metavar="NAME", help="config, events, explanation, report, results or run")
+    ] = "config",
 ) -> None:
     """Print the JSON Schema of a config, of the event protocol, or of a run's files."""
     from parity.cli.schemas import schema_of

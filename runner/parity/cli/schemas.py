@@ -3,14 +3,17 @@
 import json
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from parity.adapter.events import EVENT
 from parity.config import Config
 from parity.errors import ParityError
+from parity.explain import Explained
 from parity.records import Report, Trial
 from parity.registry import entries, settings_of
 from parity.run.log import RunRecord
 
-NAMES = ("config", "events", "report", "results", "run")
+NAMES = ("config", "events", "explanation", "report", "results", "run")
 
 
 def schema_of(what: str) -> str:
@@ -22,6 +25,7 @@ def schema_of(what: str) -> str:
     makers = {
         "config": config_schema,
         "events": EVENT.json_schema,
+        "explanation": TypeAdapter(Explained).json_schema,
         "report": Report.model_json_schema,
         "results": Trial.model_json_schema,
         "run": RunRecord.model_json_schema,

@@ -1,0 +1,49 @@
+"""`parity explain`"""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from parity.cli.common import PLAIN_COLUMNS, AsJson, RunPath, emit
+
+
+def explain(
+    run: RunPath,
+    cell: Annotated[
+        str | None,
+        typer.Argument(metavar="CELL", help="MODEL/TEST/RUNTIME, or a part that names one cell, such as RUNTIME"),
+    ] = None,
+    metric: Annotated[str | None, typer.Argument(metavar="METRIC", help="such as gen_tps")] = None,
+    round: Annotated[
+        int | None, typer.Option("--round", help="the round whose lines are shown; by default a typical one")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Explain verdicts: from lines of transcripts to figures, intervals and gates. Changes nothing.
+
+    \b
+    parity explain RUN                the cells of a run with their verdicts
+    parity explain RUN CELL           all metrics of a cell
+    parity explain RUN CELL METRIC    one metric: lines, definition, rounds,
+                                      interval, identity, conditions, verdicts
+    """
+    from parity.explain import MetricExplained, render_explained
+    from parity.run.explaining import explain as explained_of
+    from parity.run.log import RunFolder
+
+    explained = explained_of(RunFolder.open(run), cell, metric)
+    if round is not None:
+        known = [row.round for row in explained.rounds] if isinstance(explained, MetricExplained) else []
+        if round not in known:
+            hint = f"rounds here: {', '.join(map(str, known)) or 'none'}" if metric else "name a CELL and a METRIC too"
+            raise typer.BadParameter(f"there is no round {round} to show; {hint}", param_hint="--round")
+    if as_json:
+        emit(explained.model_dump_json(indent=2))
+        return
+    import os
+    import shutil
+
+    at_terminal = sys.stdout.isatty()
+    width = shutil.get_terminal_size().columns if at_terminal else PLAIN_COLUMNS
+    emit(render_explained(explained, width, colour=at_terminal and not os.environ.get("NO_COLOR"), round=round))

@@ -1,0 +1,228 @@
+"""From a report, and the transcripts of a cell's trials, to an explanation. Pure."""
+
+from collections.abc import Callable, Sequence
+
+from parity.explain.identity import facts_of
+from parity.explain.naming import command, name_of, shortest
+from parity.explain.records import (
+    CellExplained,
+    CellLine,
+    DefinitionUsed,
+    MetricExplained,
+    MetricLine,
+    Result,
+    RunExplained,
+)
+from parity.explain.rounds import rounds_of
+from parity.explain.tracing import Traced
+from parity.reading.dictionary import METRICS, REPORTED, only_a_bound
+from parity.records import Cell, Comparison, Report, Summary, Trial, Verdict
+from parity.report.index import CellResults, Index
+
+TraceOf = Callable[[Trial], Traced]
+"""Opens the transcript of a trial and reads its events."""
+
+
+def cells_of(report: Report) -> tuple[Cell, ...]:
+    """The cells that the run's config asks for, in its order, the ones that did not run included."""
+    found = [(s.model, s.test, s.runtime) for s in report.summaries]
+    found += [(n.model, n.test, n.runtime) for n in report.not_run]
+    return tuple(dict.fromkeys([*found, *((v.model, v.test, v.runtime) for v in report.verdicts)]))
+
+
+def explain_run(report: Report, folder: str) -> RunExplained:
+    """All cells in brief. `folder`: the run folder as the user named it."""
+    cells, index = cells_of(report), Index(report)
+    verdicts = {cell: verdicts_on(report, cell) for cell in cells}
+    return RunExplained(
+        run=report.run,
+        baseline=report.baseline,
+        interrupted=report.interrupted,
+        exit_code=report.exit.code,
+        exit_reason=report.exit.reason,
+        cells=tuple(
+            CellLine(
+                name=name_of(cell),
+                ran=_ran(index.cell(*cell)),
+                verdicts={v.gate: v.verdict for v in verdicts[cell] if v.runtime == cell[2]},
+            )
+            for cell in cells
+        ),
+        ask=tuple(command(folder, shortest(cell, cells)) for cell in _worst_first(cells, report)[:3]),
+    )
+
+
+def explain_cell(report: Report, cell: Cell, folder: str) -> CellExplained:
+    """All metrics of a cell in brief."""
+    found, base = _sides(report, cell)
+    verdicts = verdicts_on(report, cell)
+    lines = tuple(_metric_line(found, base, metric, verdicts) for metric in METRICS)
+    part = shortest(cell, cells_of(report))
+    judged = dict.fromkeys(v.metric for v in verdicts if v.metric is not None)
+    ask = [*judged, *(line.metric for line in lines if line.value is not None and line.metric not in judged)]
+    return CellExplained(
+        run=report.run,
+        model=cell[0],
+        test=cell[1],
+        runtime=cell[2],
+        baseline=None if base is None else base.name,
+        ran=_ran(found),
+        failures=tuple(_failures(found)),
+        metrics=lines,
+        verdicts=verdicts,
+        ask=tuple(command(folder, part, metric) for metric in ask[:2]),
+    )
+
+
+def explain_metric(report: Report, cell: Cell, metric: str, trace: TraceOf) -> MetricExplained:
+    """One metric of a cell, from raw lines to verdicts."""
+    found, base = _sides(report, cell)
+    spec, comparison = METRICS[metric], found.comparisons.get(metric)
+    summary = found.compared(metric)
+    definition = _definition(found, base, metric)
+    rounds = () if definition is None else rounds_of(found, base, metric, definition.id, trace)
+    return MetricExplained(
+        run=report.run,
+        model=cell[0],
+        test=cell[1],
+        runtime=cell[2],
+        baseline=None if base is None else base.name,
+        metric=metric,
+        title=spec.title,
+        unit=spec.unit,
+        meaning=spec.meaning,
+        absent=_absent(found, summary, comparison),
+        definition=definition,
+        rounds=rounds,
+        result=None if definition is None else _result(found, base, metric, definition.id),
+        identity=facts_of(found, base, metric),
+        verdicts=tuple(v for v in verdicts_on(report, cell) if v.metric in (metric, None)),
+    )
+
+
+def verdicts_on(report: Report, cell: Cell) -> tuple[Verdict, ...]:
+    """The verdicts that read a cell: on itself, and of the comparisons with it."""
+    model, test, runtime = cell
+    return tuple(
+        v
+        for v in report.verdicts
+        if (v.model, v.test) == (model, test) and (v.runtime == runtime or (v.compares and runtime == report.baseline))
+    )
+
+
+def _sides(report: Report, cell: Cell) -> tuple[CellResults, CellResults | None]:
+    index = Index(report)
+    base = None if cell[2] == report.baseline else index.cell(*cell[:2], report.baseline)
+    return index.cell(*cell), base
+
+
+def _metric_line(found: CellResults, base: CellResults | None, metric: str, verdicts: Sequence[Verdict]) -> MetricLine:
+    summary, comparison = found.compared(metric), found.comparisons.get(metric)
+    definition = summary.definition if summary is not None and summary.centre is not None else None
+    other = base.summary(metric, definition) if base is not None and definition is not None else None
+    return MetricLine(
+        metric=metric,
+        unit=METRICS[metric].unit,
+        value=None if summary is None else summary.centre,
+        baseline=other.centre if other is not None and other.definition == definition else None,
+        ratio=comparison.ratio if comparison else None,
+        difference=comparison.difference if comparison else None,
+        interval=comparison.interval if comparison else summary.interval if summary else None,
+        definition=definition,
+        reason=_absent(found, summary, comparison),
+        verdicts={v.gate: v.verdict for v in verdicts if v.metric == metric},
+    )
+
+
+def _absent(found: CellResults, summary: Summary | None, comparison: Comparison | None) -> str | None:
+    if summary is None or summary.centre is None:
+        return found.absence(summary)
+    return comparison.reason if comparison is not None else None
+
+
+def _definition(found: CellResults, base: CellResults | None, metric: str) -> DefinitionUsed | None:
+    """The definition by which the sides are compared; without a comparison, the strictest that has a value."""
+    summary, comparison = found.compared(metric), found.comparisons.get(metric)
+    used = comparison.definition if comparison is not None and comparison.definition is not None else None
+    if used is None and (summary is None or summary.centre is None):
+        return None
+    used = used or (summary.definition if summary is not None else "")
+    listed = {d.id: d.sentence for d in METRICS[metric].definitions}
+    ours = {s.definition for s in found.summaries if s.metric == metric and s.centre is not None}
+    theirs = {s.definition for s in base.summaries if s.metric == metric and s.centre is not None} if base else ours
+    others = {}
+    for other in dict.fromkeys([*listed, *sorted(ours | theirs)]):
+        if other != used and other in ours | theirs:
+            both = other in ours & theirs
+            others[other] = "less strict" if both else f"{(base or found).name if other in theirs else found.name} only"
+    why = "the strictest that the cell has" if base is None else "the strictest that both sides have in one round"
+    if base is not None and used not in theirs:
+        why = f"the strictest of {found.name}; {base.name} has no value by it"
+    sentence = listed.get(used, "the runtime's own figure" if used.startswith(REPORTED) else used)
+    return DefinitionUsed(id=used, sentence=sentence, why=why, bound=only_a_bound(metric, used), others=others)
+
+
+def _result(found: CellResults, base: CellResults | None, metric: str, definition: str) -> Result | None:
+    summary, comparison = found.summary(metric, definition), found.comparisons.get(metric)
+    if summary is None or summary.centre is None:
+        return None
+    if comparison is None or not comparison.comparable or comparison.definition != definition:
+        return Result(
+            rounds=len(summary.values), value=summary.centre, interval=summary.interval, method=_OF_ONE[_scale(metric)]
+        )
+    other = base.summary(metric, definition) if base is not None else None
+    return Result(
+        rounds=comparison.rounds,
+        value=summary.centre,
+        baseline=other.centre if other is not None else None,
+        ratio=comparison.ratio,
+        difference=comparison.difference,
+        agreement=comparison.agreement,
+        interval=comparison.interval,
+        method=_OF_TWO[_scale(metric)],
+        doubts=() if comparison.doubt is None else (comparison.doubt,),
+    )
+
+
+def _scale(metric: str) -> str:
+    return METRICS[metric].scale
+
+
+_OF_ONE = {
+    "ratio": "geometric mean of the rounds; Student's t interval of the mean of their logarithms",
+    "difference": "arithmetic mean of the rounds; Student's t interval",
+    "agreement": "the value that all rounds have in common",
+}
+_OF_TWO = {
+    "ratio": "geometric mean of the ratios of the rounds; Student's t interval of the mean of their logarithms",
+    "difference": "arithmetic mean of the differences of the rounds; Student's t interval",
+    "agreement": "share of the rounds in which both sides have the same value",
+}
+
+
+def _ran(found: CellResults) -> str:
+    good = sum(trial.failure is None for trial in found.trials)
+    text = f"{good} of {len(found.trials)} trials gave a result" if found.trials else "no trial ran"
+    if found.not_run is None:
+        return text
+    left = found.not_run
+    return f"{text}; {left.planned - left.ran} of {left.planned} planned did not run: {left.kind}: {left.reason}"
+
+
+def _failures(found: CellResults) -> list[str]:
+    return [
+        f"{trial.file}: {trial.failure.kind}: {trial.failure.message}"
+        for trial in found.trials
+        if trial.failure is not None
+    ]
+
+
+def _worst_first(cells: Sequence[Cell], report: Report) -> list[Cell]:
+    """The cells whose verdicts a user asks about first; the baseline's own come last."""
+    order = ("FAIL", "NOT COMPARABLE", "INCONCLUSIVE", "NOT RUN", "PASS", "NOT APPLICABLE")
+
+    def place(cell: Cell) -> tuple[bool, int]:
+        kinds = [order.index(v.verdict) for v in report.verdicts if (v.model, v.test, v.runtime) == cell]
+        return cell[2] == report.baseline, min(kinds, default=len(order))
+
+    return sorted(cells, key=place)

@@ -1,0 +1,158 @@
+"""What `parity explain` says, as data: the terminal lays it out, and `--json` prints it as it is."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from parity.records import Interval, Record, Scalar, Verdict
+
+
+class RawLine(Record):
+    """Where a fact stands in the run folder. `text`: what the process wrote there, cut where it is long."""
+
+    file: str = Field(description="the transcript, within the run folder")
+    line: int = Field(description="line of that file, counted from 1")
+    stream: Literal["out", "err"] | None = None
+    stream_line: int | None = Field(default=None, description="line of what the process wrote on that stream")
+    arrived_s: float | None = Field(default=None, description="when parity read it, in seconds after the spawn")
+    text: str
+
+
+class Source(Record):
+    """One fact that a measurement was computed from, such as `t1`."""
+
+    name: str
+    what: str = Field(description="the event or record that holds it")
+    at_s: float | None = Field(default=None, description="its instant, in seconds after the spawn")
+    raw: RawLine | None = Field(default=None, description="None where no line of the transcript holds it")
+
+
+class Reading(Record):
+    """One side's value in one round, with what it was read from. Two budgets have the sources of two trials."""
+
+    value: float | None = None
+    reason: str | None = Field(default=None, description="why there is no value")
+    worked: str | None = Field(default=None, description="the definition with this round's numbers")
+    files: tuple[str, ...] = Field(default=(), description="the transcripts of its trials")
+    sources: tuple[Source, ...] = ()
+
+
+class Round(Record):
+    """Both sides of one round. `left_out`: why the round is in no ratio and in no centre."""
+
+    round: int
+    value: Reading
+    baseline: Reading | None = None
+    ratio: float | None = None
+    difference: float | None = None
+    left_out: str | None = None
+
+
+class DefinitionUsed(Record):
+    """The way in which a metric was measured, and why this one."""
+
+    id: str
+    sentence: str
+    why: str
+    bound: str | None = None
+    others: dict[str, str] = Field(default_factory=dict, description="definitions not used → why not")
+
+
+class Result(Record):
+    """What the rounds come to. `method`: how the interval was made."""
+
+    rounds: int
+    value: float | None = None
+    baseline: float | None = None
+    ratio: float | None = None
+    difference: float | None = None
+    agreement: float | None = None
+    interval: Interval | None = None
+    method: str = ""
+    doubts: tuple[str, ...] = ()
+
+
+class Fact(Record):
+    """One fact of what both sides ran. `standing` says what it means for this metric."""
+
+    fact: str
+    value: Scalar
+    baseline: Scalar
+    standing: str
+
+
+class MetricExplained(Record):
+    """A metric of a cell, from the lines that hold it to the verdicts that read it."""
+
+    explains: Literal["metric"] = "metric"
+    run: str
+    model: str
+    test: str
+    runtime: str
+    baseline: str | None = Field(description="None for the baseline's own cell")
+    metric: str
+    title: str
+    unit: str
+    meaning: str
+    absent: str | None = Field(default=None, description="why the cell has no value, or why it was not compared")
+    definition: DefinitionUsed | None = None
+    rounds: tuple[Round, ...] = ()
+    result: Result | None = None
+    identity: tuple[Fact, ...] = ()
+    conditions: tuple[str, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
+
+
+class MetricLine(Record):
+    """A metric of a cell in brief."""
+
+    metric: str
+    unit: str
+    value: float | None = None
+    baseline: float | None = None
+    ratio: float | None = None
+    difference: float | None = None
+    interval: Interval | None = None
+    definition: str | None = None
+    reason: str | None = Field(default=None, description="why there is no value, or no comparison")
+    verdicts: dict[str, str] = Field(default_factory=dict, description="gate → verdict")
+
+
+class CellExplained(Record):
+    """All metrics of a cell in brief."""
+
+    explains: Literal["cell"] = "cell"
+    run: str
+    model: str
+    test: str
+    runtime: str
+    baseline: str | None
+    ran: str = Field(description="how many trials ran, and what kept the others")
+    failures: tuple[str, ...] = ()
+    metrics: tuple[MetricLine, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
+    ask: tuple[str, ...] = Field(default=(), description="commands that explain more")
+
+
+class CellLine(Record):
+    """A cell of a run in brief. `name` is what `parity explain` takes."""
+
+    name: str
+    ran: str
+    verdicts: dict[str, str] = Field(default_factory=dict, description="gate → verdict")
+
+
+class RunExplained(Record):
+    """All cells of a run, with their verdicts."""
+
+    explains: Literal["run"] = "run"
+    run: str
+    baseline: str
+    interrupted: bool
+    exit_code: int
+    exit_reason: str
+    cells: tuple[CellLine, ...]
+    ask: tuple[str, ...] = ()
+
+
+Explained = RunExplained | CellExplained | MetricExplained

@@ -1,0 +1,77 @@
+"""The values of both sides, round by round, each with the lines that it was read from. Pure."""
+
+from collections.abc import Callable
+
+from parity.explain.records import Reading, Round
+from parity.explain.steps import sources_of, worked_out
+from parity.explain.tracing import Traced
+from parity.reading.dictionary import METRICS
+from parity.reading.metrics.two_budgets import PROMPT, RATE
+from parity.records import Measurement, Trial
+from parity.report.index import CellResults
+
+
+def rounds_of(
+    found: CellResults,
+    base: CellResults | None,
+    metric: str,
+    definition: str,
+    trace: Callable[[Trial], Traced],
+) -> tuple[Round, ...]:
+    """Every measured round of a cell, those that no figure is from included."""
+    sides = [{t.round: t for t in side.trials if t.kind == "full" and not t.warmup} for side in (found, base) if side]
+    numbers = sorted({number for side in sides for number in side})
+    return tuple(_round(number, found, base, metric, definition, trace) for number in numbers)
+
+
+def _round(
+    number: int,
+    found: CellResults,
+    base: CellResults | None,
+    metric: str,
+    definition: str,
+    trace: Callable[[Trial], Traced],
+) -> Round:
+    ours = _reading(found, number, metric, definition, trace)
+    theirs = None if base is None else _reading(base, number, metric, definition, trace)
+    one, other = ours.value, None if theirs is None else theirs.value
+    ratio = difference = None
+    if one is not None and other is not None:
+        difference = one - other
+        ratio = one / other if METRICS[metric].scale == "ratio" and min(one, other) > 0 else None
+    return Round(
+        round=number,
+        value=ours,
+        baseline=theirs,
+        ratio=ratio,
+        difference=difference,
+        left_out=_left_out(found, ours, base, theirs),
+    )
+
+
+def _left_out(found: CellResults, ours: Reading, base: CellResults | None, theirs: Reading | None) -> str | None:
+    reasons = [(found.name, ours.reason)]
+    if base is not None and theirs is not None:
+        reasons.append((base.name, theirs.reason))
+    return "; ".join(f"{name}: {reason}" for name, reason in reasons if reason is not None) or None
+
+
+def _reading(side: CellResults, number: int, metric: str, definition: str, trace: Callable[[Trial], Traced]) -> Reading:
+    trials = [t for t in side.trials if t.round == number and not t.warmup and t.kind in ("full", "short")]
+    full = next((t for t in trials if t.kind == "full"), None)
+    if full is None:
+        return Reading(reason="no trial ran")
+    if full.failure is not None:
+        return Reading(reason=f"its trial failed ({full.failure.kind}: {full.failure.message})", files=(full.file,))
+    read = [t for t in trials if t is full or definition in (RATE, PROMPT)]
+    files = tuple(t.file for t in read)
+    measured = _measurement(full, metric, definition)
+    if measured is None or measured.value is None:
+        return Reading(reason=measured.reason if measured else f"it was not measured by {definition}", files=files)
+    sources = tuple(source for t in read for source in sources_of(trace(t), metric, definition))
+    worked = measured.note or worked_out(metric, definition, sources, measured.value)
+    return Reading(value=measured.value, worked=worked, files=files, sources=sources)
+
+
+def _measurement(trial: Trial, metric: str, definition: str) -> Measurement | None:
+    return next((m for m in trial.measurements if (m.metric, m.definition) == (metric, definition)), None)

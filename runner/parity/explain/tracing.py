@@ -1,0 +1,193 @@
+"""From the facts that a trial's measurements rest on to the lines of its transcript. Pure.
+
+An event of the event protocol is a line of its own. An event that an adapter derived from other output has the instant
+at which parity read that output, and so has the line.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from pydantic import ValidationError
+
+from parity.adapter.events import EVENT, Chunk, Count, Event, Phase, Prompt, RuntimeFigure, Text, Token
+from parity.explain.records import RawLine, Source
+from parity.transcript import Line, Piece, Sample, Stream, Transcript
+from parity.transcript.numbers import LineNumbers
+
+LONGEST_TEXT = 160
+"""Characters of a line that are shown: a token's line is short, a line of text may be a page."""
+
+_STREAMS: tuple[Stream, ...] = ("out", "err")
+_NS = 1e-9
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A trial's transcript with its events and the line numbers of its file."""
+
+    file: str
+    transcript: Transcript
+    events: Sequence[Event]
+    numbers: LineNumbers
+
+    def sources(self, names: Sequence[str]) -> tuple[Source, ...]:
+        """The facts of these names that the trial shows, in the order of the names."""
+        return tuple(source for name in names if (source := _FINDERS[name](self, name)) is not None)
+
+    def of_event(self, name: str, event: Event | None) -> Source | None:
+        """An event with its line."""
+        if event is None:
+            return None
+        return Source(name=name, what=_described(event), at_s=self._after_spawn(event.t_ns), raw=self._line_of(event))
+
+    def of_record(self, name: str, record: str, what: str, t_ns: int | None) -> Source | None:
+        """A record that parity itself wrote."""
+        line = self.numbers.records.get(record)
+        if line is None:
+            return None
+        return Source(
+            name=name, what=what, at_s=self._after_spawn(t_ns), raw=RawLine(file=self.file, line=line, text=what)
+        )
+
+    def of_sample(self, name: str, sample: Sample | None, what: str) -> Source | None:
+        """A sample of memory and CPU time."""
+        if sample is None:
+            return None
+        place = self.transcript.samples.index(sample)
+        raw = RawLine(file=self.file, line=self.numbers.samples[place], text=what)
+        return Source(name=name, what="sample of the process tree", at_s=self._after_spawn(sample.t_ns), raw=raw)
+
+    def first(self, fits: Callable[[Event], bool], *, last: bool = False) -> Event | None:
+        """The first event (or the last) that fits."""
+        return next((event for event in (reversed(self.events) if last else self.events) if fits(event)), None)
+
+    def _after_spawn(self, t_ns: int | None) -> float | None:
+        spawn = self.transcript.spawn
+        return None if spawn is None or t_ns is None else (t_ns - spawn.t_ns) * _NS
+
+    def _line_of(self, event: Event) -> RawLine | None:
+        if (found := self._spoken.get(event.model_dump_json())) is not None:
+            number, line = found
+            return self._raw("out", number, line)
+        for stream in _STREAMS:
+            for number, line in enumerate(self._lines[stream], start=1):
+                if event.t_ns in (line.t_ns, line.t_first_ns):
+                    return self._raw(stream, number, line)
+        return self._read_at(event.t_ns)
+
+    def _raw(self, stream: Stream, number: int, line: Line) -> RawLine | None:
+        at = self._read_at(line.t_ns, stream)
+        return None if at is None else at.but(stream_line=number, text=_cut(line.text))
+
+    def _read_at(self, t_ns: int, stream: Stream | None = None) -> RawLine | None:
+        """What parity read at that instant."""
+        for number, piece in zip(self.numbers.pieces, self.transcript.pieces, strict=False):
+            if piece.t_ns == t_ns and stream in (None, piece.stream):
+                return RawLine(
+                    file=self.file,
+                    line=number,
+                    stream=piece.stream,
+                    arrived_s=self._after_spawn(piece.t_ns),
+                    text=_cut(_text(piece)),
+                )
+        return None
+
+    @cached_property
+    def _lines(self) -> Mapping[Stream, Sequence[Line]]:
+        return {stream: list(self.transcript.lines(stream)) for stream in _STREAMS}
+
+    @cached_property
+    def _spoken(self) -> dict[str, tuple[int, Line]]:
+        """Each event of the protocol, as JSON → the number of its line and the line."""
+        found: dict[str, tuple[int, Line]] = {}
+        for number, line in enumerate(self._lines["out"], start=1):
+            if line.text.lstrip().startswith("{"):
+                try:
+                    found.setdefault(EVENT.validate_json(line.text).model_dump_json(), (number, line))
+                except ValidationError:
+                    continue
+        return found
+
+
+def _described(event: Event) -> str:
+    match event:
+        case Phase():
+            return f"event phase, {event.name} {event.edge}"
+        case Token():
+            return f"event token {event.k}, id {event.id}"
+        case Prompt():
+            length = len(event.ids) if event.ids is not None else event.count
+            return "event prompt" + (f" of {length} tokens" if length is not None else "")
+        case Chunk():
+            return f"event chunk of {len(event.text)} characters"
+        case Count():
+            return f"event count, {event.generated} tokens"
+        case RuntimeFigure():
+            return f"event report, {event.metric} {event.raw if event.value is None else event.value}"
+        case Text():
+            return f"event text of {len(event.text)} characters"
+    return f"event {event.ev}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}…"
+
+
+def _text(piece: Piece) -> str:
+    return piece.data.decode("utf-8", errors="replace").strip("\n")
+
+
+def _phase(name: str, edge: str) -> Callable[[Traced, str], Source | None]:
+    """A phase's first begin, or its last end: the instants that measurements use."""
+    return lambda trial, label: trial.of_event(
+        label,
+        trial.first(lambda e: isinstance(e, Phase) and (e.name, e.edge) == (name, edge), last=edge == "end"),
+    )
+
+
+def _event(kind: type[Event], *, last: bool = False) -> Callable[[Traced, str], Source | None]:
+    return lambda trial, label: trial.of_event(label, trial.first(lambda e: isinstance(e, kind), last=last))
+
+
+def _spawn(trial: Traced, label: str) -> Source | None:
+    spawn = trial.transcript.spawn
+    return trial.of_record(label, "spawn", "spawn of the process", spawn.t_ns if spawn else None)
+
+
+def _end(trial: Traced, label: str) -> Source | None:
+    end = trial.transcript.end
+    if end is None:
+        return None
+    what = f"end by {end.by}, peak {end.peak_rss_bytes} bytes, CPU {end.cpu_s} s"
+    return trial.of_record(label, "end", what, end.t_ns)
+
+
+def _peak(trial: Traced, label: str) -> Source | None:
+    sample = max(trial.transcript.samples, key=lambda s: s.rss_bytes, default=None)
+    return trial.of_sample(label, sample, f"{sample.rss_bytes} bytes" if sample else "")
+
+
+_FINDERS: dict[str, Callable[[Traced, str], Source | None]] = {
+    "spawn": _spawn,
+    "end": _end,
+    "peak sample": _peak,
+    "import": _phase("import", "end"),
+    "weights": _phase("weights", "end"),
+    "tokenizer": _phase("tokenizer", "end"),
+    "load begins": _phase("lm-load", "begin"),
+    "load ends": _phase("lm-load", "end"),
+    "ready": _phase("ready", "end"),
+    "t0": _phase("prefill", "begin"),
+    "first-token mark": _phase("prefill", "end"),
+    "end of generation": _phase("generate", "end"),
+    "t1": _event(Token),
+    "tN": _event(Token, last=True),
+    "first text": _event(Chunk),
+    "last text": _event(Chunk, last=True),
+    "prompt": _event(Prompt),
+    "count": _event(Count),
+}
+
+MARKS = tuple(_FINDERS)
+"""The names of all facts, in about the order in which a trial shows them."""
