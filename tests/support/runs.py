@@ -86,6 +86,10 @@ max_tokens = {tokens}
 count = {rounds}
 warmup = {warmup}
 
+# These runs must not depend on what else the machine does.
+[conditions]
+others_cpu = 1000
+
 [[gates]]
 name = "hangs"
 kind = "no-failed-trials"

@@ -21,7 +21,7 @@ from parity.hosts.cancel import Cancel
 from parity.hosts.host import Request
 from parity.hosts.local.environment import recordable
 from parity.hosts.sighting import Sighting
-from parity.records import HostFacts, Scalar
+from parity.records import Busyness, ConditionLimits, HostFacts, PageCache, PageCachePolicy, Scalar
 from parity.transcript import (
     End,
     EndedBy,
@@ -30,6 +30,7 @@ from parity.transcript import (
     NoSpawn,
     Piece,
     Spawned,
+    Surroundings,
     Transcript,
     TranscriptWriter,
     read_transcript,
@@ -38,8 +39,20 @@ from parity.transcript import (
 MS = 1_000_000
 MODEL = "synth://tiny-llama/Q8_0@0"
 SIGSEGV = 11
+TREE_CPU_S = 0.1
 
 Faults = Callable[[Head], str | None]
+
+
+@dataclass(frozen=True)
+class Meanwhile:
+    """What happens on the machine while a trial runs: cores that others use, and what counters grow by."""
+
+    others_cpu: float = 0.0
+    steal_cpu: float = 0.0
+    throttled_s: float = 0.0
+    swapped_bytes: int = 0
+    on_battery: bool = False
 
 
 class KilledError(BaseException):
@@ -62,7 +75,8 @@ class Script:
 class ScriptedHost:
     """`asked` grows with the head of everything that was run, in order. `before` is called before each of them, and may
     stand in for a user who presses Ctrl-C then. `kill_at`: the trial in which parity is killed; `kill_during`: the
-    purpose of the program in which it is killed, such as `build`."""
+    purpose of the program in which it is killed, such as `build`. `meanwhile` says what happens on its two CPUs during
+    a trial; None writes nothing of it down, as earlier versions did. `busy` is what it says before a run."""
 
     scripts: Mapping[str, Script]
     cache: Path
@@ -71,6 +85,8 @@ class ScriptedHost:
     kill_during: str | None = None
     label: str = "local"
     before: Callable[[Head, Cancel | None], None] = lambda head, cancel: None
+    meanwhile: Callable[[Head], Meanwhile | None] = lambda head: None
+    busy: Busyness = field(default_factory=lambda: Busyness(usable_cpus=2, others_cpu=0.0))
     requests: list[Request] = field(default_factory=list)
     asked: list[Head] = field(default_factory=list)
     now_ns: int = 1_000_000_000
@@ -87,6 +103,12 @@ class ScriptedHost:
 
     def machine(self) -> dict[str, Scalar]:
         return {"platform": "linux", "host": "scripted", "cpu": "scripted", "arch": "x86_64", "os": "none"}
+
+    def busyness(self, limits: ConditionLimits) -> Busyness:
+        return self.busy
+
+    def bring(self, model: str, wanted: PageCachePolicy) -> PageCache:
+        return PageCache(state=wanted, resident=0.0 if wanted == "cold" else 1.0)
 
     def holds(self, pattern: str) -> bool:
         return Path(pattern).exists()
@@ -125,6 +147,11 @@ class ScriptedHost:
         return read_transcript(to)
 
     def _play(self, writer: TranscriptWriter, request: Request, script: Script, *, cancelled: bool) -> None:
+        trial = request.head.purpose == "trial"
+        meanwhile = self.meanwhile(request.head) if trial else None
+        if meanwhile is not None:
+            began = _surroundings(self.now_ns, Meanwhile(), 0.0, request.page_cache)
+            writer.before(began)
         writer.spawn(Spawned(t_ns=self.now_ns, pid=1, wall="2031-01-02T03:04:05Z"))
         at_trial = request.head.purpose == "trial" and self.kill_at == len(self.trials)
         if at_trial or request.head.purpose == self.kill_during:
@@ -137,7 +164,10 @@ class ScriptedHost:
         by: EndedBy = "cancel" if cancelled else "deadline:load" if fault == "hang" else "exit"
         signal = SIGSEGV if fault == "crash" else None
         code = None if signal else {"exit": 1, "refuse": 1}.get(fault or "", 0)
-        writer.end(End(t_ns=self._after(1), by=by, exit_code=code, signal=signal, peak_rss_bytes=1 << 20, cpu_s=0.1))
+        ended_ns = self._after(1)
+        if meanwhile is not None:
+            writer.after(_surroundings(ended_ns, meanwhile, (ended_ns - began.t_ns) / 1e9))
+        writer.end(End(t_ns=ended_ns, by=by, exit_code=code, signal=signal, peak_rss_bytes=1 << 20, cpu_s=TREE_CPU_S))
 
     def _answer(self, script: Script, request: Request, fault: str | None) -> Iterator[str]:
         job = request.head.job
@@ -167,6 +197,27 @@ class ScriptedHost:
 
     def _event(self, ev: str, **fields: Any) -> str:
         return json.dumps({"ev": ev, "t_ns": self._after(0.1), **fields})
+
+
+def _surroundings(
+    t_ns: int, meanwhile: Meanwhile, lasted_s: float, page_cache: PageCache | None = None
+) -> Surroundings:
+    """The counters of the scripted machine after `lasted_s` of what happens meanwhile."""
+    return Surroundings(
+        t_ns=t_ns,
+        usable_cpus=2,
+        busy_s=100.0 + meanwhile.others_cpu * lasted_s + (TREE_CPU_S if lasted_s else 0.0),
+        own_cpu_s=1.0,
+        steal_s=5.0 + meanwhile.steal_cpu * lasted_s,
+        load_1min=0.5,
+        pressure_s={"cpu": 7.0 + meanwhile.others_cpu * lasted_s / 4},
+        throttled_s={"0": 3.0 + meanwhile.throttled_s, "1": 3.0},
+        throttle_events=4,
+        swapped_bytes=(1 << 20) + meanwhile.swapped_bytes,
+        on_battery=meanwhile.on_battery,
+        page_cache=page_cache,
+        absent={"frequency_mhz": "the system doesn't tell CPU frequencies"},
+    )
 
 
 def table(name: str, keys: str = "") -> str:

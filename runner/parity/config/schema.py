@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from parity.gates import Gate
-from parity.records import Limits, Name, PageSpec, Record
+from parity.records import ConditionLimits, Limits, Name, PageSpec, Record
 
 
 class ModelConfig(Record):
@@ -121,6 +121,7 @@ class Config(Record):
     runtimes: dict[Name, RuntimeConfig] = Field(min_length=1)
     rounds: RoundsConfig = RoundsConfig()
     limits: Limits = Limits()
+    conditions: ConditionLimits = ConditionLimits()
     gates: tuple[Annotated[Gate, Field(discriminator="kind")], ...] = ()
     report: PageSpec = PageSpec()
     requires: Requires | None = None

@@ -9,19 +9,21 @@ from typing import Protocol
 from parity.adapter import Command, Launch
 from parity.hosts.cancel import Cancel
 from parity.hosts.sighting import Sighting
-from parity.records import HostFacts, Limits, Scalar
+from parity.records import Busyness, ConditionLimits, HostFacts, Limits, PageCache, PageCachePolicy, Scalar
 from parity.transcript import Head, Transcript
 
 
 @dataclass(frozen=True)
 class Request:
-    """One program to run. `head` says why; `hidden` are values that must not be written down."""
+    """One program to run. `head` says why; `hidden` are values that must not be written down; `page_cache` is what is
+    known of the files of a trial's model."""
 
     launch: Command | Launch
     head: Head
     limits: Limits
     pass_env: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
+    page_cache: PageCache | None = None
 
 
 class Host(Protocol):
@@ -35,6 +37,18 @@ class Host(Protocol):
 
     def machine(self) -> dict[str, Scalar]:
         """What a reader of figures wants to know of the machine and of its load right now."""
+        ...
+
+    def busyness(self, limits: ConditionLimits) -> Busyness:
+        """How busy others keep the machine, and with which processes where they use more than the limits allow."""
+        ...
+
+    def bring(self, model: str, wanted: PageCachePolicy) -> PageCache:
+        """Brings the files of a model (a file or a folder) into the wanted state of the page cache.
+
+        Raises:
+            CannotDropError: they are to be dropped, and this machine can't.
+        """
         ...
 
     def holds(self, pattern: str) -> bool:

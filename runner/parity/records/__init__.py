@@ -4,6 +4,14 @@ Plain data. Nothing here computes, opens a file or names a runtime.
 """
 
 from parity.records.base import SCHEMA_VERSION, Name, Record, Scalar
+from parity.records.conditions import (
+    Busyness,
+    ConditionLimits,
+    Conditions,
+    PageCache,
+    PageCachePolicy,
+    ProcessLoad,
+)
 from parity.records.host import HostFacts
 from parity.records.model import ModelFacts
 from parity.records.report import (
@@ -25,10 +33,13 @@ from parity.records.work import LONGEST_S, Cell, Job, Limits, Sampling, Slot, Ta
 __all__ = [
     "LONGEST_S",
     "SCHEMA_VERSION",
+    "Busyness",
     "Cell",
     "Checkout",
     "Claim",
     "Comparison",
+    "ConditionLimits",
+    "Conditions",
     "Exit",
     "Failure",
     "HostFacts",
@@ -40,7 +51,10 @@ __all__ = [
     "ModelFacts",
     "Name",
     "NotRun",
+    "PageCache",
+    "PageCachePolicy",
     "PageSpec",
+    "ProcessLoad",
     "Record",
     "Report",
     "RuntimeReport",

@@ -5,6 +5,7 @@ from typing import Literal, Self
 from pydantic import AliasChoices, Field, model_validator
 
 from parity.records.base import Record, Scalar
+from parity.records.conditions import Conditions
 from parity.records.work import Place, Task, TrialKind
 
 
@@ -83,6 +84,10 @@ class Trial(Record):
     identity: Identity | None = Field(default=None, validation_alias=AliasChoices("identity", "ledger"))
     """Version 1 of `results.jsonl` and `report.json` calls it `ledger`."""
     text: str | None = Field(default=None, description="what was generated, up to the end token")
+    conditions: Conditions | None = Field(default=None, description="what else was true of the machine meanwhile")
+    void: str | None = Field(
+        default=None, description="why it does not count: what happened on the machine outside its process tree"
+    )
 
     @property
     def place(self) -> Place:

@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from parity.config import LoadedConfig, TestConfig, test_spec
 from parity.errors import ModelError, RefusedError
 from parity.models.template import chat_turn
 from parity.models.tokenizer import write_tokenizer
+from parity.reading.conditions import under_conditions
 from parity.records import Job, ModelFacts, Slot, TestSpec, Trial, TrialKind
 from parity.run.hashes import record_program, record_weights_sha256
 from parity.run.log import CHAT_TURNS, RunFolder, job_without_secrets
@@ -37,9 +39,11 @@ def perform(session: Session, prepared: Prepared, model: ModelFacts, slot: Slot)
             config = session.loaded.config
             common = config.runtimes[slot.runtime]
             request = request_of(common, launch, head, config.limits, session.loaded.secrets)
+            request = replace(request, page_cache=host.bring(model.path, config.conditions.page_cache))
             transcript = host.run(request, path, cancel=session.cancel, watch=session.progress.sight)
     record_program(folder, slot.runtime, transcript)
     trial = read_slot(prepared.adapter, slot, path.name, transcript, folder, partial(record_weights_sha256, folder))
+    trial = under_conditions(trial, transcript, session.loaded.config.conditions)
     folder.append_result(trial)
     return trial
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from parity.adapter import Adapter
 from parity.models.tokenizer import Encode, load_encoder
+from parity.reading.conditions import under_conditions
 from parity.reading.identity import Sha256Of
 from parity.reading.trial import read_trial
 from parity.records import Report, Slot, Trial
@@ -31,7 +32,8 @@ def recorded_state(folder: RunFolder, run: RunRecord, prepared: Mapping[str, Pre
     hashes = partial(recorded_weights_sha256, folder)
     for name, slot, transcript in folder.trials():
         spawned += transcript.spawn is not None
-        trials.append(read_slot(prepared[slot.runtime].adapter, slot, name, transcript, folder, hashes))
+        trial = read_slot(prepared[slot.runtime].adapter, slot, name, transcript, folder, hashes)
+        trials.append(under_conditions(trial, transcript, run.loaded.config.conditions))
     return State(run, prepared, tuple(trials), spawned)
 
 

@@ -1,7 +1,8 @@
 """The transcript of one process on disk: what it was asked, what it wrote and when, and how it ended.
 
 A JSON-lines file that grows while the process runs, so a killed run keeps what it saw. The lines, in order: `head`,
-then `launch`, then `spawn` (or `no_spawn`), then pieces of output and samples as they come, then `end`.
+then `launch`, then `before` (of a trial), then `spawn` (or `no_spawn`), then pieces of output and samples as they come,
+then `after` (of a trial), then `end`.
 Every instant is in ns of the system's monotonic clock.
 """
 
@@ -17,6 +18,7 @@ from parity.transcript.records import (
     Sample,
     Spawned,
     Stream,
+    Surroundings,
 )
 from parity.transcript.writing import TranscriptWriter
 
@@ -32,6 +34,7 @@ __all__ = [
     "Sample",
     "Spawned",
     "Stream",
+    "Surroundings",
     "Transcript",
     "TranscriptWriter",
     "has_begun",

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from parity.transcript.records import End, Head, Launched, NoSpawn, Sample, Spawned, Stream
+from parity.transcript.records import End, Head, Launched, NoSpawn, Sample, Spawned, Stream, Surroundings
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +30,16 @@ class Line:
 
 @dataclass(frozen=True)
 class Transcript:
-    """A whole transcript in memory."""
+    """A whole transcript in memory. `before` and `after`: the machine around a trial, unknown in old ones."""
 
     head: Head
     launch: Launched | None = None
+    before: Surroundings | None = None
     spawn: Spawned | None = None
     no_spawn: NoSpawn | None = None
     pieces: tuple[Piece, ...] = ()
     samples: tuple[Sample, ...] = ()
+    after: Surroundings | None = None
     end: End | None = None
 
     def data(self, stream: Stream) -> bytes:

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from parity.errors import RunFolderError
 from parity.records import Record
 from parity.transcript.content import Piece, Transcript
-from parity.transcript.records import TRANSCRIPT_VERSION, End, Head, Launched, NoSpawn, Sample, Spawned
+from parity.transcript.records import TRANSCRIPT_VERSION, End, Head, Launched, NoSpawn, Sample, Spawned, Surroundings
 
 
 def read_transcript(path: Path, *, head_only: bool = False) -> Transcript:
@@ -89,6 +89,8 @@ _CAUSES = {0: "refused", errno.ECANCELED: "cancelled"}
 _KINDS: dict[str, type[Record]] = {
     "head": Head,
     "launch": Launched,
+    "before": Surroundings,
+    "after": Surroundings,
     "spawn": Spawned,
     "no_spawn": NoSpawn,
     "sample": Sample,

@@ -2,7 +2,9 @@
 
 from typing import Literal
 
-from parity.records import Job, Record, Slot
+from pydantic import Field
+
+from parity.records import Job, PageCache, Record, Slot
 
 TRANSCRIPT_VERSION = 2
 
@@ -44,6 +46,29 @@ class Spawned(Record):
     t_ns: int
     pid: int
     wall: str
+
+
+class Surroundings(Record):
+    """The machine at one instant, just before a trial's process is started or after it is gone. Counters count since
+    the machine started; their differences say what happened in between. `absent`: name → why a value is not there."""
+
+    t_ns: int
+    usable_cpus: int
+    busy_s: float = Field(description="user, nice and system time of the usable CPUs")
+    own_cpu_s: float = Field(description="CPU time of parity itself")
+    steal_s: float | None = None
+    iowait_s: float | None = None
+    interrupt_s: float | None = None
+    load_1min: float
+    pressure_s: dict[str, float] = Field(default_factory=dict, description="`cpu`, `io`, `memory`: time with a wait")
+    throttle_events: int | None = None
+    throttled_s: dict[str, float] | None = Field(default=None, description="CPU → how long it was throttled")
+    frequency_mhz: float | None = None
+    swapped_bytes: int | None = None
+    on_battery: bool | None = None
+    gpu_processes: int | None = None
+    page_cache: PageCache | None = None
+    absent: dict[str, str] = Field(default_factory=dict)
 
 
 class NoSpawn(Record):

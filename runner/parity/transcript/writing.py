@@ -8,7 +8,7 @@ from typing import IO, Any
 
 from parity.records import Record
 from parity.transcript.content import Piece
-from parity.transcript.records import End, Head, Launched, NoSpawn, Sample, Spawned
+from parity.transcript.records import End, Head, Launched, NoSpawn, Sample, Spawned, Surroundings
 
 
 class TranscriptWriter:
@@ -23,6 +23,12 @@ class TranscriptWriter:
 
     def launch(self, launched: Launched) -> None:
         self._record("launch", launched)
+
+    def before(self, surroundings: Surroundings) -> None:
+        self._record("before", surroundings)
+
+    def after(self, surroundings: Surroundings) -> None:
+        self._record("after", surroundings)
 
     def spawn(self, spawned: Spawned) -> None:
         self._record("spawn", spawned)

@@ -9,11 +9,13 @@ from pathlib import Path
 
 from parity.adapter import Launch
 from parity.hosts.cancel import Cancel
+from parity.hosts.conditions import bring, busyness
 from parity.hosts.host import Request
 from parity.hosts.local.starting import supervise
 from parity.hosts.machine import facts, host_facts
 from parity.hosts.sighting import Sighting
-from parity.records import HostFacts, Scalar
+from parity.models.folder import files_that_matter
+from parity.records import Busyness, ConditionLimits, HostFacts, PageCache, PageCachePolicy, Scalar
 from parity.transcript import Transcript
 
 
@@ -27,6 +29,13 @@ class LocalHost:
 
     def machine(self) -> dict[str, Scalar]:
         return facts()
+
+    def busyness(self, limits: ConditionLimits) -> Busyness:
+        return busyness(limits)
+
+    def bring(self, model: str, wanted: PageCachePolicy) -> PageCache:
+        path = Path(model)
+        return bring(files_that_matter(path) if path.is_dir() else (path,), wanted)
 
     def holds(self, pattern: str) -> bool:
         return any(Path(path).is_file() for path in glob.iglob(pattern))  # noqa: PTH207 - the pattern is absolute
@@ -61,4 +70,5 @@ class LocalHost:
             cancel=cancel,
             watch=watch,
             hidden=request.hidden,
+            page_cache=request.page_cache,
         )

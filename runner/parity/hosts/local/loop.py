@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from parity.hosts.cancel import Cancel
+from parity.hosts.conditions import look
 from parity.hosts.local.deadlines import Deadlines, ns
 from parity.hosts.local.leader import Leader, oom_kills
 from parity.hosts.local.markers import LineSearch, Sought
@@ -57,6 +58,7 @@ class Supervision:
         limits: Limits,
         searches: dict[Stream, LineSearch],
         watch: Callable[[Sighting], None] | None,
+        around: bool,
     ) -> None:
         self._leader = leader
         self._tree = tree
@@ -66,6 +68,7 @@ class Supervision:
         self._room_bytes = limits.max_output_bytes
         self._searches = searches
         self._watch = watch
+        self._around = around
 
         self._selector = selectors.DefaultSelector()
         self._open: set[Stream] = {"out", "err"}
@@ -245,6 +248,8 @@ class Supervision:
         by, t_ns = self._ended or ("exit", time.monotonic_ns())
         sampled_cpu_s, sampled_peak = (self._usage.cpu_s, self._usage.peak_rss_bytes) if self._usage else (0.0, 0)
         killed_by_kernel = reaped is not None and reaped.signal == signal.SIGKILL and not killed_by_us
+        if self._around:
+            self._writer.after(look())
         self._writer.end(
             End(
                 t_ns=t_ns,

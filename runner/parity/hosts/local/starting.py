@@ -13,6 +13,7 @@ import psutil
 
 from parity.adapter import Command, Launch, Markers
 from parity.hosts.cancel import Cancel
+from parity.hosts.conditions import look
 from parity.hosts.local.deadlines import Deadlines
 from parity.hosts.local.environment import TREE_VARIABLE, child_environment, recordable
 from parity.hosts.local.leader import Leader
@@ -20,7 +21,7 @@ from parity.hosts.local.loop import KILL_S, Supervision
 from parity.hosts.local.markers import line_searches
 from parity.hosts.local.tree import Tree
 from parity.hosts.sighting import Sighting
-from parity.records import Limits
+from parity.records import Limits, PageCache
 from parity.transcript import Head, Launched, NoSpawn, Transcript, TranscriptWriter, read_transcript
 
 SWITCH_S = 0.0002
@@ -40,6 +41,7 @@ def supervise(
     cancel: Cancel | None = None,
     watch: Callable[[Sighting], None] | None = None,
     hidden: Sequence[str] = (),
+    page_cache: PageCache | None = None,
 ) -> Transcript:
     """Runs a program to its end and returns the transcript, which grows at `path` meanwhile.
 
@@ -48,6 +50,8 @@ def supervise(
 
     A `Launch` is held to all `limits`. A `Command` is held to its own deadline and to `grace_s` and
     `max_output_bytes`; it may be silent as long as it likes. The files of a launch must be there already.
+
+    Around a trial the machine is looked at; `page_cache` is what is known of the model's files.
 
     `watch` is called between two reads, so it must return at once. If it raises, or a KeyboardInterrupt comes,
     the processes are killed before the exception goes on, and the transcript has no end.
@@ -60,12 +64,15 @@ def supervise(
         searches = line_searches(launch.markers, watched=watch is not None)
     else:
         searches = line_searches(Markers(token=launch.step), launch.waits, watched=watch is not None)
+    around = head.purpose == "trial"
     tag = secrets.token_hex(8)
     env = child_environment(os.environ, pass_env, {**launch.env, TREE_VARIABLE: tag})
     argv, recorded_env = recordable(launch.argv, env, hidden)
     with closing(TranscriptWriter(path, head)) as writer:
         writer.launch(Launched(argv=argv, cwd=launch.cwd, env=recorded_env))
         before = set(psutil.pids())
+        if around:
+            writer.before(look(page_cache))
         try:
             if cancel is not None and cancel.count:
                 raise CancelledError
@@ -79,7 +86,7 @@ def supervise(
             with closing(leader):
                 tree = Tree(leader.pid, tag, before)
                 deadlines = Deadlines.of(launch, limits, leader.spawned_ns)
-                supervision = Supervision(leader, tree, writer, deadlines, limits, searches, watch)
+                supervision = Supervision(leader, tree, writer, deadlines, limits, searches, watch, around)
                 try:
                     with closing(supervision), _prompt_threads():
                         supervision.run(cancel)

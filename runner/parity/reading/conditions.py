@@ -1,0 +1,104 @@
+"""What happened on the machine around a trial, from its transcript; and whether the trial is void because of it. Pure.
+
+Only what happens outside the trial's process tree can make it void, by limits that the config fixes beforehand: a slow
+runtime must not get rid of its own bad rounds.
+"""
+
+from parity.records import ConditionLimits, Conditions, Trial
+from parity.transcript import Surroundings, Transcript
+
+CLOCK_ERROR_S = 0.1
+"""Systems count CPU time in ticks of up to 10 ms, a few of which may be charged wrongly on each CPU: less than this is
+not evidence of anything."""
+MIB = 1 << 20
+
+
+def under_conditions(trial: Trial, transcript: Transcript, limits: ConditionLimits) -> Trial:
+    """The trial with its conditions, and void where they crossed the limits and it would count otherwise."""
+    conditions = conditions_of(transcript)
+    if conditions is None:
+        return trial
+    return trial.but(conditions=conditions, void=void(conditions, limits) if _counts(trial) else None)
+
+
+def conditions_of(transcript: Transcript) -> Conditions | None:
+    """The difference between the two looks at the machine; None where a transcript doesn't hold both."""
+    before, after = transcript.before, transcript.after
+    if before is None or after is None or after.t_ns <= before.t_ns:
+        return None
+    wall_s = (after.t_ns - before.t_ns) / 1e9
+    tree_s = (transcript.end.cpu_s if transcript.end else None) or 0.0
+    others_s = after.busy_s - before.busy_s - tree_s - (after.own_cpu_s - before.own_cpu_s)
+    stolen_s = _difference(before.steal_s, after.steal_s)
+    return Conditions(
+        wall_s=round(wall_s, 3),
+        usable_cpus=before.usable_cpus,
+        others_cpu=round(max(0.0, others_s + (stolen_s or 0.0)) / wall_s, 3),
+        steal_cpu=_share(stolen_s, wall_s),
+        iowait_cpu=_share(_difference(before.iowait_s, after.iowait_s), wall_s),
+        interrupt_cpu=_share(_difference(before.interrupt_s, after.interrupt_s), wall_s),
+        load_1min=before.load_1min,
+        cpu_pressure=_pressure(before, after, "cpu", wall_s),
+        io_pressure=_pressure(before, after, "io", wall_s),
+        memory_pressure=_pressure(before, after, "memory", wall_s),
+        throttle_events=_count(before.throttle_events, after.throttle_events),
+        throttled_s=_longest_throttled(before, after),
+        frequency_mhz=after.frequency_mhz,
+        swapped_bytes=_count(before.swapped_bytes, after.swapped_bytes),
+        on_battery=after.on_battery,
+        gpu_processes=max((n for n in (before.gpu_processes, after.gpu_processes) if n is not None), default=None),
+        page_cache=before.page_cache,
+        absent={**before.absent, **after.absent},
+    )
+
+
+def void(conditions: Conditions, limits: ConditionLimits) -> str | None:
+    """Why a trial under these conditions does not count, as a sentence; None where it does."""
+    cpus, others = conditions.usable_cpus, conditions.others_cpu
+    most = limits.most_others_cpu(cpus)
+    if others is not None and others > most and others * conditions.wall_s > CLOCK_ERROR_S:
+        stolen = conditions.steal_cpu or 0.0
+        who = "other virtual machines and programs" if stolen > others / 2 else "other programs"
+        return f"{who} used {others:.2f} of {cpus} CPU{'' if cpus == 1 else 's'} while it ran (limit {most:.2f})"
+    lasted_s, events = conditions.throttled_s, conditions.throttle_events
+    if lasted_s is not None and lasted_s > limits.throttled * conditions.wall_s:
+        share = min(1.0, lasted_s / conditions.wall_s)
+        return f"a CPU was too hot and throttled for {share:.0%} of the time (limit {limits.throttled:.0%})"
+    if lasted_s is None and events:
+        return f"a CPU was too hot and throttled {events} time{'' if events == 1 else 's'}"
+    if conditions.swapped_bytes is not None and conditions.swapped_bytes > limits.swap_mib * MIB:
+        return f"the machine swapped {conditions.swapped_bytes / MIB:.0f} MiB (limit {limits.swap_mib:.0f} MiB)"
+    return None
+
+
+def _counts(trial: Trial) -> bool:
+    """Whether a trial can be void. One that measures no speed can't, and a crash is a crash on any machine; but a
+    deadline may be missed because of others."""
+    if trial.warmup or trial.kind == "whole":
+        return False
+    return trial.failure is None or trial.failure.kind.startswith("timeout:") or trial.failure.kind == "stall"
+
+
+def _difference(before: float | None, after: float | None) -> float | None:
+    return None if before is None or after is None else max(0.0, after - before)
+
+
+def _count(before: int | None, after: int | None) -> int | None:
+    return None if before is None or after is None else max(0, after - before)
+
+
+def _share(seconds: float | None, wall_s: float) -> float | None:
+    return None if seconds is None else round(seconds / wall_s, 3)
+
+
+def _pressure(before: Surroundings, after: Surroundings, name: str, wall_s: float) -> float | None:
+    waited_s = _difference(before.pressure_s.get(name), after.pressure_s.get(name))
+    return None if waited_s is None else min(1.0, round(waited_s / wall_s, 3))
+
+
+def _longest_throttled(before: Surroundings, after: Surroundings) -> float | None:
+    if before.throttled_s is None or after.throttled_s is None:
+        return None
+    earlier = before.throttled_s
+    lasted = [max(0.0, s - earlier[cpu]) for cpu, s in after.throttled_s.items() if cpu in earlier]
+    return round(max(lasted), 3) if lasted else None
