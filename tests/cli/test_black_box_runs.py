@@ -183,7 +183,7 @@ def test_the_report_says_how_it_measured_and_what_is_not_known(slower: Done, sho
     text = squeezed(shown(slower)).replace("\\", "")
     assert re.search(r"Prompts: the same \d+ ids on both sides \(of Candle and paraphym_candle: ", text)
     assert "Token Generation: two-budgets" in text
-    assert "of 10 and 50 tokens, N by retokenised-text, T by start-to-end" in text
+    assert "of 10 and 50 tokens, N by retokenised-text, T by start-to-text" in text
     assert "Prompt Processing: both values are lower bounds" in text
     assert "Not known: First Token Latency of paraphym_candle (all text came in one burst)." in text
     assert "prefill accounts for" not in text

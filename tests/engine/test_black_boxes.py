@@ -37,7 +37,7 @@ def test_streamed_text_gives_a_rate_by_chunks_and_a_bound_of_the_first_token() -
     seen = found(printed((150, "a b "), (200, "c d e "), (250, "f g"), count=8))
     assert seen["gen_tps", "chunk-interval"].value == pytest.approx(5 / 0.1)
     assert seen["ttft_s", "first-chunk"].value == pytest.approx(0.05)
-    assert seen["total_s", "start-to-end"].value == pytest.approx(0.3)
+    assert seen["total_s", "start-to-text"].value == pytest.approx(0.3)
     assert seen["generated_tokens", "runtime-count"].value == 8
     assert seen["generated_tokens", "retokenised-text"].value == 7
     assert seen["ttft_s", "token-stamps"].value is None
@@ -63,7 +63,7 @@ def test_a_burst_has_no_rate(chunks: tuple[tuple[int, str], ...], tokenizer: boo
 
 def box(kind: str, n: float, t: float, *, round: int = 1, metric: str = "total_s", prompt: float | None = 8) -> Trial:
     values = {"generated_tokens": n, metric: t, **({"prompt_tokens": prompt} if prompt is not None else {})}
-    return trial("one", round, values, definition="start-to-end", kind=kind)
+    return trial("one", round, values, definition="start-to-text", kind=kind)
 
 
 def completed(*trials: Trial) -> dict[str, Measurement]:
@@ -94,7 +94,7 @@ def test_two_budgets_give_the_true_rate_of_a_steady_program(start: float, step: 
         (
             box("full", 52, 2.0),
             box("short", 10, 1.0),
-            "start-to-end counts 10 and 52 tokens, and the budgets are 10 and 50",
+            "start-to-text counts 10 and 52 tokens, and the budgets are 10 and 50",
         ),
         (box("full", 50, 2.0), box("short", 11, 1.0), "counts 11 and 50 tokens, and the budgets are 10 and 50"),
         (box("full", 50, 1.0), box("short", 10, 1.0), "took no longer"),
@@ -106,7 +106,7 @@ def test_two_budgets_give_the_true_rate_of_a_steady_program(start: float, step: 
         ),
         (
             box("full", 50, 2.0),
-            trial("one", 1, {"total_s": 1.0}, definition="start-to-end", kind="short"),
+            trial("one", 1, {"total_s": 1.0}, definition="start-to-text", kind="short"),
             "do not both show",
         ),
     ],

@@ -3,12 +3,12 @@
 import pytest
 from builders import MS, SPAWN_NS, timeline, transcript
 
-from parity.adapter.events import Event, Phase, Prompt, RuntimeFigure, Token
-from parity.reading.dictionary import METRICS
+from parity.adapter.events import Event, Phase, Prompt, RuntimeFigure, Text, Token
+from parity.reading.dictionary import METRICS, only_a_bound
 from parity.reading.measure import measure
 from parity.records import Measurement
 from parity.records.metrics import METRIC_NAMES
-from parity.transcript import Sample
+from parity.transcript import End, EndedBy, Sample
 
 
 def measured(events: list[Event], **kwargs: object) -> dict[str, Measurement]:
@@ -23,17 +23,37 @@ def test_each_metric_follows_its_definition() -> None:
     assert found["prompt_tps"].value == pytest.approx(8 / 0.040)
     assert found["gen_tps"].value == pytest.approx(2 / 0.040)
     assert found["itl_p50_s"].value == pytest.approx(0.020)
-    assert found["total_s"].value == pytest.approx(0.080)
-    assert found["total_s"].definition == "start-to-end"
     assert found["wall_s"].value == pytest.approx(1.0)
     assert found["cpu_s"].value == 0.5
     assert found["peak_rss_bytes"].value == 1000
 
 
-def test_the_total_of_stamped_tokens_has_a_definition_in_common_with_that_of_a_black_box() -> None:
-    events = timeline(prefill_ms=110, token_ms=(150, 160, 190))
+def test_the_total_of_stamped_tokens_ends_at_the_last_one_and_that_of_the_text_where_the_text_is_there() -> None:
+    events = [*timeline(prefill_ms=110, token_ms=(150, 160, 190)), Text(t_ns=SPAWN_NS + 195 * MS, text="hi")]
     totals = {m.definition: m.value for m in measure(transcript(events), events) if m.metric == "total_s"}
-    assert totals == {"token-stamps": pytest.approx(0.080), "start-to-end": pytest.approx(0.080)}
+    assert totals == {"token-stamps": pytest.approx(0.080), "start-to-text": pytest.approx(0.085)}
+
+
+@pytest.mark.parametrize(("by", "definition"), [("exit", "spawn-to-exit"), ("stop", "spawn-to-stop-mark")])
+def test_a_wall_time_to_the_exit_and_one_to_a_stop_mark_are_two_definitions(by: EndedBy, definition: str) -> None:
+    end = End(t_ns=SPAWN_NS + 1000 * MS, by=by, exit_code=0)
+    wall = measured(timeline(), end=end)["wall_s"]
+    assert (wall.definition, wall.value) == (definition, pytest.approx(1.0))
+
+
+def test_the_mark_of_a_first_token_is_an_upper_bound_of_the_latency() -> None:
+    events = [e for e in timeline(prefill_ms=110) if not isinstance(e, Token)]
+    events.append(Phase(t_ns=SPAWN_NS + 150 * MS, name="prefill", edge="end"))
+    found = {m.definition: m.value for m in measure(transcript(events), events) if m.metric == "ttft_s"}
+    assert found["first-token-mark"] == pytest.approx(0.040)
+    assert only_a_bound("ttft_s", "first-token-mark") == "upper"
+
+
+def test_the_later_half_leaves_out_what_only_the_first_steps_do() -> None:
+    slow_start = [150, 250, 350, 450, 550, *range(560, 600, 10)]
+    found = measured(timeline(token_ms=slow_start))
+    assert found["gen_tps"].value == pytest.approx(8 / 0.440)
+    assert found["gen_late_tps"].value == pytest.approx(100)
 
 
 def test_a_load_in_which_files_were_downloaded_is_no_load() -> None:
@@ -85,7 +105,8 @@ def test_times_rates_and_bytes_are_compared_as_ratios_and_counts_as_differences(
         (timeline(token_ms=(150,)), "gen_tps", "one token has no interval"),
         (timeline(token_ms=(150, 150)), "gen_tps", "the same time stamp"),
         (timeline(token_ms=(105, 120)), "ttft_s", "does not come after"),
-        (timeline(), "itl_p95_s", "2 gaps are too few"),
+        (timeline(), "itl_p95_s", "2 gaps are too few for a 95th percentile"),
+        (timeline(), "gen_late_tps", "2 gaps are too few for two halves"),
         (timeline(), "load_cores", "shorter than 0.5 s"),
     ],
 )

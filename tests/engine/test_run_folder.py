@@ -36,6 +36,21 @@ def test_transcripts_are_numbered_in_the_order_in_which_they_begin(tmp_path: Pat
     assert names == ["0001-m-t-r-w1.jsonl", "0002-m-t-r-r2.jsonl", "0003-m-t-r-r3-short.jsonl"]
 
 
+def test_names_that_differ_in_capitals_alone_share_no_file_on_any_disk(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path / "run", "c")
+    for paths in ([folder.tokenizer_path(n) for n in "Aa"], [folder.prepared_path(n, "probe") for n in "Aa"]):
+        assert len({str(path).lower() for path in paths}) == 2
+
+
+def test_a_file_that_an_earlier_version_named_with_capitals_is_found(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path / "run", "c")
+    earlier = tmp_path / "run" / "tokenizers" / "A.json"
+    earlier.parent.mkdir()
+    earlier.write_text("{}")
+    assert folder.tokenizer_path("A") == earlier
+    assert folder.tokenizer_path("a") != earlier
+
+
 def test_long_names_give_file_names_that_any_system_takes(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path / "run", "c")
     long = slot(model="m" * 80, test="t" * 80, runtime="r" * 80)
@@ -75,9 +90,12 @@ def test_a_run_of_any_schema_version_is_scored_as_it_was(tmp_path: Path, recorde
     ]
     good = [trial for trial in then["trials"] if trial["failure"] is None]
     assert [(trial.file, trial.text) for trial in report.trials] == [(t["file"], t["text"]) for t in good]
-    assert [trial.model_dump(mode="json")["measurements"] for trial in report.trials] == [
-        trial["measurements"] for trial in good
-    ]
+    for trial, recorded_trial in zip(report.trials, good, strict=True):
+        now = {(m.metric, m.definition): m.value for m in trial.measurements}
+        before = {(m["metric"], m["definition"]): m["value"] for m in recorded_trial["measurements"]}
+        both = now.keys() & before.keys()
+        assert {key: now[key] for key in both} == {key: before[key] for key in both}
+        assert {metric for metric, _ in before} <= {metric for metric, _ in now}
     [gone] = report.not_run
     assert (gone.runtime, gone.kind, gone.planned, gone.ran) == ("gone", "unavailable", 8, 0)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from parity.compare.common_tokens import Common, over_common_tokens
 from parity.compare.doubt import doubt
 from parity.compare.measured import Measured
 from parity.compare.scales import compare_on
@@ -30,21 +31,23 @@ def _compare_metric(measured: Measured, cell: Cell, base: Cell, metric: str) -> 
             return blank.but(reason=f"{side[2]}: {measured.reason(side, metric)}")
     definition = _common_definition(measured, metric, base, cell)
     if definition is None:
-        ours, theirs = (
+        own, other = (
             ", ".join(d for d in measured.definitions(c, metric) if measured.values(c, metric, d)) for c in (cell, base)
         )
-        reason = f"no definition in common ({base[2]}: {theirs}; {runtime}: {ours})"
+        reason = f"no definition in common ({base[2]}: {other}; {runtime}: {own})"
         return blank.but(reason=reason, comparable=False)
     theirs_by_round, ours_by_round = (measured.values(c, metric, definition) for c in (base, cell))
     rounds = sorted(theirs_by_round.keys() & ours_by_round.keys())
     blank = blank.but(definition=definition, rounds=len(rounds))
     if clash := _clash(measured, metric, base, cell, rounds):
         return blank.but(reason=clash, comparable=False)
-    compared = compare_on(
-        spec.scale,
-        [v for r in rounds if (v := ours_by_round[r].value) is not None],
-        [v for r in rounds if (v := theirs_by_round[r].value) is not None],
-    )
+    ours: Sequence[float] = [v for r in rounds if (v := ours_by_round[r].value) is not None]
+    theirs: Sequence[float] = [v for r in rounds if (v := theirs_by_round[r].value) is not None]
+    if common := _common(measured, metric, definition, base, cell, rounds):
+        if common.reason is not None:
+            return blank.but(reason=common.reason, comparable=False)
+        blank, ours, theirs = blank.but(tokens=common.tokens), common.ours, common.theirs
+    compared = compare_on(spec.scale, ours, theirs)
     doubts = (doubt(measured, c, metric, definition) for c in (base, cell)) if compared.reason is None else ()
     return blank.but(
         difference=compared.difference,
@@ -62,6 +65,13 @@ def _common_definition(measured: Measured, metric: str, base: Cell, cell: Cell) 
         if measured.values(base, metric, definition).keys() & measured.values(cell, metric, definition).keys():
             return definition
     return None
+
+
+def _common(
+    measured: Measured, metric: str, definition: str, base: Cell, cell: Cell, rounds: Sequence[int]
+) -> Common | None:
+    ours, theirs = ({trial.round: trial for trial in measured.trials(side)} for side in (cell, base))
+    return over_common_tokens(metric, definition, ours, theirs, rounds)
 
 
 def _clash(measured: Measured, metric: str, base: Cell, cell: Cell, rounds: Sequence[int]) -> str | None:

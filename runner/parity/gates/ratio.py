@@ -59,7 +59,8 @@ class RatioGate(MetricGate):
         estimate = stats.Estimate(comparison.ratio, low, high)
         required = asked(self.min_ratio, self.max_ratio, lambda bound: f"{bound:g}×")
         own = " (self-reported by both runtimes)" if definition.startswith(REPORTED) else ""
-        measured = f"{self.metric}{own} is {estimate.centre:.3g}× that of {comparison.baseline}"
+        over = f" over the first {comparison.tokens} tokens of both" if comparison.tokens is not None else ""
+        measured = f"{self.metric}{own}{over} is {estimate.centre:.3g}× that of {comparison.baseline}"
         judgement = within(estimate, self.min_ratio, self.max_ratio, measured, required, "×")
         failed_side = side(self.metric, estimate.centre, 1) if judgement.verdict == "FAIL" else None
         return replace(judgement, failed_side=failed_side)

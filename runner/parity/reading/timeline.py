@@ -1,10 +1,11 @@
 """The instants of one trial, from its transcript and its events. Pure."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from parity.adapter.events import Chunk, Count, Event, Phase, Prompt, Token
+from parity.adapter.events import Chunk, Count, Event, Phase, Prompt, Text, Token
 from parity.transcript import Transcript
 
 CountTokens = Callable[[str], int]
@@ -22,6 +23,17 @@ class Timeline:
     @cached_property
     def tokens(self) -> list[Token]:
         return [event for event in self.events if isinstance(event, Token)]
+
+    @cached_property
+    def gaps_ns(self) -> tuple[int, ...]:
+        """From each token to the next one."""
+        return tuple(later.t_ns - earlier.t_ns for earlier, later in itertools.pairwise(self.tokens))
+
+    @property
+    def text_ns(self) -> int | None:
+        """When the whole text was there, by the event that holds it."""
+        stamps = [event.t_ns for event in self.events if isinstance(event, Text)]
+        return stamps[-1] if stamps else None
 
     @cached_property
     def prompt(self) -> Prompt | None:

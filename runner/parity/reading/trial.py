@@ -10,6 +10,7 @@ from parity.models.tokenizer import Encode
 from parity.reading import outcome
 from parity.reading.identity import Sha256Of, identity_of, shown_text
 from parity.reading.measure import measure
+from parity.reading.timeline import Timeline
 from parity.records import Failure, Job, Measurement, Slot, Trial
 from parity.transcript import Transcript
 
@@ -52,6 +53,7 @@ def read_trial(
             generated_tokens=ran.generated_tokens or _counted(measurements),
         ),
         text=shown_text(events),
+        gaps_ns=Timeline(transcript, events).gaps_ns,
     )
 
 

@@ -10,6 +10,7 @@ METRIC_NAMES = (
     "load_weights_s",
     "load_lm_s",
     "load_header_s",
+    "gen_late_tps",
     "itl_p50_s",
     "itl_p95_s",
     "wall_s",

@@ -48,6 +48,10 @@ class Comparison(Record):
     scale: Literal["ratio", "difference", "agreement"] = "ratio"
     definition: str | None = None
     rounds: int = 0
+    tokens: int | None = Field(
+        default=None,
+        description="of a rate of tokens: it is over so many first tokens of both sides, because one generated more",
+    )
     difference: float | None = Field(default=None, description="implementation − baseline, in the metric's unit")
     ratio: float | None = Field(default=None, description="implementation ÷ baseline, on the ratio scale")
     agreement: float | None = Field(default=None, description="share of rounds with equal values, on that scale")

@@ -88,6 +88,7 @@ class Trial(Record):
     void: str | None = Field(
         default=None, description="why it does not count: what happened on the machine outside its process tree"
     )
+    gaps_ns: tuple[int, ...] = Field(default=(), description="from each token to the next one, by their stamps")
 
     @property
     def place(self) -> Place:

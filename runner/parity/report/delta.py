@@ -111,7 +111,10 @@ def delta_entry(comparison: Comparison | None, metric: str) -> Entry:
         return Entry(MISSING, ("not compared",))
     bound = bound_of(metric, comparison.definition)
     bounds = f"both values are {bound} bounds" if bound else None
-    reasons = tuple(said for said in (bounds, comparison.reason, comparison.doubt) if said)
+    tokens = None
+    if comparison.tokens is not None:
+        tokens = f"over the first {comparison.tokens} tokens of both sides, which did not generate equally many"
+    reasons = tuple(said for said in (bounds, tokens, comparison.reason, comparison.doubt) if said)
     if not comparison.comparable:
         return Entry("NOT COMPARABLE", reasons or ("the two sides did different work",))
     difference, ratio, unit = comparison.difference, comparison.ratio, comparison.unit

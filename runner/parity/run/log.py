@@ -5,6 +5,7 @@ of each trial. What to do next follows from config and transcripts alone; all ot
 """
 
 import fcntl
+import hashlib
 import json
 import os
 import shutil
@@ -156,12 +157,14 @@ class RunFolder:
 
     def prepared_path(self, runtime: str, step: str) -> Path:
         """The transcript of a step of a runtime's preparation: probe, checkout, build or proof."""
-        earlier = self.path / f"{step}s" / f"{runtime}.jsonl"
-        return earlier if earlier.exists() else self.path / "prepared" / runtime / f"{step}.jsonl"
+        of_name = (self.path / f"{step}s" / f"{runtime}.jsonl", self.path / "prepared" / runtime / f"{step}.jsonl")
+        earlier = next(filter(_is_there, of_name), None)
+        return earlier or self.path / "prepared" / _distinct(runtime) / f"{step}.jsonl"
 
     def tokenizer_path(self, model: str) -> Path:
         """The model's `tokenizer.json`, kept with the run because numbers are computed by it."""
-        return self.path / "tokenizers" / f"{model}.json"
+        earlier = self.path / "tokenizers" / f"{model}.json"
+        return earlier if _is_there(earlier) else self.path / "tokenizers" / f"{_distinct(model)}.json"
 
     def new_trial_path(self, slot: Slot) -> Path:
         """Where the transcript of the next trial goes."""
@@ -240,6 +243,18 @@ def _file_name(slot: Slot) -> str:
     parts += [slot.kind] if slot.kind != "full" else []
     parts += [f"attempt{slot.attempt}"] if slot.attempt > 1 else []
     return "-".join(parts)
+
+
+def _distinct(name: str) -> str:
+    """A file name for `name` that no other name shares where the disk takes `A` and `a` for the same."""
+    return name if name == name.lower() else f"{name}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def _is_there(path: Path) -> bool:
+    """Whether this very path exists, with these capitals."""
+    if not path.exists():
+        return False
+    return all(any(found.name == here.name for found in here.parent.iterdir()) for here in (path.parent, path))
 
 
 def _number(path: Path) -> int:

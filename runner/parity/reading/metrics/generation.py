@@ -5,7 +5,7 @@ may hold it back until the end, and one piece may hold many tokens.
 """
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from parity.reading.metrics.prompt import PREFILL_BEGINS
 from parity.reading.metrics.spec import NS, Definition, MetricSpec, token_stamps
@@ -25,6 +25,9 @@ LEAST_SHARE = 0.05
 FEWEST_GAPS_FOR_P95 = 20
 """With fewer gaps, the 95th percentile is just the largest value."""
 
+FEWEST_GAPS_FOR_HALVES = 8
+"""With fewer gaps, one of them decides the rate of a half."""
+
 TWO_BUDGETS = Definition(
     "two-budgets", "(N₂ − N₁) ÷ (T₂ − T₁) of two trials in one round that differ only in their token budget"
 )
@@ -33,7 +36,29 @@ CHUNKS = Definition(
     "tokens in the text after its first chunk, divided by the time from the first chunk to the last; the program may "
     "hold text back, so the first and last chunk are not the first and last token",
 )
-START_TO_END = "start-to-end"
+START_TO_TEXT = "start-to-text"
+
+
+def rate(gaps_ns: Sequence[int]) -> float | None:
+    """Tokens per second over all gaps."""
+    return len(gaps_ns) / (sum(gaps_ns) * NS) if sum(gaps_ns) > 0 else None
+
+
+def late_rate(gaps_ns: Sequence[int]) -> float | None:
+    """Tokens per second over the later half of the gaps."""
+    return rate(gaps_ns[len(gaps_ns) // 2 :]) if len(gaps_ns) >= FEWEST_GAPS_FOR_HALVES else None
+
+
+def median_gap(gaps_ns: Sequence[int]) -> float | None:
+    """The median gap, where the gaps have a length."""
+    return quantile([gap * NS for gap in gaps_ns], 0.5) if sum(gaps_ns) > 0 else None
+
+
+def long_gap(gaps_ns: Sequence[int]) -> float | None:
+    """The 95th percentile of the gaps."""
+    enough = len(gaps_ns) >= FEWEST_GAPS_FOR_P95 and sum(gaps_ns) > 0
+    return quantile([gap * NS for gap in gaps_ns], 0.95) if enough else None
+
 
 GEN_TPS = MetricSpec(
     name="gen_tps",
@@ -50,6 +75,21 @@ GEN_TPS = MetricSpec(
     shown="headline",
     depends_on_prompt=True,
     depends_on_count=False,
+    of_gaps=rate,
+)
+LATE_GEN_TPS = MetricSpec(
+    name="gen_late_tps",
+    title="Token Generation, Later Half",
+    unit="token/s",
+    better="higher",
+    meaning="`gen_tps` over the later half of the tokens: without what only the first steps of a process do, such as "
+    "the capture of CUDA graphs",
+    definitions=(token_stamps("number of gaps in the later half of all gaps, divided by the time that they take"),),
+    scale="ratio",
+    shown="measured",
+    depends_on_prompt=True,
+    depends_on_count=False,
+    of_gaps=late_rate,
 )
 TOTAL = MetricSpec(
     name="total_s",
@@ -60,8 +100,9 @@ TOTAL = MetricSpec(
     definitions=(
         token_stamps("from the start of prefill to the stamp of the last token"),
         Definition(
-            START_TO_END,
-            "from the start of prefill to the mark at which generation ends, or to the stamp of the last token",
+            START_TO_TEXT,
+            "from the start of prefill until the whole text is there, the conversion of tokens to text included; and "
+            "with it the printing, of a program that prints as it generates",
         ),
     ),
     scale="ratio",
@@ -80,6 +121,7 @@ ITL_P50 = MetricSpec(
     shown="measured",
     depends_on_prompt=True,
     depends_on_count=False,
+    of_gaps=median_gap,
 )
 ITL_P95 = MetricSpec(
     name="itl_p95_s",
@@ -92,6 +134,7 @@ ITL_P95 = MetricSpec(
     shown="measured",
     depends_on_prompt=True,
     depends_on_count=False,
+    of_gaps=long_gap,
 )
 GENERATED_TOKENS = MetricSpec(
     name="generated_tokens",
@@ -109,10 +152,10 @@ GENERATED_TOKENS = MetricSpec(
     depends_on_prompt=True,
     depends_on_count=False,
 )
-METRICS = (GEN_TPS, TOTAL, ITL_P50, ITL_P95, GENERATED_TOKENS)
+METRICS = (GEN_TPS, LATE_GEN_TPS, TOTAL, ITL_P50, ITL_P95, GENERATED_TOKENS)
 
-_FROM_TOKENS = (GENERATED_TOKENS, GEN_TPS, ITL_P50, ITL_P95, TOTAL)
-_FROM_GAPS = (GEN_TPS, ITL_P50, ITL_P95)
+_FROM_GAPS = (GEN_TPS, LATE_GEN_TPS, ITL_P50, ITL_P95)
+_FROM_TOKENS = (GENERATED_TOKENS, *_FROM_GAPS, TOTAL)
 
 
 def measure(timeline: Timeline) -> Iterator[Measurement]:
@@ -129,22 +172,28 @@ def _from_tokens(timeline: Timeline) -> Iterator[Measurement]:
             yield metric.absent("the program did not show single tokens", "token-stamps")
         return
     yield GENERATED_TOKENS.value(len(tokens), "token-stamps")
-    span_s = (tokens[-1].t_ns - tokens[0].t_ns) * NS
-    if len(tokens) < 2 or span_s <= 0:
-        reason = "one token has no interval" if len(tokens) < 2 else "all tokens have the same time stamp"
-        for metric in _FROM_GAPS:
-            yield metric.absent(reason, "token-stamps")
-    else:
-        gaps = [(b.t_ns - a.t_ns) * NS for a, b in itertools.pairwise(tokens)]
-        yield GEN_TPS.value((len(tokens) - 1) / span_s, "token-stamps", "derived")
-        yield ITL_P50.value(quantile(gaps, 0.5), "token-stamps", "derived")
-        if len(gaps) >= FEWEST_GAPS_FOR_P95:
-            yield ITL_P95.value(quantile(gaps, 0.95), "token-stamps", "derived")
-        else:
-            yield ITL_P95.absent(f"{len(gaps)} gaps are too few for a 95th percentile", "token-stamps")
+    for metric in _FROM_GAPS:
+        yield _of_gaps(metric, timeline.gaps_ns)
     t0 = timeline.phase("prefill", "begin")
-    for definition in ("token-stamps", START_TO_END):
-        yield TOTAL.span(definition, t0, tokens[-1].t_ns, PREFILL_BEGINS, "a last token")
+    yield TOTAL.span("token-stamps", t0, tokens[-1].t_ns, PREFILL_BEGINS, "a last token")
+    yield TOTAL.span(START_TO_TEXT, t0, timeline.text_ns, PREFILL_BEGINS, "when its text was there")
+
+
+def _of_gaps(metric: MetricSpec, gaps_ns: Sequence[int]) -> Measurement:
+    assert metric.of_gaps is not None, "a rate or a gap"
+    value = metric.of_gaps(gaps_ns)
+    if value is not None:
+        return metric.value(value, "token-stamps", "derived")
+    return metric.absent(why_no_gaps(metric, gaps_ns), "token-stamps")
+
+
+def why_no_gaps(metric: MetricSpec, gaps_ns: Sequence[int]) -> str:
+    """Why a rate or a gap can't be computed from these gaps between tokens."""
+    if not gaps_ns:
+        return "one token has no interval"
+    if sum(gaps_ns) <= 0:
+        return "all tokens have the same time stamp"
+    return f"{len(gaps_ns)} gaps are too few for {'a 95th percentile' if metric is ITL_P95 else 'two halves'}"
 
 
 def _from_text(timeline: Timeline) -> Iterator[Measurement]:
@@ -155,7 +204,7 @@ def _from_text(timeline: Timeline) -> Iterator[Measurement]:
         yield GENERATED_TOKENS.value(timeline.count_tokens(text), "retokenised-text", "derived")
     yield _chunk_rate(timeline)
     t0, end = timeline.phase("prefill", "begin"), timeline.phase("generate", "end")
-    yield TOTAL.span(START_TO_END, t0, end, PREFILL_BEGINS, "the end of generation")
+    yield TOTAL.span(START_TO_TEXT, t0, end, PREFILL_BEGINS, "the end of generation")
 
 
 def _chunk_rate(timeline: Timeline) -> Measurement:

@@ -11,15 +11,17 @@ SHORTEST_FOR_CORES_S = 0.5
 """Shorter phases hold too few samples of CPU time to say how many cores were busy."""
 
 SAMPLED = "process-tree-sampled"
+TO_EXIT, TO_STOP = "spawn-to-exit", "spawn-to-stop-mark"
 
 WALL = MetricSpec(
     name="wall_s",
     title="Wall Time",
     unit="s",
     better="lower",
-    meaning="process spawn → end of the process, or the line that ends the trial",
+    meaning="process spawn → exit, or the line at which parity ends a process that would run on",
     definitions=(
-        Definition("spawn-to-end", "from the spawn to the end of the process, or to the line that ends the trial"),
+        Definition(TO_EXIT, "from the spawn to the exit of the process"),
+        Definition(TO_STOP, "from the spawn to the line at which parity ends the process, which would have run on"),
     ),
     scale="ratio",
     shown="measured",
@@ -79,8 +81,9 @@ METRICS = (WALL, PEAK_RSS, CPU, LOAD_CORES, GEN_CORES)
 
 def measure(timeline: Timeline) -> Iterator[Measurement]:
     """What the system accounts to one trial's process tree."""
-    yield WALL.span("spawn-to-end", timeline.spawned, timeline.ended, "its spawn", "its end")
     end = timeline.transcript.end
+    definition = TO_STOP if end is not None and end.by == "stop" else TO_EXIT
+    yield WALL.span(definition, timeline.spawned, timeline.ended, "its spawn", "its end")
     yield (
         PEAK_RSS.value(end.peak_rss_bytes, SAMPLED)
         if end is not None and end.peak_rss_bytes

@@ -19,6 +19,12 @@ FIRST_CHUNK = Definition(
     "from the start of prefill to the first visible text, which the program may have held back: an upper bound",
     bound="upper",
 )
+FIRST_TOKEN_MARK = Definition(
+    "first-token-mark",
+    "from the start of prefill to the line or text by which the program shows its first token, which it may have held "
+    "back: an upper bound",
+    bound="upper",
+)
 
 PROMPT_TPS = MetricSpec(
     name="prompt_tps",
@@ -43,7 +49,7 @@ TTFT = MetricSpec(
     meaning="time to first token (TTFT), t1 − t0",
     definitions=(
         token_stamps("from the start of prefill to the stamp of the first token"),
-        Definition("first-token-mark", "from the start of prefill to the program's own mark of the first token"),
+        FIRST_TOKEN_MARK,
         FIRST_CHUNK,
     ),
     scale="ratio",
@@ -77,7 +83,7 @@ def measure(timeline: Timeline) -> Iterator[Measurement]:
     yield first
     marked = timeline.phase("prefill", "end")
     if not tokens and marked is not None:
-        yield TTFT.span("first-token-mark", t0, marked, PREFILL_BEGINS, "the mark of the first token")
+        yield TTFT.span(FIRST_TOKEN_MARK.id, t0, marked, PREFILL_BEGINS, "the mark of the first token")
     if not tokens and timeline.chunks:
         yield TTFT.span(FIRST_CHUNK.id, t0, timeline.chunks[0].t_ns, PREFILL_BEGINS, "a first text")
     count = timeline.prompt_tokens

@@ -1,5 +1,6 @@
 """What a metric is: its unit, its meaning, the ways to measure it, and how it is compared and shown."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -46,6 +47,9 @@ class MetricSpec:
     """Two sides are comparable only if they generated the same number of tokens."""
     part: str | None = None
     """A metric that is a part of this one, and is shown beneath it."""
+    of_gaps: Callable[[Sequence[int]], float | None] | None = None
+    """The metric from the gaps between consecutive tokens in ns, None where they are too few. Given for rates and gaps:
+    two sides that generated different numbers of tokens are compared over the tokens that both have."""
 
     def absent(
         self, reason: str, definition: str, provenance: Literal["observed", "reported"] = "observed"
