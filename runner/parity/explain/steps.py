@@ -23,21 +23,26 @@ _READS: dict[tuple[str, str], tuple[str, ...]] = {
     ("gen_tps", "token-stamps"): ("t1", "tN"),
     ("gen_tps", "two-budgets"): _COUNTED,
     ("gen_tps", "chunk-interval"): ("first text", "last text"),
+    ("gen_late_tps", "token-stamps"): ("t1", "tN"),
     ("itl_p50_s", "token-stamps"): ("t1", "tN"),
     ("itl_p95_s", "token-stamps"): ("t1", "tN"),
     ("total_s", "token-stamps"): ("t0", "tN"),
-    ("total_s", "start-to-end"): ("t0", "tN", "end of generation"),
+    ("total_s", "start-to-text"): ("t0", "whole text", "end of generation"),
     ("generated_tokens", "token-stamps"): ("t1", "tN"),
     ("generated_tokens", "runtime-count"): ("count",),
     ("generated_tokens", "retokenised-text"): ("first text", "last text"),
     ("prompt_tokens", "prompt-ids"): ("prompt",),
     ("prompt_tokens", "prompt-count"): ("prompt",),
-    ("wall_s", "spawn-to-end"): ("spawn", "end"),
+    ("wall_s", "spawn-to-exit"): ("spawn", "end"),
+    ("wall_s", "spawn-to-stop-mark"): ("spawn", "end"),
     ("cpu_s", "process-tree"): ("end",),
     ("peak_rss_bytes", "process-tree-sampled"): ("peak sample", "end"),
     ("load_cores", "process-tree-sampled"): ("spawn", "ready"),
     ("gen_cores", "process-tree-sampled"): ("t1", "tN"),
 }
+
+_OF_SOME_GAPS = ("gen_late_tps", "itl_p50_s", "itl_p95_s")
+"""Metrics that come from some of the gaps between their two instants, not from the time between these."""
 
 
 def knows(metric: str, definition: str) -> bool:
@@ -60,6 +65,8 @@ def sources_of(trial: Traced, metric: str, definition: str) -> tuple[Source, ...
 def worked_out(metric: str, definition: str, sources: Sequence[Source], value: float) -> str | None:
     """The definition with the numbers of one trial; None where it is not the time, or a rate, between two instants."""
     at = {source.name: source.at_s for source in sources if source.at_s is not None}
+    if metric in _OF_SOME_GAPS:
+        return None
     ends = [name for name in _READS.get((metric, definition), ()) if name in at and name != "prompt"]
     if len(ends) != 2 or METRICS[metric].unit not in ("s", "token/s"):
         return None

@@ -183,6 +183,7 @@ _FINDERS: dict[str, Callable[[Traced, str], Source | None]] = {
     "end of generation": _phase("generate", "end"),
     "t1": _event(Token),
     "tN": _event(Token, last=True),
+    "whole text": _event(Text, last=True),
     "first text": _event(Chunk),
     "last text": _event(Chunk, last=True),
     "prompt": _event(Prompt),
