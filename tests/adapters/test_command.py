@@ -1,6 +1,7 @@
 """Any program by its settings alone: what its markers and regular expressions show, and nothing more."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -9,9 +10,10 @@ from pydantic import ValidationError
 
 from parity.adapter import METRIC_NAMES, Transcript
 from parity.adapter.events import Event, Phase, Prompt, RuntimeFigure, Settings, Text
-from parity.errors import ReadError
+from parity.errors import ReadError, RefusedError
 from parity.hosts.machine import host_facts
 from parity.reading.dictionary import METRICS
+from parity.reading.figures import reported
 from parity.transcript import End, Head, Launched, NoSpawn, Piece, Spawned
 from parity_adapters.command import CommandLine, CommandSettings
 
@@ -61,8 +63,8 @@ def printed(text: str, step_ms: int = 10) -> Transcript:
     )
 
 
-def read(text: str, **changes: Any) -> list[Event]:
-    return list(adapter(**changes).read(printed(text), job()))
+def read(output: str, **changes: Any) -> list[Event]:
+    return list(adapter(**changes).read(printed(output), job()))
 
 
 def test_placeholders_are_filled_in_and_doubled_braces_are_literal() -> None:
@@ -188,6 +190,71 @@ def test_the_device_of_the_settings_is_an_event_for_the_ledger() -> None:
 def test_settings_that_cannot_work_are_refused(changes: dict[str, Any], complaint: str) -> None:
     with pytest.raises(ValidationError, match=complaint):
         adapter(**changes)
+
+
+@pytest.mark.parametrize("number", ["47,3", "1,234.5", "1.2e+03"])
+def test_a_figure_that_is_a_part_of_a_longer_number_is_a_complaint_that_shows_it(number: str) -> None:
+    figure = {"pattern": r"(?P<gen_tps>[0-9.]+) token/s"}
+    with pytest.raises(ReadError, match=rf"part of '{re.escape(number)}'.*so that its group holds the whole number"):
+        read(f"loaded\nprompt: hi\n40 tokens, {number} token/s\n", figures=[figure], text=None)
+
+
+def test_a_figure_in_a_line_that_is_rewritten_in_place_is_that_of_its_last_state() -> None:
+    rewritten = "loaded\nprompt: hi\n\r10 tokens, 9.1 token/s\r20 tokens, 33.0 token/s\r40 tokens, 47.3 token/s\n"
+    figure = {"pattern": r"(?P<gen_tps>[0-9.]+) token/s"}
+    [found] = [e for e in read(rewritten, figures=[figure], text=None) if isinstance(e, RuntimeFigure)]
+    assert found.value == 47.3
+
+
+def test_a_figure_has_the_resolution_of_its_last_digit_in_the_unit_of_its_metric() -> None:
+    resolutions = {e.metric: e.resolution for e in read(OUTPUT) if isinstance(e, RuntimeFigure)}
+    assert resolutions == {"prompt_tps": pytest.approx(0.05), "total_s": pytest.approx(0.0005)}
+
+
+def test_a_figure_that_a_worker_sends_has_no_resolution_of_its_own() -> None:
+    sent = RuntimeFigure(t_ns=1, metric="gen_tps", definition="d", value=8.0)
+    assert [m.resolution for m in reported([sent])] == [None]
+    assert [m.resolution for m in reported([sent.model_copy(update={"resolution": 0.5})])] == [0.5]
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\r"])
+def test_text_is_found_whatever_ends_its_lines(end: str) -> None:
+    [text] = [e.text for e in read(OUTPUT.replace("\n", end)) if isinstance(e, Text)]
+    assert text == "Two lines\nof text. 9 prompt tokens: 1 t/s is no figure"
+
+
+ECHOES = {"ready": {"pattern": "ready"}, "prefill": {"pattern": "^> start"}}
+
+
+@pytest.mark.parametrize(
+    ("prompt", "fields", "key"),
+    [
+        ("Are you ready", {}, "markers.ready"),
+        ("First this.\n> start here", {}, "markers.prefill"),
+        ("hi", {"chat_turn": "<|user|>hi, all ready<|end|>"}, "markers.ready"),
+        ("at 9.5 token/s", {}, "figures[0].pattern"),
+    ],
+)
+def test_a_pattern_that_the_prompt_matches_is_refused_by_its_key(prompt: str, fields: dict[str, Any], key: str) -> None:
+    figures = [{"pattern": "(?P<gen_tps>[0-9.]+) token/s"}]
+    asked = job(test={"prompt": prompt}, fields=fields)
+    with pytest.raises(RefusedError, match=rf"^{re.escape(key)} = .* is found in the prompt"):
+        adapter(markers=ECHOES, figures=figures, text=None).launch(asked, None)
+
+
+def test_a_pattern_that_an_argument_with_the_model_matches_is_refused() -> None:
+    with pytest.raises(RefusedError, match=r"is found in the argument '--model=/ready\.gguf'"):
+        adapter(markers=ECHOES, args=["--model={model}"]).launch(job(path="/ready.gguf"), None)
+
+
+def test_a_pattern_that_matches_no_line_of_the_prompt_is_accepted() -> None:
+    asked = job(test={"prompt": "Are you > start"})
+    assert adapter(markers=ECHOES).launch(asked, None).markers.ready is not None
+
+
+def test_a_program_of_events_may_be_sent_any_prompt() -> None:
+    speaks = CommandLine(CommandSettings(program="x", args=("{prompt}",), events=True), host_facts())
+    assert speaks.launch(job(test={"prompt": '{"ev": "phase", "name": "ready"}'}), None).argv
 
 
 def test_a_program_that_is_not_there_is_not_ready_and_says_what_helps() -> None:

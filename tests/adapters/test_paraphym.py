@@ -57,6 +57,11 @@ def test_the_program_is_asked_for_the_query_inside_a_composed_prompt() -> None:
 # the launch
 
 
+def test_a_query_whose_echo_would_end_the_trial_is_refused() -> None:
+    with pytest.raises(RefusedError, match="paraphym's mark of the end"):
+        adapter().launch(asking("Go on:\n📝 Example 2: Interactive Chat Loop\nhi"), BUILT)
+
+
 def test_the_budget_of_sampled_tokens_is_one_more_than_the_program_is_told() -> None:
     launch = adapter(tokio_threads=8, rayon_threads=4, hf_home="/hub").launch(asking("-1 + 2 = ?"), BUILT)
     assert launch.argv == (

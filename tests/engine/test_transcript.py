@@ -1,6 +1,7 @@
 """Transcripts: what is written comes back, to the byte, however the stream was cut."""
 
 import json
+import re
 from collections.abc import Sequence
 from contextlib import closing
 from itertools import pairwise
@@ -62,21 +63,32 @@ def write(path: Path, pieces: Sequence[Piece] = ()) -> None:
 @given(awkward, st.lists(st.integers(0, 100), max_size=10))
 def test_lines_are_the_same_however_the_stream_is_cut(stream: bytes, places: list[int]) -> None:
     lines = [(line.text, line.complete) for line in of_pieces(cut(stream, places)).lines("out")]
-    whole = stream.split(b"\n")
+    whole = re.split(b"\r\n|\n|\r", stream)
     expected = [(part, True) for part in whole[:-1]] + ([(whole[-1], False)] if whole[-1] else [])
-    assert lines == [(part.decode("utf-8", "replace").removesuffix("\r"), complete) for part, complete in expected]
+    assert lines == [(part.decode("utf-8", "replace"), complete) for part, complete in expected]
 
 
 @settings(deadline=None)
 @given(awkward, st.lists(st.integers(0, 100), max_size=10))
-def test_a_line_is_stamped_by_the_pieces_that_hold_its_first_and_last_byte(stream: bytes, places: list[int]) -> None:
+def test_a_line_is_stamped_by_the_pieces_that_hold_its_first_byte_and_its_end(stream: bytes, places: list[int]) -> None:
     pieces = cut(stream, places)
     arrival = [k for k, data in enumerate(pieces, start=1) for _ in data]
+    parts = re.findall(b"([^\r\n]*)(\r\n|\n|\r|$)", stream)
     first = 0
-    for line, part in zip(of_pieces(pieces).lines("out"), stream.split(b"\n"), strict=False):
+    for line, (part, end) in zip(of_pieces(pieces).lines("out"), parts, strict=False):
         last = first + len(part) - (0 if line.complete else 1)
         assert (line.t_first_ns, line.t_ns) == (arrival[first], arrival[last])
-        first = last + 1
+        first += len(part) + len(end)
+
+
+def test_a_line_that_is_rewritten_in_place_is_a_line_for_each_state_and_the_last_one_is_shown() -> None:
+    transcript = of_pieces([b"ready\n10 %", b"\r50 %\r", b"100 %\r\n", b"done\r"])
+    lines = [(line.text, line.overwritten) for line in transcript.lines("out")]
+    assert lines == [("ready", False), ("10 %", True), ("50 %", True), ("100 %", False), ("done", False)]
+    assert transcript.tail() == ("ready", "100 %", "done")
+    found = transcript.find(r"\d+ %", "out", last=True)
+    assert found is not None
+    assert found[1][0] == "100 %"
 
 
 @settings(deadline=None, max_examples=40)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
-from parity.adapter import Job, ReadError, Transcript
+from parity.adapter import Job, ReadError, Transcript, half_of_last_digit
 from parity.adapter.events import (
     PROTOCOL_VERSION,
     Bye,
@@ -186,7 +186,14 @@ def _closing(output: Output, program: Program, job: Job, text_start: int, statis
 def _figure(t_ns: int, metric: str, unit: str, definition: str, printed: str) -> RuntimeFigure:
     if printed.lstrip("-") in ("inf", "NaN"):
         return _no_figure(t_ns, metric, unit, definition, printed)
-    return RuntimeFigure(t_ns=t_ns, metric=metric, unit=unit, definition=definition, value=float(printed))
+    return RuntimeFigure(
+        t_ns=t_ns,
+        metric=metric,
+        unit=unit,
+        definition=definition,
+        value=float(printed),
+        resolution=half_of_last_digit(printed),
+    )
 
 
 def _no_figure(t_ns: int, metric: str, unit: str, definition: str, printed: str) -> RuntimeFigure:

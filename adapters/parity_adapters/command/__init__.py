@@ -4,7 +4,6 @@ A program that speaks the event protocol (`events = true`) is measured like any 
 markers show is observed, and what its regular expressions find is the program's own report.
 """
 
-import difflib
 import re
 from collections.abc import Iterator
 from typing import ClassVar, Literal
@@ -12,7 +11,6 @@ from typing import ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from parity.adapter import (
-    METRIC_NAMES,
     PROTOCOL_MARKERS,
     Adapter,
     AdapterSettings,
@@ -29,8 +27,10 @@ from parity.adapter import (
     Record,
     Transcript,
     read_protocol,
+    refuse_echoed,
 )
-from parity.adapter.events import Event, Phase, Prompt, RuntimeFigure, Settings, Text
+from parity.adapter.events import Event, Phase, Settings, Text
+from parity_adapters.command.figures import Figure, compiled, read_figures
 
 PLACEHOLDERS = (
     "model",
@@ -45,16 +45,17 @@ PLACEHOLDERS = (
     "round",
 )
 
+ECHOED = ("prompt", "model", "model_name")
+"""Placeholders of which a program may print the value."""
+
+LINE_END = re.compile("\r\n|\r")
+
 PHASE_OF_MARKER: dict[str, tuple[Literal["weights", "ready", "prefill"], Literal["begin", "end"]]] = {
     "weights": ("weights", "end"),
     "ready": ("ready", "end"),
     "prefill": ("prefill", "begin"),
     "first_token": ("prefill", "end"),
 }
-
-
-MOST_DIGITS = 9
-"""Of a count of tokens; a longer number is not one."""
 
 
 class MarkerTable(Record):
@@ -65,38 +66,6 @@ class MarkerTable(Record):
     prefill: Marker | None = Field(default=None, description="the request is accepted: t0")
     first_token: Marker | None = Field(default=None, description="the first token is available: t1")
     stop: Marker | None = Field(default=None, description="the answer is complete: parity ends the program")
-
-
-class Figure(Record):
-    """A regular expression whose named groups are metrics, such as `(?P<gen_tps>[0-9.]+) token/s`.
-
-    If several lines match, the last one counts: a model's own text may imitate the program's figures, and comes before
-    them."""
-
-    pattern: str = Field(
-        description="a Python regular expression with a named group for each metric; leave all other groups unnamed"
-    )
-    stream: Literal["out", "err"] = Field(default="out", description="standard output or standard error")
-    definition: str | None = Field(
-        default=None,
-        description="what the figure means; figures of two runtimes are compared only if both have the same definition",
-    )
-    scale: float = Field(
-        default=1.0, gt=0, description="factor that converts to the metric's unit, such as 0.001 for milliseconds"
-    )
-
-    @field_validator("pattern")
-    @classmethod
-    def _names_metrics(cls, pattern: str) -> str:
-        names = re.compile(_compiled(pattern)).groupindex
-        if not names:
-            raise ValueError("needs a named group for each metric, such as (?P<gen_tps>[0-9.]+)")
-        for name in names:
-            if name not in METRIC_NAMES:
-                near = difflib.get_close_matches(name, METRIC_NAMES, n=1)
-                hint = f"did you mean `{near[0]}`?" if near else f"the metrics are {', '.join(METRIC_NAMES)}"
-                raise ValueError(f"the group `{name}` is not a metric: {hint}")
-        return pattern
 
 
 class CommandSettings(AdapterSettings):
@@ -140,7 +109,7 @@ class CommandSettings(AdapterSettings):
     @field_validator("text")
     @classmethod
     def _has_text(cls, pattern: str | None) -> str | None:
-        if pattern is not None and "text" not in re.compile(_compiled(pattern)).groupindex:
+        if pattern is not None and "text" not in re.compile(compiled(pattern)).groupindex:
             raise ValueError("needs a named group: (?P<text>…)")
         return pattern
 
@@ -183,9 +152,12 @@ class CommandLine(Adapter[CommandSettings]):
         return Availability(ready=True, version=printed[:80] if good and printed else None, device=self.settings.device)
 
     def launch(self, job: Job, build: Build | None) -> Launch:
-        markers = self.settings.markers
+        markers, values = self.settings.markers, _values(job)
+        if not self.settings.events:
+            told = [arg for arg in self.settings.args if any(f"{{{name}}}" in arg for name in ECHOED)]
+            refuse_echoed(self._patterns(), job, [_fill(arg, values) for arg in told])
         return Launch(
-            argv=(self.settings.program, *(_fill(arg, _values(job)) for arg in self.settings.args)),
+            argv=(self.settings.program, *(_fill(arg, values) for arg in self.settings.args)),
             cwd=self.settings.cwd,
             files={"job.json": job.model_dump_json()},
             markers=PROTOCOL_MARKERS
@@ -199,10 +171,20 @@ class CommandLine(Adapter[CommandSettings]):
         if self.settings.events:
             yield from read_protocol(transcript)
             return
-        found = [*self._phases(transcript), *self._figures(transcript, job), *self._text(transcript)]
+        found = [
+            *self._phases(transcript),
+            *read_figures(self.settings.figures, transcript, job.runtime),
+            *self._text(transcript),
+        ]
         if self.settings.device is not None and transcript.spawn is not None:
             found.append(Settings(t_ns=transcript.spawn.t_ns, values={"device": self.settings.device}))
         yield from sorted(found, key=lambda event: event.t_ns)
+
+    def _patterns(self) -> dict[str, str]:
+        """Key of the runtime's table → the regular expression that looks for a line of the program's own."""
+        markers = {key: getattr(self.settings.markers, key) for key in MarkerTable.model_fields}
+        found = {f"markers.{key}": marker.pattern for key, marker in markers.items() if marker is not None}
+        return found | {f"figures[{k}].pattern": figure.pattern for k, figure in enumerate(self.settings.figures)}
 
     def _is_given_the_model(self) -> bool:
         """If not, nothing shows that the program ran this test's weights, unless it reports `weights_file` itself."""
@@ -218,30 +200,11 @@ class CommandLine(Adapter[CommandSettings]):
                 raise ReadError(f"no line of its output matches the marker {key!r} ({marker.pattern})")
             yield Phase(t_ns=t_ns, name=phase, edge=edge)
 
-    def _figures(self, transcript: Transcript, job: Job) -> Iterator[Event]:
-        for figure in self.settings.figures:
-            seen = transcript.find(figure.pattern, figure.stream, last=True)
-            if seen is None:
-                raise ReadError(f"no line of its output matches {figure.pattern}")
-            line, match = seen
-            for metric, raw in match.groupdict().items():
-                definition = figure.definition or f"{job.runtime}'s own"
-                if metric == "prompt_tokens" and raw is not None and raw.isdecimal() and len(raw) <= MOST_DIGITS:
-                    yield Prompt(t_ns=line.t_ns, count=int(raw))
-                    continue
-                value = _number(raw, figure.scale)
-                yield RuntimeFigure(
-                    t_ns=line.t_ns,
-                    metric=metric,
-                    definition=definition,
-                    value=value,
-                    raw=raw if value is None else None,
-                )
-
     def _text(self, transcript: Transcript) -> Iterator[Event]:
         if self.settings.text is None:
             return
-        match = re.search(self.settings.text, transcript.text("out"), re.DOTALL | re.MULTILINE)
+        printed = LINE_END.sub("\n", transcript.text("out"))
+        match = re.search(self.settings.text, printed, re.DOTALL | re.MULTILINE)
         if match is None or transcript.end is None:
             raise ReadError(f"its output does not match text = {self.settings.text}")
         yield Text(t_ns=transcript.end.t_ns, text=match["text"])
@@ -265,20 +228,3 @@ def _values(job: Job) -> dict[str, str]:
 
 def _fill(template: str, values: dict[str, str]) -> str:
     return template.format_map(values)
-
-
-def _compiled(pattern: str) -> str:
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        raise ValueError(f"is not a regular expression: {error}") from error
-    return pattern
-
-
-def _number(raw: str | None, scale: float) -> float | None:
-    """A finite number, or None: `inf` and `nan` are what a division by zero prints, not measurements."""
-    try:
-        value = float(raw) * scale if raw is not None else None
-    except ValueError:
-        return None
-    return value if value is not None and value - value == 0 else None

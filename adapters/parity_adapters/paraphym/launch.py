@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from parity.adapter import HostFacts, Job, Launch, Marker, Markers, RefusedError
+from parity.adapter import HostFacts, Job, Launch, Marker, Markers, RefusedError, refuse_echoed
 from parity_adapters.paraphym.models import hf_home
 from parity_adapters.paraphym.prompt import query_of
 from parity_adapters.paraphym.settings import ParaphymSettings
@@ -23,6 +23,8 @@ FAIL = Marker(
 def launch(job: Job, settings: ParaphymSettings, executable: str, host: HostFacts) -> Launch:
     """Raises `RefusedError` for what the program can't do."""
     refuse_impossible(job, settings)
+    # The query is echoed on standard output, where the mark is looked for that ends the trial.
+    refuse_echoed({"paraphym's mark of the end": STOP.pattern}, job)
     return Launch(
         argv=(
             executable,

@@ -6,6 +6,8 @@
 
 from parity.adapter.base import Adapter, AdapterSettings, InputPath, Program
 from parity.adapter.commands import Availability, Build, Command, Launch, Marker, Markers, Need
+from parity.adapter.echo import refuse_echoed
+from parity.adapter.printed import half_of_last_digit, longer_number
 from parity.adapter.protocol import PROTOCOL_MARKERS, read_protocol, read_protocol_probe, worker_argv
 from parity.errors import ReadError, RefusedError
 from parity.records import HostFacts, Job, Record, Task
@@ -34,7 +36,10 @@ __all__ = [
     "RefusedError",
     "Task",
     "Transcript",
+    "half_of_last_digit",
+    "longer_number",
     "read_protocol",
     "read_protocol_probe",
+    "refuse_echoed",
     "worker_argv",
 ]

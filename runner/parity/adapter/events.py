@@ -88,7 +88,8 @@ class Text(EventBase):
 
 class RuntimeFigure(EventBase):
     """A figure that the runtime computed itself, kept as a cross-check. `definition` says what it means; two figures
-    are compared only if they have the same definition. `raw` holds a value that is not a finite number."""
+    are compared only if they have the same definition. `raw` holds a value that is not a finite number. `resolution`:
+    half of the last digit of a figure that was printed with few digits, in the figure's unit."""
 
     ev: Literal["report"] = "report"
     metric: str
@@ -96,6 +97,7 @@ class RuntimeFigure(EventBase):
     value: float | None = None
     unit: str = ""
     raw: str | None = None
+    resolution: float | None = Field(default=None, ge=0)
 
 
 class Settings(EventBase):

@@ -43,6 +43,9 @@ class Measurement(Record):
     value: float | None = None
     reason: str | None = None
     note: str | None = None
+    resolution: float | None = Field(
+        default=None, description="half of the last digit that the program printed: the value may be off by as much"
+    )
 
     @model_validator(mode="after")
     def _value_or_reason(self) -> Self:

@@ -6,7 +6,7 @@ then `after` (of a trial), then `end`.
 Every instant is in ns of the system's monotonic clock.
 """
 
-from parity.transcript.content import Line, Piece, Transcript
+from parity.transcript.content import LINE_END, Line, Piece, Transcript
 from parity.transcript.reading import has_begun, read_transcript
 from parity.transcript.records import (
     TRANSCRIPT_VERSION,
@@ -23,6 +23,7 @@ from parity.transcript.records import (
 from parity.transcript.writing import TranscriptWriter
 
 __all__ = [
+    "LINE_END",
     "TRANSCRIPT_VERSION",
     "End",
     "EndedBy",

@@ -3,7 +3,7 @@
 import codecs
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from parity.transcript.records import End, Head, Launched, NoSpawn, Sample, Spawned, Stream, Surroundings
 
@@ -17,15 +17,21 @@ class Piece:
     data: bytes
 
 
+LINE_END = re.compile(b"\r\n|\n|\r")
+"""A carriage return ends a line too: what is written after it takes the line's place on a terminal."""
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a stream. `t_ns`: when its last byte arrived; `t_first_ns`: its first. An incomplete last line has
-    no newline behind it."""
+    """One line of a stream. `t_ns`: when it ended, or when the last byte of an incomplete one arrived; `t_first_ns`:
+    when its first byte did. An incomplete last line has no line end behind it. `overwritten`: a carriage return ended
+    it, and the next line takes its place."""
 
     t_ns: int
     t_first_ns: int
     text: str
     complete: bool
+    overwritten: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,21 +87,37 @@ class Transcript:
             yield last_ns, rest
 
     def lines(self, stream: Stream) -> Iterator[Line]:
-        """The lines of a stream, each with its arrival. Invalid UTF-8 becomes U+FFFD."""
+        """The lines of a stream, each with its arrival: LF, CRLF or CR alone ends one. Invalid UTF-8 becomes
+        U+FFFD."""
         held = bytearray()
         t_first = t_last = 0
+        returned: Line | None = None  # ended by a CR, of which it is not known yet whether an LF follows
         for piece in self.pieces:
-            if piece.stream != stream:
+            if piece.stream != stream or not piece.data:
                 continue
-            parts = piece.data.split(b"\n")
-            for k, part in enumerate(parts):
+            begin = 0
+            if returned is not None:
+                begin = int(piece.data.startswith(b"\n"))
+                yield replace(returned, overwritten=not begin)
+                returned = None
+            for end in LINE_END.finditer(piece.data, begin):
                 if not held:
                     t_first = piece.t_ns
-                held += part
+                held += piece.data[begin : end.start()]
+                begin = end.end()
+                line = Line(piece.t_ns, t_first, _line_text(held), complete=True, overwritten=end[0] == b"\r")
+                held.clear()
+                if line.overwritten and begin == len(piece.data):
+                    returned = line
+                else:
+                    yield line
+            if begin < len(piece.data):
+                if not held:
+                    t_first = piece.t_ns
+                held += piece.data[begin:]
                 t_last = piece.t_ns
-                if k < len(parts) - 1:
-                    yield Line(piece.t_ns, t_first, _line_text(held), complete=True)
-                    held.clear()
+        if returned is not None:
+            yield replace(returned, overwritten=False)
         if held:
             yield Line(t_last, t_first, _line_text(held), complete=False)
 
@@ -122,7 +144,7 @@ class Transcript:
         for piece in self.pieces:
             if piece.stream != stream:
                 continue
-            for k, part in enumerate(piece.data.split(b"\n")):
+            for k, part in enumerate(LINE_END.split(piece.data)):
                 if k:
                     held.clear()
                 held += part
@@ -131,9 +153,9 @@ class Transcript:
         return None
 
     def tail(self, count: int = 12) -> tuple[str, ...]:
-        """The last lines of both streams in order of arrival, for a message."""
+        """The last lines of both streams in order of arrival, for a message, as a terminal would show them."""
         both = sorted((line for stream in ("out", "err") for line in self.lines(stream)), key=lambda line: line.t_ns)
-        return tuple(line.text[:400] for line in both if line.text.strip())[-count:]
+        return tuple(line.text[:400] for line in both if line.text.strip() and not line.overwritten)[-count:]
 
     @property
     def valid_utf8(self) -> bool:
@@ -147,4 +169,4 @@ class Transcript:
 
 
 def _line_text(held: bytearray) -> str:
-    return held.decode("utf-8", errors="replace").removesuffix("\r")
+    return held.decode("utf-8", errors="replace")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from parity.adapter import Marker, Markers
-from parity.transcript import Stream
+from parity.transcript import LINE_END, Stream
 
 Sought = Literal["waits", "ready", "first-token", "token", "stop", "fail"]
 
@@ -22,12 +22,17 @@ class LineSearch:
         self._sought = {kind: (re.compile(marker.pattern), marker.partial) for kind, marker in markers.items()}
         self._held = bytearray()
         self._counted = 0
+        self._after_return = False
 
     def feed(self, data: bytes) -> Iterator[tuple[Sought, int]]:
         """What the next bytes of the stream bring to light: kind, and how often."""
         if not self._sought:
             return
-        *ends, rest = data.split(b"\n")
+        if self._after_return:
+            # The line ended with the CR of a CRLF that two reads cut in half.
+            data = data.removeprefix(b"\n")
+        self._after_return = data.endswith(b"\r")
+        *ends, rest = LINE_END.split(data)
         for end in ends:
             self._hold(end)
             yield from self._search(complete=True)
@@ -44,7 +49,7 @@ class LineSearch:
         sought = [(kind, regex) for kind, (regex, partial) in self._sought.items() if complete or partial]
         if not sought:
             return
-        text = self._held.decode("utf-8", errors="replace").removesuffix("\r")
+        text = self._held.decode("utf-8", errors="replace")
         for kind, regex in sought:
             if kind == "token":
                 seen = sum(1 for _ in regex.finditer(text))

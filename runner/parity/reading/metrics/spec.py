@@ -65,10 +65,17 @@ class MetricSpec:
         definition: str,
         provenance: Literal["observed", "derived", "reported"] = "observed",
         note: str | None = None,
+        resolution: float | None = None,
     ) -> Measurement:
-        """A measurement with its value."""
+        """A measurement with its value. `resolution`: half of the last digit of one that was printed."""
         return Measurement(
-            metric=self.name, unit=self.unit, definition=definition, provenance=provenance, value=value, note=note
+            metric=self.name,
+            unit=self.unit,
+            definition=definition,
+            provenance=provenance,
+            value=value,
+            note=note,
+            resolution=resolution,
         )
 
     def span(self, definition: str, start: int | None, end: int | None, starts: str, ends: str) -> Measurement:
