@@ -57,12 +57,12 @@ def test_long_names_give_file_names_that_any_system_takes(tmp_path: Path) -> Non
     assert len(folder.new_trial_path(long).name.encode()) <= 255
 
 
-def test_of_several_attempts_at_a_slot_the_last_one_counts(tmp_path: Path) -> None:
+def test_every_attempt_at_a_slot_is_kept_in_its_order(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path / "run", "c")
     for number, attempt in ((1, 1), (2, 1), (1, 2)):
         begin(folder, slot(round=number, attempt=attempt))
     found = [(of.round, of.attempt) for _, of, _ in folder.trials()]
-    assert found == [(2, 1), (1, 2)]
+    assert found == [(1, 1), (2, 1), (1, 2)]
 
 
 def test_a_transcript_without_a_slot_is_refused_by_name(tmp_path: Path) -> None:

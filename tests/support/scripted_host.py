@@ -18,6 +18,7 @@ import pytest
 from parity.__main__ import main
 from parity.adapter import Launch
 from parity.hosts.cancel import Cancel
+from parity.hosts.conditions import CannotDropError
 from parity.hosts.host import Request
 from parity.hosts.local.environment import recordable
 from parity.hosts.sighting import Sighting
@@ -76,7 +77,8 @@ class ScriptedHost:
     """`asked` grows with the head of everything that was run, in order. `before` is called before each of them, and may
     stand in for a user who presses Ctrl-C then. `kill_at`: the trial in which parity is killed; `kill_during`: the
     purpose of the program in which it is killed, such as `build`. `meanwhile` says what happens on its two CPUs during
-    a trial; None writes nothing of it down, as earlier versions did. `busy` is what it says before a run."""
+    a trial; None writes nothing of it down, as earlier versions did. `busy` is what it says before a run;
+    `cannot_drop` why it can't drop files from its page cache."""
 
     scripts: Mapping[str, Script]
     cache: Path
@@ -87,6 +89,7 @@ class ScriptedHost:
     before: Callable[[Head, Cancel | None], None] = lambda head, cancel: None
     meanwhile: Callable[[Head], Meanwhile | None] = lambda head: None
     busy: Busyness = field(default_factory=lambda: Busyness(usable_cpus=2, others_cpu=0.0))
+    cannot_drop: str | None = None
     requests: list[Request] = field(default_factory=list)
     asked: list[Head] = field(default_factory=list)
     now_ns: int = 1_000_000_000
@@ -108,6 +111,8 @@ class ScriptedHost:
         return self.busy
 
     def bring(self, model: str, wanted: PageCachePolicy) -> PageCache:
+        if wanted == "cold" and self.cannot_drop is not None:
+            raise CannotDropError(self.cannot_drop)
         return PageCache(state=wanted, resident=0.0 if wanted == "cold" else 1.0)
 
     def holds(self, pattern: str) -> bool:
@@ -174,6 +179,7 @@ class ScriptedHost:
         assert job is not None
         yield self._event("hello", protocol=1, runtime="scripted", version=script.version, device="cpu")
         if fault == "hang":
+            self._after(1000 * request.limits.load_s)
             return
         if fault == "refuse":
             yield self._event("error", kind="refused", message="it does not know this architecture")

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
 from pydantic import Field
@@ -10,6 +10,7 @@ from pydantic import Field
 from parity import stats
 from parity.compare import Measured, doubt
 from parity.errors import Problem, unknown_names
+from parity.gates.busy import busy_machine
 from parity.reading.dictionary import METRICS, REPORTED, only_a_bound
 from parity.records import Cell, Comparison, Interval, Name, NotRun, Record, Trial, VerdictKind
 from parity.units import format_value
@@ -118,7 +119,16 @@ class GateBase(Record):
         for read in self.cells(cell, evidence.baseline):
             if reason := evidence.missing(read):
                 return Judgement("NOT RUN", reason)
-        return self.judge_trials(cell, evidence)
+        return self._unless_busy(self.judge_trials(cell, evidence), cell, evidence)
+
+    def _unless_busy(self, judgement: Judgement, cell: Cell, evidence: Evidence) -> Judgement:
+        """INCONCLUSIVE where the machine was too busy for it."""
+        trials = [trial for read in self.cells(cell, evidence.baseline) for trial in evidence.of(read)]
+        busy = busy_machine(self.judged_metric, trials)
+        if busy is None or judgement.verdict == "NOT COMPARABLE":
+            return judgement
+        sentence = f"{busy}; {judgement.sentence}"
+        return replace(judgement, verdict="INCONCLUSIVE", sentence=sentence, failed_side=None)
 
     @abstractmethod
     def judge_trials(self, cell: Cell, evidence: Evidence) -> Judgement:

@@ -14,9 +14,10 @@ class NoFailedTrialsGate(GateBase):
     kind: Literal["no-failed-trials"]
 
     def judge(self, cell: Cell, evidence: Evidence) -> Judgement:
-        """A trial that ran and failed decides, also where the rest of its cell did not run."""
+        """A trial that ran and failed decides, also where the rest of its cell did not run; but not a deadline that was
+        missed on a busy machine."""
         trials = evidence.of(cell)
-        failures = [t.failure for t in trials if t.failure is not None]
+        failures = [t.failure for t in trials if t.failure is not None and t.void is None]
         if counted := [f for f in failures if f.kind not in (*NEVER_RAN, "interrupted")]:
             kinds = ", ".join(sorted({f.kind for f in counted}))
             return Judgement("FAIL", f"{len(counted)} of {len(trials)} trials failed ({kinds}): {counted[0].message}")

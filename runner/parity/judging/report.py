@@ -10,6 +10,7 @@ from parity.gates import Evidence
 from parity.judging.exit import exit_of
 from parity.judging.settings import settings_of
 from parity.judging.verdict import verdicts
+from parity.judging.voids import settled
 from parity.judging.warnings import budgets_of, trial_warnings
 from parity.reading.metrics.two_budgets import with_two_budgets
 from parity.records import Cell, ModelFacts, NotRun, Report, RuntimeReport, Scalar, Trial
@@ -40,7 +41,8 @@ def judge(facts: RunFacts, trials: Sequence[Trial]) -> Report:
     """Everything that is computed from a run: summaries, comparisons, verdicts, warnings and the exit code."""
     config = facts.loaded.config
     budgets = budgets_of(config)
-    trials = with_two_budgets(trials, budgets)
+    counting, void = settled(trials)
+    trials = with_two_budgets(counting, budgets)
     not_run = {(entry.model, entry.test, entry.runtime): entry for entry in facts.not_run}
     measured = Measured(trials, not_run)
     cells = _in_order_of_config(facts.loaded, facts.cells)
@@ -69,6 +71,8 @@ def judge(facts: RunFacts, trials: Sequence[Trial]) -> Report:
         tests=tuple(test_spec(facts.loaded, test) for test in config.tests),
         runtimes=runtimes,
         trials=trials,
+        void=tuple(void),
+        conditions=config.conditions,
         not_run=facts.not_run,
         summaries=tuple(summarise(measured, cells)),
         comparisons=comparisons,

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from parity.records.base import SCHEMA_VERSION, Record, Scalar
+from parity.records.conditions import ConditionLimits
 from parity.records.model import ModelFacts
 from parity.records.trial import Checkout, Trial
 from parity.records.work import TestSpec
@@ -169,7 +170,11 @@ class Report(Record):
     models: tuple[ModelFacts, ...]
     tests: tuple[TestSpec, ...]
     runtimes: tuple[RuntimeReport, ...]
-    trials: tuple[Trial, ...]
+    trials: tuple[Trial, ...] = Field(description="the trials that count")
+    void: tuple[Trial, ...] = Field(
+        default=(), description="trials of void turns that were run again or, where few turns stayed void, left out"
+    )
+    conditions: ConditionLimits = Field(default=ConditionLimits(), description="`[conditions]` of the config")
     not_run: tuple[NotRun, ...] = ()
     summaries: tuple[Summary, ...]
     comparisons: tuple[Comparison, ...]

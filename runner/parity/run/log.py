@@ -172,18 +172,15 @@ class RunFolder:
         return self.path / "trials" / f"{number:04d}-{_file_name(slot)}.jsonl"
 
     def trials(self) -> Iterator[tuple[str, Slot, Transcript]]:
-        """File name, slot and transcript of each trial in the order in which they ran; of a slot that was tried several
-        times, the last attempt alone. A file without a whole first line is of a trial that never began."""
-        heads: dict[tuple[object, ...], tuple[Path, Slot]] = {}
+        """File name, slot and transcript of each trial in the order in which they ran, with every attempt at a slot. A
+        file without a whole first line is of a trial that never began."""
         for path in sorted(self._trial_files(), key=_number):
             if not has_begun(path):
                 continue
-            slot = read_transcript(path, head_only=True).head.slot
-            if slot is None:
+            transcript = read_transcript(path)
+            if transcript.head.slot is None:
                 raise RunFolderError(f"{path}: its head names no slot, so it is not a trial of this run")
-            heads[slot.place] = path, slot
-        for path, slot in sorted(heads.values(), key=lambda found: _number(found[0])):
-            yield path.name, slot, read_transcript(path)
+            yield path.name, transcript.head.slot, transcript
 
     def _trial_files(self) -> list[Path]:
         return list((self.path / "trials").glob("*.jsonl"))

@@ -20,6 +20,7 @@ from parity.run.session import LOCAL, Session, make_adapters
 from parity.run.signals import cancelling
 from parity.run.sources import locate_models, resolve_models
 from parity.run.state import State
+from parity.run.surroundings import busy_notes, check_page_cache
 from parity.version import version
 
 
@@ -107,6 +108,7 @@ def run_config(
     folder = RunFolder.create(out, loaded.config.name)
     with showing() as progress, folder.held():
         progress.note(f"run: {folder.path}")
+        tell_busy(loaded, host, progress)
         hosts = {LOCAL: host}
         record = RunRecord(
             started=now(),
@@ -125,6 +127,7 @@ def run_config(
         stopped = "interrupted before the first trial" if cancel.count else State(record, asked).hopeless
         try:
             models = () if stopped else resolve_models(loaded, progress)
+            check_page_cache(loaded, models, host)
         except Exception:
             folder.discard()
             raise
@@ -157,6 +160,13 @@ def conclude(folder: RunFolder, progress: Progress) -> Report:
         # The verdict is not lost with the file that should have held it.
         progress.note(f"warning: {error.filename}: {error.strerror}; `parity score {folder.path}` writes the reports")
     return report
+
+
+def tell_busy(loaded: LoadedConfig, host: Host, progress: Progress) -> None:
+    """Says at the start of a run whether others keep the machine busy, and which processes do."""
+    limits = loaded.config.conditions
+    for note in busy_notes(host.busyness(limits), limits):
+        progress.note(note)
 
 
 def _tell(session: Session, name: str, prepared: Prepared) -> None:

@@ -18,6 +18,7 @@ from parity.run.prepared import Prepared
 from parity.run.request import request_of
 from parity.run.score import read_slot
 from parity.run.session import Session
+from parity.run.surroundings import brought
 from parity.transcript import Head, NoSpawn, Transcript, TranscriptWriter, read_transcript
 
 
@@ -39,7 +40,7 @@ def perform(session: Session, prepared: Prepared, model: ModelFacts, slot: Slot)
             config = session.loaded.config
             common = config.runtimes[slot.runtime]
             request = request_of(common, launch, head, config.limits, session.loaded.secrets)
-            request = replace(request, page_cache=host.bring(model.path, config.conditions.page_cache))
+            request = replace(request, page_cache=brought(host, model, config.conditions))
             transcript = host.run(request, path, cancel=session.cancel, watch=session.progress.sight)
     record_program(folder, slot.runtime, transcript)
     trial = read_slot(prepared.adapter, slot, path.name, transcript, folder, partial(record_weights_sha256, folder))

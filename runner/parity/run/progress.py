@@ -166,6 +166,8 @@ def describe(slot: Slot) -> str:
 
 def result_of(trial: Trial) -> str:
     """What came of it in a few words."""
+    if trial.void is not None:
+        return f"void: {trial.void}"
     if trial.failure is not None:
         return f"{trial.failure.kind}: {trial.failure.message}"
     shown = []

@@ -12,7 +12,7 @@ from parity.hosts.host import Host
 from parity.records import ModelFacts, Report
 from parity.run.hashes import executable_sha256, recorded_executables
 from parity.run.log import SAME_MACHINE, RunFolder, RunRecord, without_secrets
-from parity.run.loop import conclude, finish_preparing, go_on, preparations
+from parity.run.loop import conclude, finish_preparing, go_on, preparations, tell_busy
 from parity.run.prepare import files_in
 from parity.run.prepared import Prepared
 from parity.run.progress import showing
@@ -22,6 +22,7 @@ from parity.run.session import LOCAL, Session, make_adapters
 from parity.run.signals import cancelling
 from parity.run.sources import resolve_models
 from parity.run.state import State
+from parity.run.surroundings import check_page_cache
 
 
 def check_config(folder: RunFolder, run: RunRecord, loaded: LoadedConfig) -> None:
@@ -50,6 +51,7 @@ def resume_run(loaded: LoadedConfig, folder: RunFolder, run: RunRecord, host: Ho
     """
     with showing() as progress, folder.held():
         progress.note(f"run: {folder.path}")
+        tell_busy(loaded, host, progress)
         recorded = recorded_runtimes(folder, make_adapters(loaded, host.facts()))
         with cancelling() as cancel:
             changed = list(_changed_runtimes(Session(loaded, folder, {LOCAL: host}, progress, cancel), recorded))
@@ -68,6 +70,7 @@ def resume_run(loaded: LoadedConfig, folder: RunFolder, run: RunRecord, host: Ho
             folder.end(interrupted=False)
             return conclude(folder, progress)
         models = resolve_models(loaded, progress)
+        check_page_cache(loaded, models, host)
         _refuse_changed(folder, list(_changed_models(run, models)))
         with cancelling() as cancel:
             session = Session(loaded, folder, {LOCAL: host}, progress, cancel)

@@ -1,6 +1,6 @@
 """From a run folder to its report: reads its transcripts, and computes every number and verdict again from them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from parity.records import Report, Slot, Trial
 from parity.run.hashes import recorded_weights_sha256
 from parity.run.log import RunFolder, RunRecord
 from parity.run.prepared import Prepared, read_prepared
+from parity.run.schedule import interrupted
 from parity.run.session import LOCAL, make_adapters
 from parity.run.state import State
 from parity.transcript import Transcript
@@ -28,13 +29,20 @@ def score(folder: RunFolder) -> Report:
 
 def recorded_state(folder: RunFolder, run: RunRecord, prepared: Mapping[str, Prepared]) -> State:
     """A run as its transcripts show it."""
-    trials, spawned = [], 0
+    trials: list[Trial] = []
+    spawned = 0
     hashes = partial(recorded_weights_sha256, folder)
     for name, slot, transcript in folder.trials():
         spawned += transcript.spawn is not None
         trial = read_slot(prepared[slot.runtime].adapter, slot, name, transcript, folder, hashes)
         trials.append(under_conditions(trial, transcript, run.loaded.config.conditions))
-    return State(run, prepared, tuple(trials), spawned)
+    return State(run, prepared, tuple(_without_cut_off(trials)), spawned)
+
+
+def _without_cut_off(trials: Sequence[Trial]) -> list[Trial]:
+    """The trials without those that were interrupted and tried again."""
+    last = {trial.place: trial for trial in trials}
+    return [trial for trial in trials if trial is last[trial.place] or not interrupted(trial)]
 
 
 def recorded_runtimes(folder: RunFolder, adapters: Mapping[str, Adapter[Any]]) -> dict[str, Prepared]:

@@ -4,7 +4,7 @@ All of it is looked at before a process is started and after it is gone, never w
 """
 
 from parity.hosts.conditions.busy import busyness
-from parity.hosts.conditions.page_cache import bring
+from parity.hosts.conditions.page_cache import CannotDropError, bring
 from parity.hosts.conditions.surroundings import look
 
-__all__ = ["bring", "busyness", "look"]
+__all__ = ["CannotDropError", "bring", "busyness", "look"]

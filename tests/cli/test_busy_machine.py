@@ -1,0 +1,129 @@
+"""A machine that others keep busy: which trials count, and what is said of it. On a scripted host."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from scripted_host import HANGS, SPEED, Meanwhile, Program, Script, ScriptedHost, config, table
+
+from parity.records import Busyness, ProcessLoad
+from parity.transcript import Head
+
+RUNTIMES = table("base", "prove = false") + table("other", "prove = false")
+STEADY = '[[gates]]\nname = "steady"\nkind = "consistency"\nmax_cv = 0.5\n'
+FAST = '[[gates]]\nname = "fast"\nkind = "bound"\nmetric = "gen_tps"\nmin = 1.0\n'
+SMALL = '[[gates]]\nname = "small"\nkind = "bound"\nmetric = "peak_rss_bytes"\nmax = 1e12\n'
+ROUNDS = 6
+
+
+@pytest.fixture
+def program(tmp_path: Any, capsys: Any, monkeypatch: Any) -> Program:
+    return Program(tmp_path, capsys, monkeypatch)
+
+
+def run(program: Program, host: ScriptedHost, gates: str = HANGS + SPEED, rest: str = "") -> Any:
+    name = program.write(config(RUNTIMES, rounds=ROUNDS, gates=gates, rest=rest))
+    return program("run", name, "--out", "run", host=host)
+
+
+def hosted(program: Program, meanwhile: Callable[[Head], Meanwhile | None], **scripts: Script) -> ScriptedHost:
+    host = program.host(**scripts)
+    host.meanwhile = meanwhile
+    return host
+
+
+def test_on_an_idle_machine_nothing_is_void(program: Program) -> None:
+    ended = run(program, hosted(program, lambda head: Meanwhile(others_cpu=0.25)))
+    assert ended.code == 0, ended.out
+    report = program.report()
+    assert report["void"] == []
+    assert {trial["void"] for trial in report["trials"]} == {None}
+    assert {trial["conditions"]["others_cpu"] for trial in report["trials"]} == {0.25}
+    assert {trial["conditions"]["page_cache"]["state"] for trial in report["trials"]} == {"warm"}
+
+
+@pytest.mark.parametrize("gate", [SPEED, STEADY, FAST])
+def test_a_machine_that_stays_busy_decides_no_gate_on_a_speed_and_says_so(program: Program, gate: str) -> None:
+    ended = run(program, hosted(program, lambda head: Meanwhile(others_cpu=1.6)), gate)
+    [verdict] = program.report()["verdicts"]
+    assert (ended.code, verdict["verdict"]) == (3, "INCONCLUSIVE")
+    assert "the machine was busy in" in verdict["sentence"]
+    assert "other programs used 1.60 of 2 CPUs while it ran (limit 0.50)" in verdict["sentence"]
+
+
+def test_a_busy_machine_decides_what_is_no_speed(program: Program) -> None:
+    ended = run(program, hosted(program, lambda head: Meanwhile(others_cpu=1.6)), HANGS + SMALL)
+    assert ended.code == 0
+    assert {verdict["verdict"] for verdict in program.report()["verdicts"]} == {"PASS"}
+
+
+def test_a_slow_runtime_does_not_pass_for_a_busy_machine(program: Program) -> None:
+    """Its own processes may use every CPU: nothing of that makes a trial void."""
+    ended = run(program, hosted(program, lambda head: Meanwhile(), other=Script(token_ms=100)))
+    assert ended.code == 1
+    assert [v["verdict"] for v in program.report()["verdicts"]] == ["PASS", "FAIL"]
+
+
+def test_a_deadline_that_is_missed_on_a_busy_machine_fails_nothing(program: Program) -> None:
+    hangs = Script(fault=lambda head: None if head.slot is None or head.slot.warmup else "hang")
+    ended = run(program, hosted(program, lambda head: Meanwhile(others_cpu=1.6), other=hangs))
+    assert {v["verdict"] for v in program.report()["verdicts"]} == {"INCONCLUSIVE"}
+    assert ended.code == 3
+
+
+def test_a_crash_on_a_busy_machine_is_a_failure(program: Program) -> None:
+    crashes = Script(fault=lambda head: "crash" if head.slot is not None and head.slot.round == 3 else None)
+    run(program, hosted(program, lambda head: Meanwhile(others_cpu=1.6), other=crashes))
+    assert {v["gate"]: v["verdict"] for v in program.report()["verdicts"]}["hangs"] == "FAIL"
+
+
+@pytest.mark.parametrize(("limits", "is_void"), [("others_cpu = 0.7", True), ("others_cpu = 0.9", False), ("", True)])
+def test_the_config_sets_the_limit(program: Program, limits: str, is_void: bool) -> None:
+    run(program, hosted(program, lambda head: Meanwhile(others_cpu=0.8)), rest=f"[conditions]\n{limits}")
+    report = program.report()
+    assert any(trial["void"] for trial in (*report["trials"], *report["void"])) == is_void
+
+
+def test_score_gives_the_same_report_of_a_busy_run(program: Program) -> None:
+    busy_rounds = hosted(program, lambda head: Meanwhile(others_cpu=1.6 if head.slot and head.slot.round == 2 else 0.0))
+    run(program, busy_rounds)
+    before = (program.folder / "run" / "report.json").read_bytes()
+    program("score", "run")
+    assert (program.folder / "run" / "report.json").read_bytes() == before
+
+
+def test_a_run_says_at_its_start_that_the_machine_is_busy_and_names_the_heaviest_processes(program: Program) -> None:
+    host = program.host()
+    heavy = (ProcessLoad(pid=4711, name="stress", cores=0.98), ProcessLoad(pid=12, name="backup", cores=0.61))
+    host.busy = Busyness(usable_cpus=2, others_cpu=1.62, heaviest=heavy, on_battery=True)
+    said = run(program, host).err
+    assert "the machine is busy: other programs use 1.62 of its 2 CPUs (limit 0.50)" in said
+    assert "stress (pid 4711) uses 0.98 cores" in said
+    assert "backup (pid 12) uses 0.61 cores" in said
+    assert "runs on battery power" in said
+    assert said.index("the machine is busy") < said.index("base: ")
+
+
+def test_a_quiet_machine_is_not_mentioned(program: Program) -> None:
+    assert "busy" not in run(program, program.host()).err
+
+
+def test_a_trial_that_is_void_is_named_while_the_run_goes_on(program: Program) -> None:
+    said = run(program, hosted(program, lambda head: Meanwhile(others_cpu=1.6))).err
+    assert "void: other programs used 1.60 of 2 CPUs" in said
+
+
+def test_cold_is_refused_before_the_first_trial_where_it_is_impossible(program: Program) -> None:
+    host = program.host()
+    host.cannot_drop = "this system has no way to drop a file from the page cache"
+    ended = run(program, host, rest='[conditions]\npage_cache = "cold"')
+    assert ended.code == 2
+    assert 'conditions.page_cache: "cold" can\'t be used here: this system has no way' in ended.err
+    assert 'set it to "warm"' in ended.err
+    assert host.trials == []
+
+
+def test_a_config_with_another_state_of_the_page_cache_is_refused(program: Program) -> None:
+    ended = run(program, program.host(), rest='[conditions]\npage_cache = "hot"')
+    assert ended.code == 2
+    assert "conditions.page_cache" in ended.err
