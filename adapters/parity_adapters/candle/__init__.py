@@ -28,6 +28,11 @@ class Candle(Adapter[CandleSettings]):
     Settings: ClassVar[type[AdapterSettings]] = CandleSettings
 
     @property
+    def device_asked(self) -> str:
+        """That of its features: an example falls back on the CPU without failing."""
+        return self.settings.device
+
+    @property
     def needs_tokenizer(self) -> bool:
         """The examples read no tokenizer from a GGUF; the reference does."""
         return self.settings.source != "reference"

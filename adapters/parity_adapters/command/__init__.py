@@ -57,6 +57,9 @@ PHASE_OF_MARKER: dict[str, tuple[Literal["weights", "ready", "prefill"], Literal
     "first_token": ("prefill", "end"),
 }
 
+JOB_FILE = "{scratch}/job.json"
+"""The argument by which a program is given its whole job."""
+
 
 class MarkerTable(Record):
     """Lines by which parity recognises the phases of a trial."""
@@ -131,10 +134,20 @@ class CommandLine(Adapter[CommandSettings]):
     Settings: ClassVar[type[AdapterSettings]] = CommandSettings
 
     @property
+    def device_asked(self) -> str | None:
+        return self.settings.device
+
+    @property
+    def untold(self) -> frozenset[str]:
+        """A program that speaks events is made for its job; any other one samples as its own default says."""
+        told = self.settings.events or self._is_given("{temperature}") or self._is_given(JOB_FILE)
+        return frozenset() if told else frozenset({"sampling"})
+
+    @property
     def no_proof(self) -> str | None:
-        if self._is_given_the_model():
+        if self._is_given("{model}") or self._is_given(JOB_FILE):
             return None
-        return "its `args` hold neither {model} nor {scratch}, so it can't be given a tiny model"
+        return f"its `args` hold neither {{model}} nor {JOB_FILE}, so it can't be given a tiny model"
 
     def probe(self) -> Command:
         return Command(argv=(self.settings.program, *self.settings.version_args), cwd=self.settings.cwd, deadline_s=30)
@@ -166,7 +179,7 @@ class CommandLine(Adapter[CommandSettings]):
         )
 
     def read(self, transcript: Transcript, job: Job) -> Iterator[Event]:
-        if transcript.spawn is not None and not self._is_given_the_model():
+        if transcript.spawn is not None and not self._is_told_the_model():
             yield Settings(t_ns=transcript.spawn.t_ns, values={"weights_file": None})
         if self.settings.events:
             yield from read_protocol(transcript)
@@ -186,9 +199,13 @@ class CommandLine(Adapter[CommandSettings]):
         found = {f"markers.{key}": marker.pattern for key, marker in markers.items() if marker is not None}
         return found | {f"figures[{k}].pattern": figure.pattern for k, figure in enumerate(self.settings.figures)}
 
-    def _is_given_the_model(self) -> bool:
-        """If not, nothing shows that the program ran this test's weights, unless it reports `weights_file` itself."""
-        return any("{model}" in arg or "{scratch}" in arg for arg in self.settings.args)
+    def _is_told_the_model(self) -> bool:
+        """If not, nothing shows that the program ran this test's weights, unless it reports `weights_file` itself. A
+        program that speaks events reads its whole job from `job.json`; a folder to write into tells it nothing."""
+        return self._is_given("{model}") or (self.settings.events and self._is_given(JOB_FILE))
+
+    def _is_given(self, placeholder: str) -> bool:
+        return any(placeholder in arg for arg in self.settings.args)
 
     def _phases(self, transcript: Transcript) -> Iterator[Event]:
         for key, (phase, edge) in PHASE_OF_MARKER.items():

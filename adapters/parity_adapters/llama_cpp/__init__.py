@@ -70,6 +70,12 @@ class LlamaCpp(Adapter[LlamaCppSettings]):
     Settings: ClassVar[type[AdapterSettings]] = LlamaCppSettings
 
     @property
+    def device_asked(self) -> str | None:
+        """A build without a GPU ignores `gpu_layers`."""
+        layers = self.settings.gpu_layers
+        return None if layers is None else "gpu" if layers else "cpu"
+
+    @property
     def python(self) -> str:
         """The interpreter that runs the worker."""
         return self.settings.python or self.host.python

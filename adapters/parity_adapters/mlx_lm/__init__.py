@@ -56,6 +56,10 @@ class MlxLm(Adapter[MlxLmSettings]):
     Settings: ClassVar[type[AdapterSettings]] = MlxLmSettings
 
     @property
+    def device_asked(self) -> str | None:
+        return self.settings.device
+
+    @property
     def python(self) -> str:
         """The interpreter that runs the worker."""
         return self.settings.python or self.host.python

@@ -34,6 +34,11 @@ class Paraphym(Adapter[ParaphymSettings]):
     Settings: ClassVar[type[AdapterSettings]] = ParaphymSettings
 
     @property
+    def device_asked(self) -> str | None:
+        """The program falls back on the CPU without failing."""
+        return next((name for name in ("cuda", "metal") if name in self.settings.features), None)
+
+    @property
     def needs_tokenizer(self) -> bool:
         return True
 

@@ -59,6 +59,17 @@ class Adapter(ABC, Generic[SettingsT]):
         return None
 
     @property
+    def device_asked(self) -> str | None:
+        """The device that the runtime's table asks for, such as `metal`, or `gpu` for any that isn't the CPU; a trial
+        on a different one did not run what was asked. None where the runtime chooses."""
+        return None
+
+    @property
+    def untold(self) -> frozenset[str]:
+        """Facts of a job that nothing tells the program, so that only its own report can prove them: `sampling`."""
+        return frozenset()
+
+    @property
     def needs_tokenizer(self) -> bool:
         """Whether jobs need a `tokenizer.json` and, unless the prompt is raw, the prompt in its chat template."""
         return False

@@ -6,8 +6,9 @@ comparison of two sides' values of the same rounds.
 
 from parity.compare.comparing import compare
 from parity.compare.doubt import doubt
+from parity.compare.identity import Departed, Intent, departed, fact_rows
 from parity.compare.measured import Measured
 from parity.compare.scales import centre_of
 from parity.compare.summary import summarise
 
-__all__ = ["Measured", "centre_of", "compare", "doubt", "summarise"]
+__all__ = ["Departed", "Intent", "Measured", "centre_of", "compare", "departed", "doubt", "fact_rows", "summarise"]

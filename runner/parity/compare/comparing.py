@@ -4,23 +4,32 @@ from collections.abc import Iterator, Sequence
 
 from parity.compare.common_tokens import Common, over_common_tokens
 from parity.compare.doubt import doubt
+from parity.compare.identity import Intent, conflict, declared_in, departed, fact_rows, unproven_in
 from parity.compare.measured import Measured
 from parity.compare.scales import compare_on
 from parity.reading.dictionary import METRICS
-from parity.reading.identity import conflict
-from parity.records import Cell, Comparison
+from parity.records import Cell, Comparison, FactRow
+
+NO_INTENT = Intent()
 
 
-def compare(measured: Measured, cells: Sequence[Cell], baseline: str) -> Iterator[Comparison]:
-    """Every implementation's cell compared with the baseline's, in every metric."""
+def compare(
+    measured: Measured, cells: Sequence[Cell], baseline: str, intent: Intent = NO_INTENT
+) -> Iterator[Comparison]:
+    """Every implementation's cell compared with the baseline's, in every metric. `intent`: the differences that the
+    config declares."""
     for cell in cells:
         model, test, runtime = cell
         if runtime != baseline:
+            base = (model, test, baseline)
+            rows = fact_rows(measured, cell, base, intent)
             for metric in METRICS:
-                yield _compare_metric(measured, cell, (model, test, baseline), metric)
+                yield _compare_metric(measured, cell, base, metric, rows, intent)
 
 
-def _compare_metric(measured: Measured, cell: Cell, base: Cell, metric: str) -> Comparison:
+def _compare_metric(
+    measured: Measured, cell: Cell, base: Cell, metric: str, facts: Sequence[FactRow], intent: Intent
+) -> Comparison:
     model, test, runtime = cell
     spec = METRICS[metric]
     blank = Comparison(
@@ -39,8 +48,16 @@ def _compare_metric(measured: Measured, cell: Cell, base: Cell, metric: str) -> 
     theirs_by_round, ours_by_round = (measured.values(c, metric, definition) for c in (base, cell))
     rounds = sorted(theirs_by_round.keys() & ours_by_round.keys())
     blank = blank.but(definition=definition, rounds=len(rounds))
-    if clash := _clash(measured, metric, base, cell, rounds):
+    if not facts:
+        return blank.but(reason="it is not known what a side ran", comparable=False)
+    blank = blank.but(declared=declared_in(metric, facts), unproven=unproven_in(metric, facts))
+    if clash := conflict(metric, facts, intent):
         return blank.but(reason=clash, comparable=False)
+    for side in (base, cell):
+        odd = departed(measured.departures(side), side[2], metric, intent)
+        if odd.undeclared is not None:
+            return blank.but(reason=f"{side[2]}: {odd.undeclared.sentence}", comparable=False)
+        blank = blank.but(declared=tuple(dict.fromkeys((*blank.declared, *odd.declared))))
     ours: Sequence[float] = [v for r in rounds if (v := ours_by_round[r].value) is not None]
     theirs: Sequence[float] = [v for r in rounds if (v := theirs_by_round[r].value) is not None]
     if common := _common(measured, metric, definition, base, cell, rounds):
@@ -72,16 +89,3 @@ def _common(
 ) -> Common | None:
     ours, theirs = ({trial.round: trial for trial in measured.trials(side)} for side in (cell, base))
     return over_common_tokens(metric, definition, ours, theirs, rounds)
-
-
-def _clash(measured: Measured, metric: str, base: Cell, cell: Cell, rounds: Sequence[int]) -> str | None:
-    """The first reason, in any round, why the two sides did not run the same."""
-    sides = [{trial.round: trial.identity for trial in measured.trials(c)} for c in (base, cell)]
-    for number in rounds:
-        one, other = sides[0][number], sides[1][number]
-        if one is None or other is None:
-            return "it is not known what a side ran"
-        reason = conflict(metric, one, other)
-        if reason is not None:
-            return reason
-    return None

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from parity.reading.dictionary import strictness
-from parity.records import Cell, Measurement, NotRun, Trial
+from parity.records import Cell, Departure, Measurement, NotRun, Trial
 
 
 class Measured:
@@ -12,9 +12,12 @@ class Measured:
     def __init__(self, trials: Sequence[Trial], not_run: Mapping[Cell, NotRun] | None = None) -> None:
         self._not_run = not_run or {}
         self._cells: dict[Cell, list[Trial]] = {}
+        self._departures: dict[Cell, list[Departure]] = {}
         for trial in trials:
             if not trial.warmup and trial.kind == "full":
                 self._cells.setdefault((trial.model, trial.test, trial.runtime), []).append(trial)
+            if not trial.warmup and trial.kind != "whole":
+                self._departures.setdefault((trial.model, trial.test, trial.runtime), []).extend(trial.departures)
 
     @property
     def cells(self) -> Sequence[Cell]:
@@ -23,6 +26,10 @@ class Measured:
     def trials(self, cell: Cell) -> Sequence[Trial]:
         """The successful trials of a cell, by round."""
         return [trial for trial in self._cells.get(cell, ()) if trial.failure is None]
+
+    def departures(self, cell: Cell) -> Sequence[Departure]:
+        """How the measured trials of a cell, of either budget, did not run what was asked."""
+        return self._departures.get(cell, [])
 
     def failed(self, cell: Cell) -> int:
         """How many measured trials of a cell failed."""

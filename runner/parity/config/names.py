@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from parity.config.schema import Config
 from parity.errors import Problem, unknown_names
 from parity.gates import Gate
+from parity.reading.facts import FACTS
 
 
 def cross_check(config: Config) -> Iterator[Problem]:
@@ -30,6 +31,9 @@ def cross_check(config: Config) -> Iterator[Problem]:
             )
     for gate in config.gates:
         yield from _check_gate(gate, config, runtimes, tests)
+    for k, declared in enumerate(config.declare):
+        yield from unknown_names(f"declare[{k + 1}].fact", [declared.fact], tuple(FACTS))
+        yield from unknown_names(f"declare[{k + 1}].runtimes", declared.runtimes, runtimes)
     page = config.report
     yield from unknown_names("report.test", [page.test] if page.test else [], tests)
     yield from unknown_names(

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from parity.gates import Gate
-from parity.records import ConditionLimits, Limits, Name, PageSpec, Record
+from parity.records import ConditionLimits, Declaration, Limits, Name, PageSpec, Record
 
 
 class ModelConfig(Record):
@@ -125,6 +125,12 @@ class Config(Record):
     gates: tuple[Annotated[Gate, Field(discriminator="kind")], ...] = ()
     report: PageSpec = PageSpec()
     requires: Requires | None = None
+    declare: tuple[Declaration, ...] = Field(default=(), description="differences between runtimes that are intended")
+    strict_identity: bool = Field(
+        default=False,
+        description="`true` makes a comparison NOT COMPARABLE also where a side doesn't report its device, threads or "
+        "build profile; otherwise the report names these facts as unproven",
+    )
 
     @property
     def implementations(self) -> tuple[str, ...]:

@@ -1,17 +1,19 @@
 """What all kinds of gate share: their keys, the evidence that they read, and how an interval is judged."""
 
+import difflib
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from parity import stats
-from parity.compare import Measured, doubt
+from parity.compare import Departed, Intent, Measured, departed, doubt
 from parity.errors import Problem, unknown_names
 from parity.gates.busy import busy_machine
 from parity.reading.dictionary import METRICS, REPORTED, only_a_bound
+from parity.reading.facts import DEVICE_CLASSES, facts_in
 from parity.records import Cell, Comparison, Interval, Name, NotRun, Record, Trial, VerdictKind
 from parity.units import format_value
 
@@ -25,9 +27,9 @@ NOT_RUN_WORDS = {
 
 @dataclass(frozen=True)
 class Evidence:
-    """What verdicts rest on. `devices`: runtime → its device, where it is known. `unset`: runtimes that are not set
-    here. `not_run`: cells of which not
-    all planned trials ran, with the reason."""
+    """What verdicts rest on. `devices`: runtime → the device that its probe names, which stands in where no trial
+    reports one. `unset`: runtimes that are not set here. `not_run`: cells of which not all planned trials ran, with the
+    reason. `intent`: the differences that the config declares."""
 
     baseline: str
     trials: Sequence[Trial]
@@ -36,6 +38,7 @@ class Evidence:
     devices: Mapping[str, str]
     unset: frozenset[str] = frozenset()
     not_run: Mapping[Cell, NotRun] = field(default_factory=dict)
+    intent: Intent = field(default_factory=Intent)
     measured: Measured = field(init=False)
 
     def __post_init__(self) -> None:
@@ -52,6 +55,25 @@ class Evidence:
         """The measured rounds in which the cell's trial gave a result."""
         return {trial.round for trial in self.measured.trials(cell)}
 
+    def departed(self, cell: Cell, metric: str | None) -> Departed:
+        """How the trials of a cell that a gate reads did not run what was asked. None stands for how trials ended, to
+        which warm-up and whole trials count too."""
+        departures = self.measured.departures(cell)
+        if metric is None:
+            departures = [departure for trial in self.of(cell) for departure in trial.departures]
+        return departed(departures, cell[2], metric, self.intent)
+
+    def devices_of(self, cell: Cell) -> dict[str | None, int]:
+        """Device fact → number of the cell's measured trials on it; None: not reported. Where none reports any, the
+        one of the runtime's probe."""
+        found: dict[str | None, int] = {}
+        for trial in self.measured.trials(cell):
+            device = facts_in(trial.identity.settings).get("device") if trial.identity is not None else None
+            found[device] = found.get(device, 0) + 1
+        if set(found) <= {None} and (probed := self.devices.get(cell[2])) is not None:
+            return {facts_in({"device": probed}).get("device"): max(found.get(None, 0), 1)}
+        return found
+
     def missing(self, cell: Cell) -> str | None:
         """Why a cell as a whole can't be judged: it was unavailable, its build failed, or it was given up."""
         entry = self.not_run.get(cell)
@@ -62,13 +84,17 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Judgement:
-    """A verdict before it is tied to its gate and cell. `failed_side`: which way a speed gate failed."""
+    """A verdict before it is tied to its gate and cell. `failed_side`: which way a speed gate failed. `fell_away`: the
+    gate applies on a different device. `declared`, `unproven`: see `Verdict`."""
 
     verdict: VerdictKind
     sentence: str
     value: float | None = None
     interval: Interval | None = None
     failed_side: Literal["slow", "fast"] | None = None
+    fell_away: bool = False
+    declared: tuple[str, ...] = ()
+    unproven: tuple[str, ...] = ()
 
 
 class When(Record):
@@ -77,9 +103,18 @@ class When(Record):
     platform: Literal["linux", "darwin"] | None = Field(default=None, description="operating system")
     device: str | None = Field(
         default=None,
-        min_length=1,
-        description="a word in the device that the runtime reports, such as `cpu`, `metal` or `cuda`",
+        description="the class of device that all layers of the model must be on, such as `cpu`, `metal` or `cuda`; "
+        "`gpu` is every class but `cpu`",
     )
+
+    @field_validator("device")
+    @classmethod
+    def _is_a_class(cls, device: str | None) -> str | None:
+        if device is None or device in DEVICE_CLASSES:
+            return device
+        near = difflib.get_close_matches(device.casefold().split(":")[0], DEVICE_CLASSES, n=1, cutoff=0.5)
+        hint = f"did you mean `{near[0]}`?" if near else f"known are {', '.join(DEVICE_CLASSES)}"
+        raise ValueError(f"is not a class of devices: {hint}")
 
 
 class GateBase(Record):
@@ -119,7 +154,13 @@ class GateBase(Record):
         for read in self.cells(cell, evidence.baseline):
             if reason := evidence.missing(read):
                 return Judgement("NOT RUN", reason)
-        return self._unless_busy(self.judge_trials(cell, evidence), cell, evidence)
+        # A comparison says so by itself, and names the side.
+        odd = evidence.departed(cell, self.judged_metric) if not self.compares else Departed(None)
+        if odd.undeclared is not None:
+            subject = f"{self.judged_metric}: " if self.judged_metric is not None else ""
+            return Judgement("NOT COMPARABLE", f"{subject}{odd.undeclared.sentence}", declared=odd.declared)
+        judgement = self._unless_busy(self.judge_trials(cell, evidence), cell, evidence)
+        return judgement if self.compares else replace(judgement, declared=odd.declared)
 
     def _unless_busy(self, judgement: Judgement, cell: Cell, evidence: Evidence) -> Judgement:
         """INCONCLUSIVE where the machine was too busy for it."""

@@ -42,6 +42,10 @@ class RatioGate(MetricGate):
         comparison = evidence.comparison(cell, self.metric)
         if comparison is None:
             return Judgement("NOT RUN", f"{self.metric} was not compared")
+        judgement = self._judge(comparison, cell, evidence)
+        return replace(judgement, declared=comparison.declared, unproven=comparison.unproven)
+
+    def _judge(self, comparison: Comparison, cell: Cell, evidence: Evidence) -> Judgement:
         definition = comparison.definition or ""
         if not comparison.comparable:
             return Judgement("NOT COMPARABLE", f"{self.metric}: {comparison.reason}")

@@ -19,6 +19,8 @@ def exit_of(evidence: Evidence, verdicts: Sequence[Verdict], *, interrupted: boo
         return Exit(code=4, reason=f"required trials failed: {broken}")
     if absent := [v for v in judged if v.verdict == "NOT RUN"]:
         return Exit(code=4, reason=f"required gates were not run: {_named(absent)}")
+    if fell_away := [v for v in verdicts if v.required and v.fell_away]:
+        return Exit(code=4, reason=f"required gates apply on a different device: {_named(fell_away)}")
     if not judged:
         return Exit(code=4, reason="no required gate was judged")
     if undecided := [v for v in judged if v.verdict in ("INCONCLUSIVE", "NOT COMPARABLE")]:

@@ -4,10 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from parity.adapter import Availability
-from parity.compare import Measured, compare, summarise
+from parity.compare import Measured, compare, fact_rows, summarise
 from parity.config import LoadedConfig, test_spec
 from parity.gates import Evidence
+from parity.judging.departures import with_departures
 from parity.judging.exit import exit_of
+from parity.judging.intent import intent_of
 from parity.judging.settings import settings_of
 from parity.judging.verdict import verdicts
 from parity.judging.voids import settled
@@ -42,20 +44,22 @@ def judge(facts: RunFacts, trials: Sequence[Trial]) -> Report:
     config = facts.loaded.config
     budgets = budgets_of(config)
     counting, void = settled(trials)
-    trials = with_two_budgets(counting, budgets)
+    trials = with_departures(with_two_budgets(counting, budgets), config.baseline)
+    intent = intent_of(facts.loaded)
     not_run = {(entry.model, entry.test, entry.runtime): entry for entry in facts.not_run}
     measured = Measured(trials, not_run)
     cells = _in_order_of_config(facts.loaded, facts.cells)
-    comparisons = tuple(compare(measured, cells, config.baseline))
+    comparisons = tuple(compare(measured, cells, config.baseline, intent))
     runtimes = tuple(_runtime_report(facts, name, trials) for name in config.runtimes)
     evidence = Evidence(
         baseline=config.baseline,
         trials=trials,
         comparisons=comparisons,
         platform=str(facts.machine["platform"]),
-        devices={runtime.name: runtime.device for runtime in runtimes if runtime.device is not None},
+        devices={name: found.device for name, found in facts.runtimes.items() if found.device is not None},
         unset=frozenset(facts.loaded.not_set),
         not_run=not_run,
+        intent=intent,
     )
     judged = tuple(verdicts(config, evidence))
     return Report(
@@ -76,6 +80,12 @@ def judge(facts: RunFacts, trials: Sequence[Trial]) -> Report:
         not_run=facts.not_run,
         summaries=tuple(summarise(measured, cells)),
         comparisons=comparisons,
+        facts=tuple(
+            row
+            for model, test, runtime in cells
+            if runtime != config.baseline
+            for row in fact_rows(measured, (model, test, runtime), (model, test, config.baseline), intent)
+        ),
         verdicts=judged,
         warnings=tuple(trial_warnings(config, trials, budgets)),
         page=config.report,

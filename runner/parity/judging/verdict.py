@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from parity.config import Config
 from parity.gates import Evidence, Gate, Judgement, When
+from parity.reading.facts import is_partial, on_device
 from parity.records import Cell, Verdict
 
 
@@ -17,7 +18,7 @@ def verdicts(config: Config, evidence: Evidence) -> Iterator[Verdict]:
         for runtime in gate.runtimes or config.implementations:
             for model, test in _models_and_tests(config, gate):
                 cell = (model, test, runtime)
-                judgement = _not_here(gate, runtime, evidence) or gate.judge(cell, evidence)
+                judgement = _not_here(gate, cell, evidence) or gate.judge(cell, evidence)
                 yield _verdict(gate, cell, judgement)
 
 
@@ -37,6 +38,9 @@ def _verdict(gate: Gate, cell: Cell, judgement: Judgement) -> Verdict:
         value=judgement.value,
         interval=judgement.interval,
         failed_side=judgement.failed_side,
+        fell_away=judgement.fell_away,
+        declared=judgement.declared,
+        unproven=judgement.unproven,
     )
 
 
@@ -48,18 +52,34 @@ def _models_and_tests(config: Config, gate: Gate) -> Iterator[tuple[str, str]]:
                 yield model.name, test.name
 
 
-def _not_here(gate: Gate, runtime: str, evidence: Evidence) -> Judgement | None:
-    """NOT APPLICABLE, or NOT RUN where the device that decides it is not known; None where the gate applies."""
+def _not_here(gate: Gate, cell: Cell, evidence: Evidence) -> Judgement | None:
+    """NOT APPLICABLE, or why it is not known whether the gate applies; None where it does."""
+    runtime = cell[2]
     if runtime in evidence.unset:
         return Judgement("NOT APPLICABLE", f"{runtime} is optional and not set here")
     when = gate.when or When()
     if when.platform is not None and when.platform != evidence.platform:
         return Judgement("NOT APPLICABLE", f"applies on {when.platform}; this machine runs {evidence.platform}")
-    if when.device is None:
+    return None if when.device is None else _elsewhere(when.device, cell, evidence)
+
+
+def _elsewhere(wanted: str, cell: Cell, evidence: Evidence) -> Judgement | None:
+    """A gate on a device applies where all trials of the cell ran wholly on it."""
+    runtime, devices = cell[2], evidence.devices_of(cell)
+    if not devices:
+        # No trial gave a result; the gate says why.
         return None
-    device = evidence.devices.get(runtime)
-    if device is None:
-        return Judgement("NOT RUN", f"applies on {when.device}; {runtime} did not report its device")
-    if when.device.casefold() not in device.casefold():
-        return Judgement("NOT APPLICABLE", f"applies on {when.device}; {runtime} ran on {device}")
+    if None in devices:
+        return Judgement("NOT RUN", f"applies on {wanted}; {runtime} did not report its device")
+    used = {device: count for device, count in devices.items() if device is not None}
+    if len(used) > 1:
+        counts = ", ".join(f"{device} in {count}" for device, count in used.items())
+        return Judgement(
+            "NOT COMPARABLE", f"applies on {wanted}; {runtime} changed its device between trials: {counts}"
+        )
+    [device, *_] = used
+    if is_partial(device):
+        return Judgement("NOT COMPARABLE", f"applies on {wanted}; {runtime} ran on {device}")
+    if not on_device(device, wanted):
+        return Judgement("NOT APPLICABLE", f"applies on {wanted}; {runtime} ran on {device}", fell_away=True)
     return None

@@ -8,6 +8,7 @@ from parity.adapter.events import Event, Prompt
 from parity.errors import ReadError
 from parity.models.tokenizer import Encode
 from parity.reading import outcome
+from parity.reading.departures import departures_of
 from parity.reading.identity import Sha256Of, identity_of, shown_text
 from parity.reading.measure import measure
 from parity.reading.timeline import Timeline
@@ -45,9 +46,10 @@ def read_trial(
     if blank.failure is not None:
         return blank
     measurements = measure(transcript, events, None if encode is None else lambda text: len(encode(text)))
-    ran = identity_of(job, transcript, events, sha256_of)
+    ran = identity_of(job, transcript, events, sha256_of, adapter.untold)
     return blank.but(
         measurements=measurements,
+        departures=departures_of(job, ran, events, encode, adapter.device_asked),
         identity=ran.but(
             prompt_retokenised=retokenised and ran.prompt_ids_sha256 is not None,
             generated_tokens=ran.generated_tokens or _counted(measurements),

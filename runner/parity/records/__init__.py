@@ -17,7 +17,9 @@ from parity.records.model import ModelFacts
 from parity.records.report import (
     Claim,
     Comparison,
+    Declaration,
     Exit,
+    FactRow,
     Interval,
     NotRun,
     PageSpec,
@@ -27,7 +29,7 @@ from parity.records.report import (
     Verdict,
     VerdictKind,
 )
-from parity.records.trial import Checkout, Failure, Identity, Measurement, Trial
+from parity.records.trial import Checkout, Departure, Failure, Identity, Measurement, Trial
 from parity.records.work import LONGEST_S, Cell, Job, Limits, Sampling, Slot, Task, TestSpec, TrialKind
 
 __all__ = [
@@ -40,7 +42,10 @@ __all__ = [
     "Comparison",
     "ConditionLimits",
     "Conditions",
+    "Declaration",
+    "Departure",
     "Exit",
+    "FactRow",
     "Failure",
     "HostFacts",
     "Identity",

@@ -37,6 +37,32 @@ class Summary(Record):
     note: str | None = None
 
 
+class Declaration(Record):
+    """`[[declare]]`: a difference between runtimes that is intended. Their comparisons are judged all the same, and
+    every report shows the declaration beside the verdict."""
+
+    fact: str = Field(description="the fact that differs, such as `threads`")
+    runtimes: tuple[str, ...] = Field(
+        min_length=1, description="the runtimes that differ in it from the others, or from what the test asks for"
+    )
+    reason: str = Field(min_length=1, description="why the difference is intended, for the reports")
+
+
+class FactRow(Record):
+    """One fact of an implementation and of the baseline on one model and test. `state` says what it means for their
+    comparison: `differs` and, for facts that must be proven, `unproven` keep them from being compared."""
+
+    model: str
+    test: str
+    runtime: str
+    baseline: str
+    fact: str
+    theirs: str | None = Field(description="of the baseline; null where it is not known")
+    ours: str | None = Field(description="of the implementation")
+    state: Literal["equal", "differs", "declared", "unproven", "shown"]
+    reason: str | None = Field(default=None, description="of the declaration, or what is not known")
+
+
 class Comparison(Record):
     """An implementation compared with the baseline in one metric, over the rounds in which both have a value."""
 
@@ -62,6 +88,8 @@ class Comparison(Record):
         default=None, description="why the ratio decides nothing: the trials of one side contradict it"
     )
     comparable: bool = True
+    declared: tuple[str, ...] = Field(default=(), description="differences that the config declares, with its reasons")
+    unproven: tuple[str, ...] = Field(default=(), description="facts of which a side did not report its value")
 
 
 class NotRun(Record):
@@ -93,6 +121,11 @@ class Verdict(Record):
     required: bool
     verdict: VerdictKind
     sentence: str
+    fell_away: bool = Field(
+        default=False, description="a gate that applies elsewhere, because the runtime did not run on its device"
+    )
+    declared: tuple[str, ...] = Field(default=(), description="declared differences in what the gate reads")
+    unproven: tuple[str, ...] = Field(default=(), description="facts that are not known to be equal on both sides")
     value: float | None = None
     interval: Interval | None = None
     failed_side: Literal["slow", "fast"] | None = Field(
@@ -178,6 +211,7 @@ class Report(Record):
     not_run: tuple[NotRun, ...] = ()
     summaries: tuple[Summary, ...]
     comparisons: tuple[Comparison, ...]
+    facts: tuple[FactRow, ...] = Field(default=(), description="what each side of each comparison ran with")
     verdicts: tuple[Verdict, ...]
     warnings: tuple[str, ...] = ()
     page: PageSpec = PageSpec()

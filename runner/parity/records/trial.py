@@ -57,6 +57,8 @@ class Measurement(Record):
 class Identity(Record):
     """What one trial really ran. `None`: the program did not show it."""
 
+    runtime: str | None = Field(default=None, description="the name by which the program introduces itself")
+    version: str | None = None
     weights_sha256: str | None = Field(description="of the file that it loaded")
     prompt_ids_sha256: str | None = None
     prompt_retokenised: bool = Field(
@@ -65,7 +67,25 @@ class Identity(Record):
     prompt_tokens: int | None = None
     generated_tokens: int | None = None
     ended_early: bool = False
+    sampling: str | None = Field(default="greedy", description="how tokens were chosen, in canonical words")
+    programs: dict[str, str] = Field(
+        default_factory=dict, description="sha256 of each executable, script and worker file that it was started from"
+    )
     settings: dict[str, Scalar] = Field(default_factory=dict)
+
+
+class Departure(Record):
+    """One way in which a trial did not run what was asked."""
+
+    fact: str = Field(description="the fact, as `[[declare]]` names it")
+    sentence: str
+    metrics: tuple[str, ...] | None = Field(default=None, description="the metrics that it concerns; null: all")
+
+    def concerns(self, metric: str | None) -> bool:
+        """Whether it concerns a metric; None stands for how the trial ended, which hangs on all of its work."""
+        if metric is None:
+            return self.metrics is None or self.fact in ("prompt", "tokens")
+        return self.metrics is None or metric in self.metrics
 
 
 class Trial(Record):
@@ -86,6 +106,9 @@ class Trial(Record):
     measurements: tuple[Measurement, ...] = ()
     identity: Identity | None = Field(default=None, validation_alias=AliasChoices("identity", "ledger"))
     """Version 1 of `results.jsonl` and `report.json` calls it `ledger`."""
+    departures: tuple[Departure, ...] = Field(
+        default=(), description="how it did not run what was asked, where it gave a result"
+    )
     text: str | None = Field(default=None, description="what was generated, up to the end token")
     conditions: Conditions | None = Field(default=None, description="what else was true of the machine meanwhile")
     void: str | None = Field(

@@ -1,0 +1,234 @@
+"""Whether two sides ran the same: every fact of both, what its rule makes of a difference, and what is declared.
+
+What a side did not show never counts as equal.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from parity.compare.measured import Measured
+from parity.reading.dictionary import METRICS
+from parity.reading.facts import DEVICE_CLASSES, FACTS, Fact, facts_in
+from parity.records import Cell, Declaration, Departure, FactRow, Identity
+
+
+@dataclass(frozen=True)
+class Intent:
+    """Which differences the config declares. `named`: runtime → fact → how the config sets it on the two sides, of a
+    runtime that is compared with itself. `strict`: facts that are not reported keep sides from being compared."""
+
+    declarations: Sequence[Declaration] = ()
+    named: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    strict: bool = False
+
+    def reason(self, fact: str, *runtimes: str) -> str | None:
+        """Why a difference of a runtime in a fact is intended; None where it is not declared."""
+        found = (d.reason for d in self.declarations if d.fact == fact and set(runtimes).intersection(d.runtimes))
+        return next(found, None)
+
+
+@dataclass(frozen=True)
+class Departed:
+    """How the trials of a cell departed from what was asked. `undeclared`: the first reason that no declaration
+    covers; `declared`: the others, with their reasons."""
+
+    undeclared: Departure | None
+    declared: tuple[str, ...] = ()
+
+
+def departed(departures: Sequence[Departure], runtime: str, metric: str | None, intent: Intent) -> Departed:
+    """What the departures of a runtime's trials mean for a metric; None stands for how trials ended."""
+    undeclared, declared = None, []
+    for departure in dict.fromkeys(d for d in departures if d.concerns(metric)):
+        reason = intent.reason(departure.fact, runtime)
+        if reason is not None:
+            declared.append(f"{_title(departure.fact)}: {departure.sentence} ({reason})")
+        else:
+            undeclared = undeclared or departure
+    return Departed(undeclared, tuple(declared))
+
+
+def fact_rows(measured: Measured, cell: Cell, base: Cell, intent: Intent) -> tuple[FactRow, ...]:
+    """Every fact of an implementation beside the baseline's, over the rounds in which both gave a result. A fact that
+    neither side shows has no row, unless it should be known."""
+    sides = [{trial.round: trial.identity for trial in measured.trials(c)} for c in (base, cell)]
+    rounds = sorted(sides[0].keys() & sides[1].keys())
+    pairs = [(one, other) for r in rounds if (one := sides[0][r]) is not None and (other := sides[1][r]) is not None]
+    if not pairs:
+        return ()
+    found = []
+    for fact in FACTS.values():
+        seen = [_seen(fact, one, other) for one, other in pairs]
+        worst = next((s for word in ("differs", "unproven", "shown") for s in seen if s.state == word), seen[0])
+        if worst.state == "none":
+            continue
+        theirs, ours = _values(s.theirs for s in seen), _values(s.ours for s in seen)
+        row = FactRow(
+            model=cell[0],
+            test=cell[1],
+            runtime=cell[2],
+            baseline=base[2],
+            fact=fact.name,
+            theirs=theirs,
+            ours=ours,
+            state=worst.state,
+            reason=worst.reason,
+        )
+        found.append(_declared(row, intent))
+    return tuple(found)
+
+
+def conflict(metric: str, rows: Sequence[FactRow], intent: Intent) -> str | None:
+    """Why two sides can't be compared by a metric, or None."""
+    for row in rows:
+        fact = FACTS[row.fact]
+        if not fact.concerns(METRICS[metric]):
+            continue
+        if row.state == "differs":
+            return row.reason
+        if row.state == "unproven" and (fact.rule == "proven" or (intent.strict and fact.rule == "equal")):
+            return row.reason
+    return None
+
+
+def declared_in(metric: str, rows: Sequence[FactRow]) -> tuple[str, ...]:
+    """The declared differences that concern a metric: `threads: 1 against 2 (reason)`."""
+    return tuple(
+        f"{_title(row.fact)}: {row.theirs or 'not reported'} against {row.ours or 'not reported'} ({row.reason})"
+        for row in rows
+        if row.state == "declared" and FACTS[row.fact].concerns(METRICS[metric])
+    )
+
+
+def unproven_in(metric: str, rows: Sequence[FactRow]) -> tuple[str, ...]:
+    """The facts that concern a metric and are not known to be equal, each with the sides that don't report it."""
+    found = []
+    for row in rows:
+        if row.state == "unproven" and FACTS[row.fact].concerns(METRICS[metric]):
+            silent = [name for name, value in ((row.baseline, row.theirs), (row.runtime, row.ours)) if value is None]
+            found.append(f"{_title(row.fact)} ({', '.join(silent)})")
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A fact of one round. `state` `none`: neither side shows it, and neither has to."""
+
+    theirs: str | None
+    ours: str | None
+    state: Literal["equal", "differs", "unproven", "shown", "none"]
+    reason: str | None = None
+
+
+def _seen(fact: Fact, baseline: Identity, other: Identity) -> _Seen:
+    if fact.rule == "proven":
+        return _PROVEN[fact.name](baseline, other)
+    one, two = _known(fact, baseline), _known(fact, other)
+    if one is not None and one == two:
+        return _Seen(one, two, "equal")
+    if one is None or two is None:
+        needed = fact.rule == "equal" and (fact.name != "prefix_cache" or "on" in (one, two))
+        if not needed or (fact.name == "threads" and _on_gpus(baseline, other)):
+            return _Seen(one, two, "none" if one is two else "shown")
+        return _Seen(one, two, "unproven", f"a side did not report its {fact.title}")
+    same_program = baseline.runtime is not None and baseline.runtime == other.runtime
+    if fact.name == "threads" and _on_gpus(baseline, other):
+        return _Seen(one, two, "shown")
+    if fact.rule == "equal" or (fact.rule == "engine" and same_program):
+        return _Seen(one, two, "differs", f"the sides differ in {fact.title} ({one} against {two})")
+    return _Seen(one, two, "shown")
+
+
+def _known(fact: Fact, identity: Identity) -> str | None:
+    if fact.name == "version":
+        return identity.version
+    if fact.name == "program":
+        return ", ".join(sorted(sha256[:12] for sha256 in identity.programs.values())) or None
+    return facts_in(identity.settings).get(fact.name)
+
+
+def _on_gpus(baseline: Identity, other: Identity) -> bool:
+    """Whether both sides compute on a GPU alone, where CPU threads do no work to speak of."""
+    devices = [facts_in(side.settings).get("device") for side in (baseline, other)]
+    return all(device in DEVICE_CLASSES and device != "cpu" for device in devices)
+
+
+def _weights(baseline: Identity, other: Identity) -> _Seen:
+    one, two = baseline.weights_sha256, other.weights_sha256
+    shown = [sha256[:12] if sha256 is not None else None for sha256 in (one, two)]
+    if one is None or two is None:
+        return _Seen(shown[0], shown[1], "unproven", "a side did not show which weights it ran")
+    if one != two:
+        return _Seen(shown[0], shown[1], "differs", "the two sides ran different weights")
+    return _Seen(shown[0], shown[1], "equal")
+
+
+def _prompt(baseline: Identity, other: Identity) -> _Seen:
+    one, two = _prompt_words(baseline), _prompt_words(other)
+    if baseline.prompt_ids_sha256 is not None and other.prompt_ids_sha256 is not None:
+        if baseline.prompt_ids_sha256 == other.prompt_ids_sha256:
+            return _Seen(one, two, "equal")
+        lengths = f"{baseline.prompt_tokens} tokens against {other.prompt_tokens}"
+        return _Seen(one, two, "differs", f"the prompt ids differ ({lengths})")
+    if baseline.prompt_tokens is None or other.prompt_tokens is None:
+        reason = "a side did not show the tokens of its prompt, so the prompts may differ"
+        return _Seen(one, two, "unproven", reason)
+    if baseline.prompt_tokens != other.prompt_tokens:
+        lengths = f"{baseline.prompt_tokens} tokens against {other.prompt_tokens}"
+        return _Seen(one, two, "differs", f"the prompts differ in length ({lengths})")
+    return _Seen(one, two, "equal")
+
+
+def _prompt_words(identity: Identity) -> str | None:
+    if identity.prompt_tokens is None:
+        return None
+    ids = f", ids {identity.prompt_ids_sha256[:12]}" if identity.prompt_ids_sha256 is not None else ""
+    return f"{identity.prompt_tokens} tokens{ids}"
+
+
+def _sampling(baseline: Identity, other: Identity) -> _Seen:
+    one, two = baseline.sampling, other.sampling
+    if one is None or two is None:
+        return _Seen(one, two, "unproven", "a side did not show how it samples, and was not told")
+    if one != two:
+        return _Seen(one, two, "differs", f"the sides sample differently ({one} against {two})")
+    return _Seen(one, two, "equal")
+
+
+def _tokens(baseline: Identity, other: Identity) -> _Seen:
+    one, two = baseline.generated_tokens, other.generated_tokens
+    shown = [str(count) if count is not None else None for count in (one, two)]
+    if one is None or two is None:
+        return _Seen(shown[0], shown[1], "unproven", "a side did not show how many tokens it generated")
+    if one != two:
+        return _Seen(shown[0], shown[1], "differs", f"the sides generated {one} and {two} tokens")
+    return _Seen(shown[0], shown[1], "equal")
+
+
+_PROVEN: Mapping[str, Callable[[Identity, Identity], _Seen]] = {
+    "weights": _weights,
+    "prompt": _prompt,
+    "sampling": _sampling,
+    "tokens": _tokens,
+}
+
+
+def _values(values: Iterable[str | None]) -> str | None:
+    """The different values over the rounds."""
+    return ", ".join(dict.fromkeys(value for value in values if value is not None)) or None
+
+
+def _declared(row: FactRow, intent: Intent) -> FactRow:
+    if row.state not in ("differs", "unproven"):
+        return row
+    reason = intent.reason(row.fact, row.runtime, row.baseline) or intent.named.get(row.runtime, {}).get(row.fact)
+    if reason is not None:
+        return row.but(state="declared", reason=reason)
+    if row.state == "differs" and FACTS[row.fact].rule != "proven":
+        return row.but(reason=f'{row.reason}; if that is intended, declare it: [[declare]] fact = "{row.fact}"')
+    return row
+
+
+def _title(fact: str) -> str:
+    return FACTS[fact].title if fact in FACTS else fact

@@ -1,0 +1,73 @@
+"""How trials departed from each other, which no trial shows alone: facts, programs and prompts that changed. Pure."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from parity.reading.departures import OF_SPEED, OF_THE_PROMPT
+from parity.reading.facts import FACTS, facts_in
+from parity.records import Cell, Departure, Identity, Trial
+
+STEADY = ("device", "threads", "build_profile", "prefix_cache")
+"""Facts that must not change between the trials of a cell."""
+
+
+def with_departures(trials: Sequence[Trial], baseline: str) -> tuple[Trial, ...]:
+    """The trials; each that gave a result also has the departures that only the whole run shows."""
+    ran = [trial for trial in trials if trial.identity is not None]
+    first = {trial.runtime: trial for trial in reversed(ran)}
+    prompts = {
+        (trial.model, trial.test): trial.identity
+        for trial in reversed(ran)
+        if trial.runtime == baseline and trial.identity is not None and trial.identity.prompt_ids_sha256 is not None
+    }
+    unsteady = {cell: tuple(_unsteady(mine)) for cell, mine in _by_cell(ran).items()}
+    found = []
+    for trial in trials:
+        if trial.identity is None:
+            found.append(trial)
+            continue
+        more = (
+            *_changed_programs(trial.identity, first[trial.runtime].identity),
+            *_other_prompt(trial.identity, prompts.get((trial.model, trial.test)), baseline),
+            *unsteady[_cell(trial)],
+        )
+        found.append(trial.but(departures=tuple(dict.fromkeys((*trial.departures, *more)))) if more else trial)
+    return tuple(found)
+
+
+def _changed_programs(ran: Identity, first: Identity | None) -> Iterator[Departure]:
+    """A program is the one with which the runtime's first trial was started."""
+    for path, sha256 in ran.programs.items():
+        if first is not None and first.programs.get(path, sha256) != sha256:
+            yield Departure(fact="program", sentence=f"its program {path} was changed while the run went on")
+
+
+def _other_prompt(ran: Identity, reference: Identity | None, baseline: str) -> Iterator[Departure]:
+    """All runtimes of a test get one prompt, so that of the baseline is the test's."""
+    if reference is None or ran.prompt_ids_sha256 in (None, reference.prompt_ids_sha256):
+        return
+    lengths = f"{ran.prompt_tokens} tokens, and {baseline} ran {reference.prompt_tokens}"
+    sentence = f"it ran other prompt ids than {baseline} ({lengths})"
+    yield Departure(fact="prompt", sentence=sentence, metrics=OF_THE_PROMPT)
+
+
+def _unsteady(trials: Sequence[Trial]) -> Iterator[Departure]:
+    measured = [t.identity for t in trials if t.identity is not None and not t.warmup and t.kind != "whole"]
+    for name in STEADY:
+        values = Counter(facts_in(ran.settings).get(name) for ran in measured)
+        known = {value: count for value, count in values.items() if value is not None}
+        if len(known) > 1:
+            counts = ", ".join(f"{value} in {count}" for value, count in known.items())
+            sentence = f"its {FACTS[name].title} changed between trials: {counts} of {len(measured)}"
+            yield Departure(fact=name, sentence=sentence, metrics=OF_SPEED)
+
+
+def _by_cell(trials: Sequence[Trial]) -> dict[Cell, list[Trial]]:
+    found: dict[Cell, list[Trial]] = {}
+    for trial in trials:
+        found.setdefault(_cell(trial), []).append(trial)
+    return found
+
+
+def _cell(trial: Trial) -> Cell:
+    return trial.model, trial.test, trial.runtime

@@ -1,0 +1,94 @@
+"""Whether one trial ran what was asked: the job's weights, prompt, token count, device and sampling. Pure.
+
+Every kind of gate reads what is found here: a trial that ran something different is evidence for nothing.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from parity.adapter.events import Bye, Event, Prompt
+from parity.errors import ModelError
+from parity.models.tokenizer import Encode
+from parity.reading.dictionary import METRICS
+from parity.reading.facts import asked_sampling, device_class, facts_in, is_speed
+from parity.records import Departure, Identity, Job
+
+OF_THE_PROMPT = tuple(name for name, spec in METRICS.items() if spec.depends_on_prompt)
+"""Metrics that depend on which prompt was run, and how tokens were chosen."""
+
+OF_THE_COUNT = tuple(
+    name
+    for name, spec in METRICS.items()
+    if spec.depends_on_count or name in ("gen_tps", "itl_p50_s", "itl_p95_s", "gen_cores")
+)
+"""Metrics that depend on how many tokens were generated."""
+
+OF_SPEED = tuple(name for name, spec in METRICS.items() if is_speed(spec))
+
+
+def departures_of(
+    job: Job, ran: Identity, events: Sequence[Event], encode: Encode | None, device: str | None
+) -> tuple[Departure, ...]:
+    """How a good trial departed from its job. `device`: the one that the config asks for."""
+    return (
+        *_weights(job, ran),
+        *_prompt(job, events, encode),
+        *_tokens(job, ran, events),
+        *_device(ran, device),
+        *_sampling(job, ran),
+    )
+
+
+def _weights(job: Job, ran: Identity) -> Iterator[Departure]:
+    if ran.weights_sha256 is None:
+        yield Departure(fact="weights", sentence="nothing shows which weights it ran", metrics=tuple(METRICS))
+    elif ran.weights_sha256 != job.model.sha256:
+        hashes = f"sha256 {ran.weights_sha256[:12]}, and the model's is {job.model.sha256[:12]}"
+        yield Departure(fact="weights", sentence=f"it ran other weights than the test's model ({hashes})")
+
+
+def _prompt(job: Job, events: Sequence[Event], encode: Encode | None) -> Iterator[Departure]:
+    """Only where the model's own tokenizer is at hand, and the run rendered the prompt. A begin token may come ahead
+    of the text's own: whether it must is between the two sides."""
+    sent = job.test.prompt if job.test.raw else job.chat_turn
+    ran = next((event.ids for event in events if isinstance(event, Prompt)), None)
+    if encode is None or sent is None or ran is None:
+        return
+    try:
+        ids = encode(sent)
+    except ModelError:
+        return
+    if ids not in (ran, ran[1:]):
+        lengths = f"{len(ran)} tokens, and the test's prompt has {len(ids)}"
+        sentence = f"it ran other prompt ids than those of the test's prompt ({lengths})"
+        yield Departure(fact="prompt", sentence=sentence, metrics=OF_THE_PROMPT)
+
+
+def _tokens(job: Job, ran: Identity, events: Sequence[Event]) -> Iterator[Departure]:
+    """An early end is what was asked, where the test doesn't ignore the end token."""
+    count, budget = ran.generated_tokens, job.test.max_tokens
+    if job.kind == "whole" or count is None or count == budget:
+        return
+    bye = next((event for event in events if isinstance(event, Bye)), None)
+    ended = bye is None or bye.reason == "end-token"
+    if count < budget and ended and not job.test.ignore_end:
+        return
+    remedy = "; set `ignore_end = false` if it may end by itself" if count < budget and job.test.ignore_end else ""
+    sentence = f"it generated {count} of {budget} tokens{remedy}"
+    yield Departure(fact="tokens", sentence=sentence, metrics=OF_THE_COUNT)
+
+
+def _device(ran: Identity, wanted: str | None) -> Iterator[Departure]:
+    asked, used = device_class(wanted), facts_in(ran.settings).get("device")
+    if asked is None or used is None or used == asked:
+        return
+    if asked == "gpu" and used != "cpu":
+        return
+    sentence = f"it ran on {used}, and the config asks for {asked}"
+    yield Departure(fact="device", sentence=sentence, metrics=OF_SPEED)
+
+
+def _sampling(job: Job, ran: Identity) -> Iterator[Departure]:
+    asked = asked_sampling(job.test.sampling)
+    if ran.sampling is not None and ran.sampling != asked:
+        sentence = f"it sampled by {ran.sampling}, and the test asks for {asked}"
+        yield Departure(fact="sampling", sentence=sentence, metrics=OF_THE_PROMPT)

@@ -1,0 +1,338 @@
+"""The vocabulary of facts: what each side of a comparison ran with, in one spelling, and which facts must be equal.
+
+Runtimes report settings under names of their own; here each becomes a fact with a canonical value. A value that is not
+known is None, and never equal to anything.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from parity.reading.metrics.spec import MetricSpec
+from parity.records import Sampling, Scalar
+
+Settings = Mapping[str, Scalar]
+Rule = Literal["proven", "equal", "engine", "shown"]
+
+DEVICE_CLASSES = (
+    "cpu",
+    "cuda",
+    "metal",
+    "vulkan",
+    "rocm",
+    "sycl",
+    "opencl",
+    "cann",
+    "musa",
+    "xpu",
+    "npu",
+    "tpu",
+    "gpu",
+)
+"""Classes of devices. `gpu` is one of which only that is known; in `when.device` it is every class but `cpu`."""
+
+_CALLED = {"mtl": "metal", "mps": "metal", "hip": "rocm", "level": "sycl", **{name: name for name in DEVICE_CLASSES}}
+_NEGATIONS = {"no", "not", "non", "without"}
+
+
+def device_class(reported: Scalar) -> str | None:
+    """The class of a device as a runtime names it: `cuda:0` is `cuda`, `CPU (no Metal here)` is `cpu`. None where the
+    text names no class, or several."""
+    text = str(reported or "").casefold()
+    for part in (re.sub(r"\(.*?\)", " ", text), text):
+        words = re.findall(r"[a-z]+", part)
+        named = {_CALLED[word] for word in words if word in _CALLED}
+        specific = named - {"gpu"}
+        if len(specific) == 1 and not _NEGATIONS.intersection(words):
+            return specific.pop()
+        if len(specific) > 1:
+            return None
+    words = re.findall(r"[a-z]+", re.sub(r"\(.*?\)", " ", text))
+    return "gpu" if "gpu" in words and not _NEGATIONS.intersection(words) else None
+
+
+def is_partial(device: str) -> bool:
+    """Whether a device fact says that only some of the layers are on it."""
+    return device.endswith(" layers)")
+
+
+def on_device(device: str, wanted: str) -> bool:
+    """Whether a device fact is wholly of a class; `gpu` is every class but `cpu`."""
+    if device not in DEVICE_CLASSES:
+        return False
+    return device != "cpu" if wanted == "gpu" else device == wanted
+
+
+def _device(settings: Settings) -> str | None:
+    reported = settings.get("device")
+    if reported is None or reported == "":
+        return None
+    known = device_class(reported)
+    if known is None or known == "cpu":
+        return known or str(reported).casefold()
+    layers = _first(settings, ("offloaded_layers", "offloaded", "gpu_layers", "n_gpu_layers"))
+    offloaded, total = _layers(layers)
+    total = total if total is not None else _whole(_first(settings, ("layers", "n_layers")))
+    if offloaded is None or offloaded < 0 or (total is not None and offloaded >= total):
+        return known
+    if total is not None:
+        return f"{known} ({offloaded} of {total} layers)"
+    return f"{known} (0 layers)" if offloaded == 0 else known
+
+
+def _layers(value: Scalar) -> tuple[int | None, int | None]:
+    """`10/29` → 10 and 29; a number alone has no total."""
+    if isinstance(value, str) and (match := re.fullmatch(r"\s*(\d+)\s*(?:/|of)\s*(\d+)\s*(?:layers)?\s*", value)):
+        return int(match[1]), int(match[2])
+    return _whole(value), None
+
+
+def _threads(settings: Settings) -> str | None:
+    threads = _whole(_first(settings, ("threads", "n_threads", "num_threads", "rayon_num_threads")))
+    prompt = _whole(_first(settings, ("threads_batch", "n_threads_batch")))
+    if threads is None:
+        return None
+    return str(threads) if prompt in (None, threads) else f"{threads} ({prompt} for the prompt)"
+
+
+def _whole(value: Scalar) -> int | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value
+    return int(value) if isinstance(value, str) and re.fullmatch(r"-?\d+", value.strip()) else None
+
+
+def _first(settings: Settings, keys: tuple[str, ...]) -> Scalar:
+    """The first of several settings that was reported."""
+    return next((settings[key] for key in keys if settings.get(key) is not None), None)
+
+
+_WORDS = {
+    "dev": "debug",
+    "relwithdebinfo": "release",
+    "minsizerel": "release",
+    "float32": "f32",
+    "fp32": "f32",
+    "float16": "f16",
+    "fp16": "f16",
+    "bfloat16": "bf16",
+    "true": "on",
+    "enabled": "on",
+    "yes": "on",
+    "false": "off",
+    "disabled": "off",
+    "no": "off",
+}
+"""Other spellings of a value → the canonical one."""
+
+
+def _word(value: Scalar) -> str | None:
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    word = str(value).strip().casefold()
+    return _WORDS.get(word, word)
+
+
+def _switch(value: Scalar) -> str | None:
+    word = _word(value)
+    return {"1": "on", "0": "off"}.get(word or "", word)
+
+
+def _set_of(value: Scalar) -> str | None:
+    """Names in any order: `b,a` and `a b` are the same features."""
+    names = sorted(set(re.split(r"[\s,]+", str(value).strip()))) if value not in (None, "") else []
+    return " ".join(names) or None
+
+
+def _of(*keys: str, read: Callable[[Scalar], str | None] = _word) -> Callable[[Settings], str | None]:
+    return lambda settings: read(_first(settings, keys))
+
+
+def _always(metric: MetricSpec) -> bool:
+    return True
+
+
+def _of_the_prompt(metric: MetricSpec) -> bool:
+    return metric.depends_on_prompt
+
+
+def _of_the_count(metric: MetricSpec) -> bool:
+    return metric.depends_on_count
+
+
+def is_speed(metric: MetricSpec) -> bool:
+    """Whether a metric is a time or a rate."""
+    return metric.unit in ("s", "token/s")
+
+
+def _of_prompt_speed(metric: MetricSpec) -> bool:
+    return metric.depends_on_prompt and is_speed(metric) and not metric.name.startswith(("gen_", "itl_"))
+
+
+def _unreported(settings: Settings) -> str | None:
+    return None
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One fact.
+
+    `rule`: `proven` facts must be shown and equal on both sides. A known difference in an `equal` fact keeps two sides
+    from being compared, and so does one in an `engine` fact if both sides are the same program; otherwise it is shown,
+    as a `shown` fact always is. `concerns`: the metrics on which the rule has an effect. `read`: the canonical value in
+    the settings that a runtime reports. `keys`: keys of a runtime's table that set it."""
+
+    name: str
+    title: str
+    rule: Rule
+    meaning: str
+    read: Callable[[Settings], str | None] = _unreported
+    concerns: Callable[[MetricSpec], bool] = _always
+    keys: tuple[str, ...] = ()
+
+
+_LIST = (
+    Fact("weights", "weights", "proven", "sha256 of the weights that were loaded"),
+    Fact("prompt", "prompt", "proven", "ids of the prompt, or their number", concerns=_of_the_prompt),
+    Fact("sampling", "sampling", "proven", "`greedy`, or temperature and truncation", concerns=_of_the_prompt),
+    Fact("tokens", "token count", "proven", "number of generated tokens", concerns=_of_the_count),
+    Fact(
+        *("device", "device", "equal", "device class, and how many layers are on it if not all are"),
+        read=_device,
+        concerns=is_speed,
+        keys=("device", "cpu", "gpu_layers"),
+    ),
+    Fact(
+        *("threads", "threads", "equal", "CPU threads that compute; shown only, if both sides compute on a GPU"),
+        read=_threads,
+        concerns=is_speed,
+        keys=("threads", "rayon_threads", "tokio_threads"),
+    ),
+    Fact(
+        *("build_profile", "build profile", "equal", "`release`, `debug` or a profile's own name"),
+        read=_of("build_profile", "profile", "build_type", "cmake_build_type"),
+        concerns=is_speed,
+        keys=("profile",),
+    ),
+    Fact(
+        *("prefix_cache", "prefix cache", "equal", "whether the state of an earlier prompt is used again"),
+        read=_of("prefix_cache", "prompt_cache", "cache_prompt", read=_switch),
+        concerns=_of_prompt_speed,
+        keys=("prefix_cache",),
+    ),
+    Fact(
+        *("kv_type", "key-value cache type", "engine", "data type of the key-value cache"),
+        read=_of("kv_type", "kv_cache_dtype", "kv_cache_type", "cache_type_k", "type_k"),
+        concerns=is_speed,
+        keys=("kv_type", "kv_bits"),
+    ),
+    Fact(
+        *("flash_attention", "flash attention", "engine", "fused attention kernels"),
+        read=_of("flash_attention", "flash_attn", read=_switch),
+        concerns=is_speed,
+        keys=("flash_attention",),
+    ),
+    Fact(
+        *("batch", "batch", "engine", "prompt tokens in one call"),
+        read=_of("batch", "n_batch", "prefill_step"),
+        concerns=is_speed,
+        keys=("batch", "prefill_step"),
+    ),
+    Fact(
+        *("ubatch", "micro-batch", "engine", "prompt tokens that are computed at once"),
+        read=_of("ubatch", "n_ubatch"),
+        concerns=is_speed,
+        keys=("ubatch",),
+    ),
+    Fact(
+        *("activation_dtype", "activation type", "engine", "data type of activations"),
+        read=_of("activation_dtype", "dtype", "compute_dtype"),
+        concerns=is_speed,
+        keys=("dtype",),
+    ),
+    Fact(
+        *("extra_buffers", "extra buffers", "engine", "whether weights are repacked for faster kernels"),
+        read=_of("extra_buffers", "repack", "use_extra_bufts", read=_switch),
+        concerns=is_speed,
+        keys=("extra_buffers",),
+    ),
+    Fact("context", "context", "shown", "positions that are allocated", _of("context", "n_ctx"), keys=("context",)),
+    Fact("affinity", "CPU affinity", "shown", "CPUs that the process may use", _of("affinity")),
+    Fact("bos", "begin token", "shown", "whether a begin token comes first", _of("bos", "add_bos", read=_switch)),
+    Fact("template", "chat template", "shown", "hash of the chat template", _of("template_sha256", "template")),
+    Fact("stop_rule", "stop rule", "shown", "what ends the generation", _of("stop_rule")),
+    Fact(
+        *("features", "build features", "shown", "features that the program is built with"),
+        read=_of("build_features", "features", read=_set_of),
+        keys=("features", "default_features"),
+    ),
+    Fact(
+        *("compiler_flags", "compiler flags", "shown", "target CPU and other flags of the build"),
+        read=_of("compiler_flags", "rustflags", "build_target_cpu", "target_cpu", "cflags"),
+        keys=("target_cpu", "rustflags"),
+    ),
+    Fact("version", "version", "shown", "version of the runtime"),
+    Fact("commit", "commit", "shown", "commit of the sources that it was built from", _of("commit")),
+    Fact("program", "program", "shown", "sha256 of the executable, script or worker files"),
+    Fact("env", "environment", "shown", "`env` of the runtime's table", keys=("env", "pass_env")),
+)
+
+FACTS: dict[str, Fact] = {fact.name: fact for fact in _LIST}
+"""Name → fact, in the order in which reports show them. The names are those of `[[declare]]`."""
+
+FACT_OF_KEY: dict[str, str] = {key: fact.name for fact in _LIST for key in fact.keys}
+"""Key of a runtime's table → the fact that it sets."""
+
+
+def facts_in(settings: Settings) -> dict[str, str]:
+    """The facts that reported settings hold, in canonical values."""
+    found = {fact.name: fact.read(settings) for fact in _LIST}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+GREEDY = "greedy"
+
+
+def asked_sampling(sampling: Sampling) -> str:
+    """The sampling that a test asks for, in canonical words."""
+    return _sampling(sampling.temperature, sampling.top_k, sampling.top_p, None)
+
+
+def reported_sampling(settings: Settings, asked: Sampling, *, told: bool = True) -> str | None:
+    """The sampling that took effect: what a runtime reports, and for the rest what the test asks for, which it was
+    told. None where it was not told and reports nothing.
+
+    A runtime that is greedy in effect, whichever temperature or truncation it was given, is greedy."""
+    named = settings.get("sampling")
+    temperature = _number(_first(settings, ("temperature_in_effect", "temperature")))
+    if isinstance(named, str) and named.casefold().startswith(GREEDY):
+        temperature = 0.0
+    elif not told and temperature is None:
+        return None
+    top_k = _number(settings["top_k"]) if settings.get("top_k") is not None else asked.top_k
+    top_p = _number(settings["top_p"]) if settings.get("top_p") is not None else asked.top_p
+    penalty = _number(_first(settings, ("repeat_penalty", "repetition_penalty")))
+    return _sampling(asked.temperature if temperature is None else temperature, top_k, top_p, penalty)
+
+
+def _sampling(temperature: float, top_k: float | None, top_p: float | None, penalty: float | None) -> str:
+    """Truncation changes nothing where the likeliest token is taken anyway; a penalty of 1 is none."""
+    penalised = [f"repeat penalty {penalty:g}"] if penalty not in (None, 0, 1) else []
+    if temperature <= 0 or top_k == 1:
+        return ", ".join([GREEDY, *penalised])
+    kept = [f"top_k {top_k:g}"] if top_k else []
+    kept += [f"top_p {top_p:g}"] if top_p not in (None, 0, 1) else []
+    return ", ".join([f"temperature {temperature:g}", *kept, *penalised])
+
+
+def _number(value: Scalar) -> float | None:
+    if isinstance(value, bool) or value is None:
+        return None
+    try:
+        return float(value)
+    except ValueError:
+        return None
