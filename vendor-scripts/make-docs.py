@@ -18,6 +18,7 @@ from parity.adapter.events import EVENT
 from parity.config import Config
 from parity.gates import GateBase
 from parity.reading.dictionary import METRICS
+from parity.reading.facts import FACTS
 from parity.registry import entries, settings_of
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -129,6 +130,32 @@ def metric_tables() -> str:
             table(("Metric", "Definition", "What is measured"), ways),
         ]
     )
+
+
+RULES = {
+    "proven": "must be equal, and shown or told",
+    "equal": "must be equal where both sides report it",
+    "engine": "must be equal between two runs of one program; shown between different ones",
+    "shown": "shown",
+}
+
+
+def fact_table() -> str:
+    concerned = {
+        fact.name: [name for name, spec in METRICS.items() if fact.concerns(spec)] if fact.rule != "shown" else []
+        for fact in FACTS.values()
+    }
+    every = list(METRICS)
+    rows = [
+        (
+            f"`{fact.name}`",
+            fact.meaning,
+            RULES[fact.rule],
+            "all" if concerned[fact.name] == every else ", ".join(f"`{name}`" for name in concerned[fact.name]),
+        )
+        for fact in FACTS.values()
+    ]
+    return table(("Fact", "What it is", "Between two sides it", "In these metrics"), rows)
 
 
 def nested(record: Schema, records: Schema) -> list[str]:
@@ -251,6 +278,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "adapters": adapter_tables,
     "events": event_tables,
     "metrics": metric_tables,
+    "facts": fact_table,
 }
 
 if __name__ == "__main__":

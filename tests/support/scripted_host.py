@@ -62,13 +62,16 @@ class KilledError(BaseException):
 
 @dataclass(frozen=True)
 class Script:
-    """How one runtime behaves. `fault` gives, for what is asked, one of `crash`, `exit`, `hang`, `refuse`, or None."""
+    """How one runtime behaves. `settings`: those that it reports of a trial; `tokens`: how many it generates, whatever
+    the budget. `fault` gives, for what is asked, one of `crash`, `exit`, `hang`, `refuse`, or None."""
 
     version: str = "1.0"
     installed: bool = True
     load_ms: int = 50
     token_ms: float = 10.0
     prompt_ids: tuple[int, ...] = (1, 2, 3)
+    settings: Callable[[Head], Mapping[str, Any]] = lambda head: {}
+    tokens: int | None = None
     fault: Faults = lambda head: None
 
 
@@ -187,11 +190,13 @@ class ScriptedHost:
             return
         self._after(script.load_ms)
         yield self._event("phase", name="ready", edge="end")
+        if settings := script.settings(request.head):
+            yield self._event("settings", values=dict(settings))
         yield self._event("prompt", ids=list(script.prompt_ids))
         yield self._event("phase", name="prefill", edge="begin")
         if fault in ("crash", "exit"):
             return
-        for k in range(1, job.test.max_tokens + 1):
+        for k in range(1, (script.tokens or job.test.max_tokens) + 1):
             self._after(script.token_ms)
             yield self._event("token", k=k, id=100 + k)
         yield self._event("text", text="scripted")

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Literal
 
 from parity.records import Claim, RuntimeReport, Verdict
+from parity.report.identity import beside
 from parity.report.index import Index, worst
 from parity.report.phases import phase_lines
 from parity.report.view import Line, Markdown, Tick
@@ -66,8 +67,8 @@ def _sentences(index: Index, verdicts: Iterable[Verdict]) -> str:
     """The sentences of one gate's cells, each under its test where there are several."""
     of_cells = list(verdicts)
     if len(of_cells) == 1:
-        return of_cells[0].sentence
-    return "; ".join(f"{_where(index, verdict)}: {verdict.sentence}" for verdict in of_cells)
+        return beside(of_cells[0])
+    return "; ".join(f"{_where(index, verdict)}: {beside(verdict)}" for verdict in of_cells)
 
 
 def _where(index: Index, verdict: Verdict) -> str:
@@ -75,8 +76,12 @@ def _where(index: Index, verdict: Verdict) -> str:
 
 
 def _required(index: Index, implementation: RuntimeReport) -> list[Verdict]:
-    """Those that count: `NOT APPLICABLE` does not."""
-    return [v for v in index.verdicts_of(implementation.name) if v.required and v.verdict != "NOT APPLICABLE"]
+    """Those that count: `NOT APPLICABLE` does not, unless the device was a different one than the gate's."""
+    return [
+        v
+        for v in index.verdicts_of(implementation.name)
+        if v.required and (v.verdict != "NOT APPLICABLE" or v.fell_away)
+    ]
 
 
 def _slow(index: Index, implementation: RuntimeReport) -> list[Verdict]:

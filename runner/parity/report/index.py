@@ -8,6 +8,7 @@ from parity.reading.dictionary import METRICS, strictness
 from parity.records import (
     Cell,
     Comparison,
+    FactRow,
     ModelFacts,
     NotRun,
     Report,
@@ -34,6 +35,7 @@ class CellResults:
     verdicts: tuple[Verdict, ...]
     trials: tuple[Trial, ...]
     not_run: NotRun | None
+    facts: tuple[FactRow, ...] = ()
 
     def summary(self, metric: str, definition: str | None = None) -> Summary | None:
         """A metric by `definition` if there, otherwise by the strictest that has a value, otherwise any."""
@@ -85,6 +87,11 @@ class Pair:
     implementation: CellResults | None
 
     @property
+    def facts(self) -> tuple[FactRow, ...]:
+        """What the two sides ran with."""
+        return self.implementation.facts if self.implementation else ()
+
+    @property
     def sides(self) -> tuple[CellResults, ...]:
         return (self.baseline, self.implementation) if self.implementation else (self.baseline,)
 
@@ -104,6 +111,7 @@ class Index:
         self._verdicts = _by_cell(report.verdicts)
         self._trials = _by_cell(report.trials)
         self._not_run = _by_cell(report.not_run)
+        self._facts = _by_cell(report.facts)
         self._cells: dict[Cell, CellResults] = {}
         self.workloads = tuple(self._workloads())
 
@@ -123,6 +131,7 @@ class Index:
                 verdicts=tuple(self._verdicts.get(cell, ())),
                 trials=tuple(self._trials.get(cell, ())),
                 not_run=next(iter(self._not_run.get(cell, ())), None),
+                facts=tuple(self._facts.get(cell, ())),
             )
         return self._cells[cell]
 
@@ -196,8 +205,12 @@ def ran_of(cell: NotRun) -> str:
 
 
 def worst(verdicts: Iterable[Verdict]) -> VerdictKind | None:
-    """The verdict that stands for several cells; `NOT APPLICABLE` only where all are."""
-    kinds = {verdict.verdict for verdict in verdicts}
+    """The verdict that stands for several cells; `NOT APPLICABLE` where all are, or where nothing is worse than a cell
+    that ran on a different device than the gate's."""
+    found = list(verdicts)
+    kinds = {verdict.verdict for verdict in found}
+    if kinds <= {"PASS", "NOT APPLICABLE"} and any(verdict.fell_away for verdict in found):
+        return "NOT APPLICABLE"
     return next((kind for kind in WORST_FIRST if kind in kinds), None)
 
 

@@ -6,6 +6,7 @@ from parity.judging.rounds import rounds_of
 from parity.records import ModelFacts, Scalar, Trial
 from parity.report import how
 from parity.report.delta import Row, delta_rows, tabulated
+from parity.report.identity import beside, declarations, delta_heading, facts_table
 from parity.report.index import WORST_FIRST, Index, Workload, ran_of
 from parity.report.runtimes import runtime_facts, setting
 from parity.report.view import FailedTrials, Labelled, Problem, ReportView, Section, Table
@@ -97,6 +98,9 @@ def _sections(index: Index) -> Iterable[Section]:
             tables=tuple(tables),
             without_table=tuple(f"{cell.title}: {cell.absence()}" for cell in never_ran),
             further=tuple(_further(index, workload, shown)),
+            facts=tuple(
+                found for cell in implementations if (found := facts_table(index, workload, cell.name)) is not None
+            ),
         )
 
 
@@ -107,10 +111,11 @@ def _table(index: Index, workload: Workload, implementation: str | None, said: s
     empty = [row for row in all_rows if row.is_empty and row.may_be_left_out]
     rows = [row for row in all_rows if row not in empty]
     measured = [*how.definitions(rows), *how.rounds(pair)]
-    notes = [*how.empty_rows(empty), *how.prompts(pair), *how.not_known(pair), *_unless_said(measured, said)]
+    notes = [*how.empty_rows(empty), *how.prompts(pair), *declarations(pair), *how.not_known(pair)]
+    notes += _unless_said(measured, said)
     headers = ["Metric", index.baseline.title]
     if implementation:
-        headers += [index.runtime_title(implementation), "Delta"]
+        headers += [index.runtime_title(implementation), delta_heading(pair)]
     return tabulated(rows, headers, notes), rows
 
 
@@ -132,7 +137,7 @@ def _verdicts(index: Index) -> Iterable[Labelled]:
     for verdict in sorted(index.report.verdicts, key=lambda verdict: WORST_FIRST.index(verdict.verdict)):
         where = index.cell_title(verdict.model, verdict.test, verdict.runtime)
         advice = "" if verdict.required else " (advice)"
-        yield Labelled(verdict.verdict, f"{verdict.gate} · {where}{advice}: {verdict.sentence}")
+        yield Labelled(verdict.verdict, f"{verdict.gate} · {where}{advice}: {beside(verdict)}")
 
 
 def _not_run(index: Index) -> Iterable[Problem]:

@@ -1,6 +1,7 @@
 """From a report's index to the page kept beside a project's code: an implementation against its baseline."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from parity.errors import ParityError
 from parity.reading.dictionary import METRICS
@@ -8,6 +9,7 @@ from parity.records import ModelFacts, RuntimeReport
 from parity.report import how
 from parity.report.analysis import HEADINGS, analysis_lines, as_written, branch_of, criteria
 from parity.report.delta import HEADLINE, MISSING, bound_of, headline_row, tabulated
+from parity.report.identity import declarations, delta_heading, facts_table, unproven
 from parity.report.index import CellResults, Index, Workload, judges_consistency, worst
 from parity.report.overview import INTERRUPTED, explain_delta, shortened
 from parity.report.view import Labelled, PageTest, PageView, Table
@@ -41,6 +43,7 @@ def page_view(index: Index) -> PageView:
         notices=(INTERRUPTED,) if report.interrupted else (),
         baseline=index.baseline.title,
         headline=tuple(_headline(index, implementation)),
+        facts=tuple(_facts(index, implementation)),
         tests=tuple(_tests(index, implementation)),
         branch=HEADINGS[branch_of(index, implementation)],
         analysis=tuple(analysis_lines(index, implementation)),
@@ -71,15 +74,23 @@ def _how_to_read(index: Index, implementation: RuntimeReport) -> str:
 
 def _headline(index: Index, implementation: RuntimeReport) -> Iterator[Table]:
     """A table a model, on the test that the page names or the first one of this model."""
-    headers = ("Metric", f"{index.baseline.title} Baseline", implementation.title, "Delta")
+    titles = ("Metric", f"{index.baseline.title} Baseline", implementation.title)
     for model in index.report.models:
         workloads = [workload for workload in index.workloads if workload.model == model]
         named = [workload for workload in workloads if workload.test.name == index.report.page.test]
         for workload in (named or workloads)[:1]:
             pair = index.pair(workload, implementation.name)
             rows = [headline_row(pair, metric) for metric in HEADLINE]
-            notes = [*how.prompts(pair), *how.not_known(pair), *how.definitions(rows)]
-            yield tabulated(rows, headers, notes, model.title if index.several_models else "")
+            notes = [*how.prompts(pair), *declarations(pair), *unproven(pair)]
+            notes += [*how.not_known(pair), *how.definitions(rows)]
+            yield tabulated(rows, (*titles, delta_heading(pair)), notes, model.title if index.several_models else "")
+
+
+def _facts(index: Index, implementation: RuntimeReport) -> Iterator[Table]:
+    for workload in index.workloads:
+        table = facts_table(index, workload, implementation.name)
+        if table is not None:
+            yield replace(table, title=workload.title)
 
 
 def _tests(index: Index, implementation: RuntimeReport) -> Iterator[PageTest]:

@@ -50,12 +50,13 @@ class Table:
 @dataclass(frozen=True)
 class Section:
     """A model with a test: a table for each implementation, which ones never ran, and figures by definitions that no
-    table shows."""
+    table shows. `facts`: what the sides of each comparison ran with; too long for a terminal."""
 
     heading: str
     tables: tuple[Table, ...]
     without_table: tuple[str, ...] = ()
     further: tuple[str, ...] = ()
+    facts: tuple[Table, ...] = ()
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -142,6 +143,7 @@ class PageView:
     notices: tuple[str, ...]
     baseline: str
     headline: tuple[Table, ...]
+    facts: tuple[Table, ...]
     tests: tuple[PageTest, ...]
     branch: str
     analysis: tuple[Line, ...]
