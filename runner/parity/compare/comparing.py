@@ -54,7 +54,9 @@ def _compare_metric(
     if clash := conflict(metric, facts, intent):
         return blank.but(reason=clash, comparable=False)
     for side in (base, cell):
-        odd = departed(measured.departures(side), side[2], metric, intent)
+        # A rate is compared over the tokens that both sides have, however many these are.
+        found = [d for d in measured.departures(side) if d.fact != "tokens" or spec.of_gaps is None]
+        odd = departed(found, side[2], metric, intent)
         if odd.undeclared is not None:
             return blank.but(reason=f"{side[2]}: {odd.undeclared.sentence}", comparable=False)
         blank = blank.but(declared=tuple(dict.fromkeys((*blank.declared, *odd.declared))))
