@@ -180,12 +180,12 @@ fn word(k: u64) -> String {
 
 fn generate(tokens: &[String], stage: &mut Stage, crash: bool) {
     let (streamed, interleaved) = (is_on("STANDIN_STREAMED"), is_on("STANDIN_INTERLEAVED"));
-    let pause_ms = duration("STANDIN_TOKEN_MS", 2);
+    let pause_ns = fraction("STANDIN_TOKEN_MS", 2.0) * 1e6;
     let begun_ns = monotonic_ns();
     let mut held = String::new();
     for (k, token) in tokens.iter().enumerate() {
         // By the clock and not by the last pause: what a busy machine sleeps too long must not add up.
-        wait_until(begun_ns + (k as u64 * pause_ms * 1_000_000) as i64);
+        wait_until(begun_ns + (k as f64 * pause_ns) as i64);
         if crash && k == tokens.len() / 2 {
             stage.mark("text");
             stage.out(&held);
@@ -224,4 +224,8 @@ fn interleave(stage: &mut Stage, k: usize) {
 
 fn duration(name: &str, usual_ms: u64) -> u64 {
     set(name).map_or(usual_ms, |text| text.parse().expect(name))
+}
+
+fn fraction(name: &str, usual: f64) -> f64 {
+    set(name).map_or(usual, |text| text.parse().expect(name))
 }
