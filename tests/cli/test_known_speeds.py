@@ -12,7 +12,7 @@ from owners_job import StandIn, owners_job, run
 pytestmark = pytest.mark.slow
 
 QUICK = {"LOAD_MS": 20, "SECOND_MODEL_MS": 20, "PREFILL_MS": 20, "STREAMED": 1, "AFTER": "finish"}
-COARSE_MS, EXACT_MS = 3.0, 8.0
+COARSE_MS, EXACT_MS = 3.0, 10.0
 """The baseline's pause between two tokens. Near the bound of 0.8 it is long, so that a late wake-up is a small part."""
 
 
@@ -50,7 +50,10 @@ def test_a_port_of_known_speed_gives_the_exit_code_that_is_true(stand_in: StandI
     done = run(tmp_path, owners_job(port, baseline=baseline, limits="stall_s = 4\n"))
     found = [(v["gate"], v["verdict"]) for v in done.report["verdicts"]]
     for gate, expected in case.verdicts.items():
-        assert {verdict for name, verdict in found if name == gate} == {expected}, done.out
+        verdicts = {verdict for name, verdict in found if name == gate}
+        # A machine that is busy meanwhile may leave one of the two tests open, and never turns a verdict round.
+        assert expected in verdicts, done.out
+        assert not verdicts & ({"PASS", "FAIL"} - {expected}), done.out
     assert done.code == case.code, done.out
 
 

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from scripted_host import Program, Script, config, table
 from parity.adapter.events import Chunk, Phase
 from parity.cli.schemas import schema_of
 from parity.errors import ParityError
-from parity.explain import Traced, cell_named, metric_named
+from parity.explain import Traced, cell_named, metric_named, unfold
 from parity.explain.steps import knows
 from parity.reading.dictionary import METRICS
 from parity.transcript import Piece
@@ -189,7 +190,7 @@ def test_an_interrupted_run_and_a_cell_that_never_ran_are_explained(program: Pro
 def test_run_folders_of_every_version_are_explained(program: Program, schema: str) -> None:
     shutil.copytree(RUN_FOLDERS / schema, program.folder / "run")
     before = snapshot(program.folder / "run")
-    for metric in METRICS:
+    for metric in ("gen_tps", "load_s", "peak_rss_bytes", "load_lm_s"):
         for runtime in ("base", "other", "gone"):
             found = explained(program, runtime, metric)
             assert found["absent"] or all(side["sources"] for side in sides(found) if side and side["value"])
@@ -257,21 +258,46 @@ def test_it_is_known_which_facts_every_definition_reads(metric: str, definition:
     assert knows(metric, definition)
 
 
-def test_an_event_read_from_plain_text_leads_to_the_read_in_which_it_arrived() -> None:
-    first, second, third = (SPAWN_NS + k * MS for k in (100, 200, 300))
+def test_an_event_read_from_plain_text_leads_to_its_own_line_of_the_read() -> None:
+    first, second, third, fourth = (SPAWN_NS + k * MS for k in (100, 200, 300, 400))
     pieces = (
         Piece(first, "err", b"loading\nmodel rea"),
-        Piece(second, "err", b"dy\n"),
-        Piece(third, "out", b"Hello wor"),
+        Piece(second, "err", b"dy\nprefill\nmore\n"),
+        Piece(third, "out", b"Hello "),
+        Piece(fourth, "out", b"world\n"),
     )
-    whole = transcript([]).__class__(**{**transcript([]).__dict__, "pieces": pieces})
-    events = (Phase(t_ns=second, name="ready", edge="end"), Chunk(t_ns=third, text="Hello wor"))
-    trial = Traced("trials/1.jsonl", whole, events, LineNumbers([4, 5, 6], [], {"spawn": 3}))
-    spawn, ready, text = trial.sources(["spawn", "ready", "first text"])
-    assert spawn.raw is not None
-    assert spawn.raw.line == 3
-    assert ready.raw is not None
-    assert (ready.raw.line, ready.raw.stream, ready.raw.stream_line, ready.raw.text) == (5, "err", 2, "model ready")
-    assert ready.at_s == pytest.approx(0.2)
-    assert text.raw is not None
-    assert (text.raw.line, text.raw.stream, text.raw.text) == (6, "out", "Hello wor")
+    whole = replace(transcript([]), pieces=pieces)
+    unfolded = unfold(whole)
+    lines = {line.text: line.t_ns for stream in ("out", "err") for line in unfolded.transcript.lines(stream)}
+    events = (
+        Phase(t_ns=lines["model ready"], name="ready", edge="end"),
+        Phase(t_ns=lines["prefill"], name="prefill", edge="begin"),
+        *(Chunk(t_ns=piece.t_ns, text="") for piece in unfolded.transcript.pieces if piece.stream == "out"),
+    )
+    trial = Traced("trials/1.jsonl", whole, unfolded, events, LineNumbers([4, 5, 6, 7], [], {"spawn": 3}))
+    found = trial.sources(["spawn", "ready", "t0", "first text", "last text"])
+    assert [(s.name, s.at_s and round(s.at_s, 6)) for s in found] == [
+        ("spawn", 0.0),
+        ("ready", 0.2),
+        ("t0", 0.2),
+        ("first text", 0.3),
+        ("last text", 0.4),
+    ]
+    raw = [s.raw for s in found if s.raw is not None]
+    assert [(r.line, r.stream, r.stream_line, r.text) for r in raw[1:]] == [
+        (5, "err", 2, "model ready"),
+        (5, "err", 3, "prefill"),
+        (6, "out", 1, "Hello "),
+        (7, "out", 1, "world"),
+    ]
+    assert raw[0].line == 3
+    assert [r.arrived_s and round(r.arrived_s, 6) for r in raw[1:]] == [0.2, 0.2, 0.3, 0.4]
+
+
+@pytest.mark.parametrize("data", [b"", b"a\r\nb\rc", b"\n\n", "é\nß".encode()])
+def test_unfolding_changes_no_byte(data: bytes) -> None:
+    whole = replace(transcript([]), pieces=(Piece(SPAWN_NS, "out", data), Piece(SPAWN_NS, "err", b"x\ny")))
+    unfolded = unfold(whole).transcript
+    assert (unfolded.data("out"), unfolded.data("err")) == (data, b"x\ny")
+    stamps = [piece.t_ns for piece in unfolded.pieces]
+    assert stamps == sorted(set(stamps))

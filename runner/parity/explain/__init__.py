@@ -5,6 +5,7 @@ from parity.explain.naming import cell_named, metric_named
 from parity.explain.records import CellExplained, Explained, MetricExplained, RunExplained
 from parity.explain.terminal import render_explained
 from parity.explain.tracing import Traced
+from parity.explain.unfolding import unfold
 
 __all__ = [
     "CellExplained",
@@ -19,4 +20,5 @@ __all__ = [
     "explain_run",
     "metric_named",
     "render_explained",
+    "unfold",
 ]

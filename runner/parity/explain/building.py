@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from parity.explain.conditions import conditions_of
 from parity.explain.identity import facts_of
 from parity.explain.naming import command, name_of, shortest
 from parity.explain.records import (
@@ -96,6 +97,7 @@ def explain_metric(report: Report, cell: Cell, metric: str, trace: TraceOf) -> M
         rounds=rounds,
         result=None if definition is None else _result(found, base, metric, definition.id),
         identity=facts_of(found, base, metric),
+        conditions=conditions_of(found, base, definition.id if definition else None),
         verdicts=tuple(v for v in verdicts_on(report, cell) if v.metric in (metric, None)),
     )
 

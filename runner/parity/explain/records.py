@@ -81,6 +81,24 @@ class Fact(Record):
     standing: str
 
 
+class TrialConditions(Record):
+    """What happened on the machine outside one trial's process tree. A value that is not known is None; the trial in
+    `report.json` says why."""
+
+    round: int
+    runtime: str
+    kind: str = Field(description="`short` for the smaller of two budgets")
+    file: str
+    void: str | None = Field(default=None, description="why the trial does not count")
+    others_cpu: float | None = Field(default=None, description="cores that other programs used")
+    cpu_pressure: float | None = Field(
+        default=None, description="share of the time in which a program waited for a CPU"
+    )
+    throttled_s: float | None = None
+    swapped_bytes: int | None = None
+    page_cache: float | None = Field(default=None, description="share of the model's files in memory before the trial")
+
+
 class MetricExplained(Record):
     """A metric of a cell, from the lines that hold it to the verdicts that read it."""
 
@@ -99,7 +117,7 @@ class MetricExplained(Record):
     rounds: tuple[Round, ...] = ()
     result: Result | None = None
     identity: tuple[Fact, ...] = ()
-    conditions: tuple[str, ...] = ()
+    conditions: tuple[TrialConditions, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
 
 

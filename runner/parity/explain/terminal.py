@@ -77,10 +77,7 @@ def _metric(console: Console, shown: MetricExplained, number: int | None) -> Non
     _rounds(console, shown)
     _result(console, shown)
     _identity(console, shown)
-    if shown.conditions:
-        _heading(console, "Conditions")
-        for line in shown.conditions:
-            console.print(printable(line))
+    _conditions(console, shown)
     if shown.verdicts:
         _heading(console, "Verdicts")
         _verdicts(console, shown.verdicts, gap=False)
@@ -189,11 +186,42 @@ def _identity(console: Console, shown: MetricExplained) -> None:
     if not shown.identity:
         return
     _heading(console, "Identity")
+    equal = [fact for fact in shown.identity if fact.standing == "equal"]
+    told = [fact for fact in shown.identity if fact.standing != "equal"]
+    if equal:
+        console.print(printable("Equal: " + ", ".join(f"{f.fact} {_scalar(f.value)}" for f in equal) + "."))
     table = _table("Fact", shown.runtime, *([str(shown.baseline), "Standing"] if shown.baseline else []))
-    for fact in shown.identity:
+    for fact in told:
         both = [fact.fact, _scalar(fact.value)]
         table.add_row(*both, *([_scalar(fact.baseline), fact.standing] if shown.baseline else []))
+    if told:
+        console.print(table)
+
+
+def _conditions(console: Console, shown: MetricExplained) -> None:
+    """What others did meanwhile; trials that don't count are named with the reason."""
+    if not shown.conditions:
+        return
+    _heading(console, "Conditions")
+    table = _table("Round", "Runtime", "Others' CPU", "CPU pressure", "Throttled", "Swapped", "Page cache")
+    for row in shown.conditions:
+        table.add_row(
+            f"{row.round}{' short' if row.kind == 'short' else ''}",
+            row.runtime,
+            _MISSING if row.others_cpu is None else f"{row.others_cpu:.2f} cores",
+            _share(row.cpu_pressure),
+            _shown(row.throttled_s, "s"),
+            _shown(row.swapped_bytes, "bytes"),
+            _share(row.page_cache),
+        )
     console.print(table)
+    for row in shown.conditions:
+        if row.void is not None:
+            console.print(printable(f"{row.file} is void: {row.void}."))
+
+
+def _share(value: float | None) -> str:
+    return _MISSING if value is None else f"{value:.0%}"
 
 
 def _verdicts(console: Console, verdicts: Sequence[Verdict], *, gap: bool = True) -> None:
@@ -246,7 +274,7 @@ def _compared(line: MetricLine) -> str:
 
 def _ratio_of(row: Round, unit: str) -> str:
     if row.ratio is not None:
-        return format_ratio(row.ratio, None).partition(",")[0]
+        return f"{row.ratio:.4g}×"
     return _MISSING if row.difference is None else _signed(row.difference, unit)
 
 

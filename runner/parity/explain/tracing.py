@@ -1,10 +1,11 @@
 """From the facts that a trial's measurements rest on to the lines of its transcript. Pure.
 
 An event of the event protocol is a line of its own. An event that an adapter derived from other output has the instant
-at which parity read that output, and so has the line.
+of the line that it is from, because the adapter reads the transcript unfolded.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,22 +13,23 @@ from pydantic import ValidationError
 
 from parity.adapter.events import EVENT, Chunk, Count, Event, Phase, Prompt, RuntimeFigure, Text, Token
 from parity.explain.records import RawLine, Source
-from parity.transcript import Line, Piece, Sample, Stream, Transcript
+from parity.explain.unfolding import Part, Unfolded
+from parity.transcript import Sample, Transcript
 from parity.transcript.numbers import LineNumbers
 
 LONGEST_TEXT = 160
 """Characters of a line that are shown: a token's line is short, a line of text may be a page."""
 
-_STREAMS: tuple[Stream, ...] = ("out", "err")
 _NS = 1e-9
 
 
 @dataclass(frozen=True)
 class Traced:
-    """A trial's transcript with its events and the line numbers of its file."""
+    """A trial's transcript, the events that the adapter reads from it unfolded, and the line numbers of its file."""
 
     file: str
     transcript: Transcript
+    unfolded: Unfolded
     events: Sequence[Event]
     numbers: LineNumbers
 
@@ -39,7 +41,7 @@ class Traced:
         """An event with its line."""
         if event is None:
             return None
-        return Source(name=name, what=_described(event), at_s=self._after_spawn(event.t_ns), raw=self._line_of(event))
+        return Source(name=name, what=_described(event), at_s=self._instant_of(event), raw=self._line_of(event))
 
     def of_record(self, name: str, record: str, what: str, t_ns: int | None) -> Source | None:
         """A record that parity itself wrote."""
@@ -66,47 +68,38 @@ class Traced:
         spawn = self.transcript.spawn
         return None if spawn is None or t_ns is None else (t_ns - spawn.t_ns) * _NS
 
+    def _instant_of(self, event: Event) -> float | None:
+        """Of an event that was read from a line: when that line arrived. Otherwise its own stamp."""
+        part = None if event.model_dump_json() in self._spoken else self.unfolded.parts.get(event.t_ns)
+        return self._after_spawn(event.t_ns if part is None else self.transcript.pieces[part.read].t_ns)
+
     def _line_of(self, event: Event) -> RawLine | None:
-        if (found := self._spoken.get(event.model_dump_json())) is not None:
-            number, line = found
-            return self._raw("out", number, line)
-        for stream in _STREAMS:
-            for number, line in enumerate(self._lines[stream], start=1):
-                if event.t_ns in (line.t_ns, line.t_first_ns):
-                    return self._raw(stream, number, line)
-        return self._read_at(event.t_ns)
+        at_ns = self._spoken.get(event.model_dump_json(), event.t_ns)
+        part = self.unfolded.parts.get(at_ns)
+        if part is None:
+            return None
+        return RawLine(
+            file=self.file,
+            line=self.numbers.pieces[part.read],
+            stream=part.stream,
+            stream_line=part.line,
+            arrived_s=self._after_spawn(self.transcript.pieces[part.read].t_ns),
+            text=_cut(part.text if isinstance(event, Chunk) else self._until(at_ns, part)),
+        )
 
-    def _raw(self, stream: Stream, number: int, line: Line) -> RawLine | None:
-        at = self._read_at(line.t_ns, stream)
-        return None if at is None else at.but(stream_line=number, text=_cut(line.text))
-
-    def _read_at(self, t_ns: int, stream: Stream | None = None) -> RawLine | None:
-        """What parity read at that instant."""
-        for number, piece in zip(self.numbers.pieces, self.transcript.pieces, strict=False):
-            if piece.t_ns == t_ns and stream in (None, piece.stream):
-                return RawLine(
-                    file=self.file,
-                    line=number,
-                    stream=piece.stream,
-                    arrived_s=self._after_spawn(piece.t_ns),
-                    text=_cut(_text(piece)),
-                )
-        return None
+    def _until(self, at_ns: int, part: Part) -> str:
+        """The line that a part belongs to, up to the part's end."""
+        place = (part.stream, part.line)
+        return "".join(p.text for t, p in self.unfolded.parts.items() if t <= at_ns and (p.stream, p.line) == place)
 
     @cached_property
-    def _lines(self) -> Mapping[Stream, Sequence[Line]]:
-        return {stream: list(self.transcript.lines(stream)) for stream in _STREAMS}
-
-    @cached_property
-    def _spoken(self) -> dict[str, tuple[int, Line]]:
-        """Each event of the protocol, as JSON → the number of its line and the line."""
-        found: dict[str, tuple[int, Line]] = {}
-        for number, line in enumerate(self._lines["out"], start=1):
+    def _spoken(self) -> dict[str, int]:
+        """Each event of the event protocol, as JSON → the instant of its line in the unfolded transcript."""
+        found: dict[str, int] = {}
+        for line in self.unfolded.transcript.lines("out"):
             if line.text.lstrip().startswith("{"):
-                try:
-                    found.setdefault(EVENT.validate_json(line.text).model_dump_json(), (number, line))
-                except ValidationError:
-                    continue
+                with suppress(ValidationError):
+                    found.setdefault(EVENT.validate_json(line.text).model_dump_json(), line.t_ns)
         return found
 
 
@@ -132,10 +125,6 @@ def _described(event: Event) -> str:
 
 def _cut(text: str) -> str:
     return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}…"
-
-
-def _text(piece: Piece) -> str:
-    return piece.data.decode("utf-8", errors="replace").strip("\n")
 
 
 def _phase(name: str, edge: str) -> Callable[[Traced, str], Source | None]:

@@ -13,6 +13,7 @@ from parity.explain import (
     explain_metric,
     explain_run,
     metric_named,
+    unfold,
 )
 from parity.reading.trial import read_events
 from parity.records import Trial
@@ -45,5 +46,6 @@ def _traced(folder: RunFolder, adapters: dict[str, Adapter[Any]], trial: Trial) 
     transcript = read_transcript(path)
     job = transcript.head.job
     assert job is not None, "a trial's transcript opens with its job"
-    events, _ = read_events(adapters[trial.runtime], transcript, job)
-    return Traced(trial.file, transcript, events, line_numbers(path))
+    unfolded = unfold(transcript)
+    events, _ = read_events(adapters[trial.runtime], unfolded.transcript, job)
+    return Traced(trial.file, transcript, unfolded, events, line_numbers(path))
