@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 from builders import MS, SPAWN_NS, transcript
 from preparing import snapshot
-from scripted_host import Program, Script, config, table
+from scripted_host import Meanwhile, Program, Script, config, table
 
 from parity.adapter.events import Chunk, Phase
 from parity.cli.schemas import schema_of
@@ -184,6 +184,26 @@ def test_an_interrupted_run_and_a_cell_that_never_ran_are_explained(program: Pro
     assert "unavailable" in ran["m/t/gone"]
     assert explained(program, "gone", "gen_tps")["absent"].startswith("0 of ")
     assert explained(program, "other")["ran"]
+
+
+def test_each_round_has_what_others_did_meanwhile_and_a_void_trial_its_reason(program: Program) -> None:
+    host = program.host()
+    host.meanwhile = lambda head: Meanwhile(others_cpu=1.5 if head.slot and head.slot.round == 2 else 0.25)
+    text = program.write(config(table("base", "prove = false") + table("other", "prove = false"), warmup=0))
+    program("run", text, "--out", "run", host=host)
+    rows = explained(program, "other", "gen_tps")["conditions"]
+    others = {(row["round"], row["runtime"]): row["others_cpu"] for row in rows}
+    assert others == {
+        (number, runtime): pytest.approx(1.5 if number == 2 else 0.25, abs=0.01)
+        for number in (1, 2, 3)
+        for runtime in ("base", "other")
+    }
+    assert {row["round"] for row in rows if row["void"]} == {2}
+    out = program("explain", "run", "other", "gen_tps").out
+    assert "Conditions" in out
+    assert "1.50 cores" in out
+    assert "other programs used 1.50 of 2 CPUs" in " ".join(out.split())
+    assert max(map(len, out.splitlines())) <= 80
 
 
 @pytest.mark.parametrize("schema", ["schema-1", "schema-2"])

@@ -97,7 +97,11 @@ def explain_metric(report: Report, cell: Cell, metric: str, trace: TraceOf) -> M
         rounds=rounds,
         result=None if definition is None else _result(found, base, metric, definition.id),
         identity=facts_of(found, base, metric),
-        conditions=conditions_of(found, base, definition.id if definition else None),
+        conditions=conditions_of(
+            [*found.trials, *(base.trials if base else ())],
+            [t for t in report.void if (t.model, t.test) == cell[:2] and t.runtime in (cell[2], base and base.name)],
+            definition.id if definition else None,
+        ),
         verdicts=tuple(v for v in verdicts_on(report, cell) if v.metric in (metric, None)),
     )
 

@@ -5,30 +5,30 @@ from collections.abc import Sequence
 from parity.explain.records import TrialConditions
 from parity.reading.metrics.two_budgets import PROMPT, RATE
 from parity.records import Trial
-from parity.report.index import CellResults
 
 
-def conditions_of(found: CellResults, base: CellResults | None, definition: str | None) -> tuple[TrialConditions, ...]:
-    """The conditions of the measured trials of both sides, by round; empty where none were recorded."""
-    sides = [found, *([base] if base is not None else [])]
+def conditions_of(
+    trials: Sequence[Trial], void: Sequence[Trial], definition: str | None
+) -> tuple[TrialConditions, ...]:
+    """The conditions of measured trials, by round, and of those that were void and don't count; empty where none were
+    recorded."""
     kinds = ("full", "short") if definition in (RATE, PROMPT) else ("full",)
-    trials = [t for side in sides for t in side.trials if not t.warmup and t.kind in kinds]
-    if all(trial.conditions is None and trial.void is None for trial in trials):
+    measured = [t for t in (*trials, *void) if not t.warmup and t.kind in kinds]
+    if all(trial.conditions is None and trial.void is None for trial in measured):
         return ()
-    return tuple(_of_trial(trial) for trial in _by_round(trials))
+    measured.sort(key=lambda trial: (trial.round, trial.attempt))
+    return tuple(_of_trial(trial, counts=trial in trials) for trial in measured)
 
 
-def _by_round(trials: Sequence[Trial]) -> list[Trial]:
-    return sorted(trials, key=lambda trial: (trial.round, trial.attempt))
-
-
-def _of_trial(trial: Trial) -> TrialConditions:
+def _of_trial(trial: Trial, *, counts: bool) -> TrialConditions:
     known = trial.conditions
     return TrialConditions(
         round=trial.round,
         runtime=trial.runtime,
         kind=trial.kind,
         file=trial.file,
+        attempt=trial.attempt,
+        counts=counts,
         void=trial.void,
         others_cpu=known.others_cpu if known else None,
         cpu_pressure=known.cpu_pressure if known else None,

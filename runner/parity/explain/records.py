@@ -89,7 +89,9 @@ class TrialConditions(Record):
     runtime: str
     kind: str = Field(description="`short` for the smaller of two budgets")
     file: str
-    void: str | None = Field(default=None, description="why the trial does not count")
+    attempt: int = 1
+    counts: bool = Field(default=True, description="False for a trial whose turn was run again or left out")
+    void: str | None = Field(default=None, description="what happened on the machine that makes the trial void")
     others_cpu: float | None = Field(default=None, description="cores that other programs used")
     cpu_pressure: float | None = Field(
         default=None, description="share of the time in which a program waited for a CPU"

@@ -206,7 +206,7 @@ def _conditions(console: Console, shown: MetricExplained) -> None:
     table = _table("Round", "Runtime", "Others' CPU", "CPU pressure", "Throttled", "Swapped", "Page cache")
     for row in shown.conditions:
         table.add_row(
-            f"{row.round}{' short' if row.kind == 'short' else ''}",
+            f"{row.round}{' short' if row.kind == 'short' else ''}{'' if row.counts else ' (void)'}",
             row.runtime,
             _MISSING if row.others_cpu is None else f"{row.others_cpu:.2f} cores",
             _share(row.cpu_pressure),
@@ -217,7 +217,8 @@ def _conditions(console: Console, shown: MetricExplained) -> None:
     console.print(table)
     for row in shown.conditions:
         if row.void is not None:
-            console.print(printable(f"{row.file} is void: {row.void}."))
+            counts = "" if row.counts else ", and does not count"
+            console.print(printable(f"{row.file} is void{counts}: {row.void}."))
 
 
 def _share(value: float | None) -> str:
