@@ -127,3 +127,33 @@ def test_a_config_with_another_state_of_the_page_cache_is_refused(program: Progr
     ended = run(program, program.host(), rest='[conditions]\npage_cache = "hot"')
     assert ended.code == 2
     assert "conditions.page_cache" in ended.err
+
+
+def test_the_report_says_what_was_odd_and_shows_the_conditions_of_both_sides(program: Program) -> None:
+    ended = run(program, hosted(program, lambda head: Meanwhile(others_cpu=1.6, throttled_s=0.1, on_battery=True)))
+    told = " ".join(ended.out.split())
+    assert f"{2 * ROUNDS} trials were void ({ROUNDS} of base, {ROUNDS} of other)" in told.replace(
+        f"({ROUNDS} of other, {ROUNDS} of base)", f"({ROUNDS} of base, {ROUNDS} of other)"
+    )
+    assert f"{2 * ROUNDS} of {2 * ROUNDS} trials ran on battery power" in told
+    assert "Page cache warm: parity reads the model's files into memory before each trial" in told
+    page = (program.folder / "run" / "report.md").read_text(encoding="utf-8")
+    assert "## Conditions" in page
+    assert "| Median (largest) | base | other |" in page
+    assert f"| Void trials | {ROUNDS} | {ROUNDS} |" in page
+    assert "| CPUs used by others | 1.60 (1.60) | 1.60 (1.60) |" in page
+    assert "| Throttled for | 0.10 s (0.10 s) | 0.10 s (0.10 s) |" in page
+    assert "| CPU frequency at the end | — [2] | — [2] |" in page
+    assert "- [2] the system doesn't tell CPU frequencies" in page
+
+
+def test_a_quiet_run_has_no_line_about_its_conditions(program: Program) -> None:
+    ended = run(program, hosted(program, lambda head: Meanwhile(others_cpu=0.1)))
+    assert "Conditions" not in ended.out
+    assert "void" not in ended.out
+
+
+def test_a_run_that_recorded_no_conditions_shows_none(program: Program) -> None:
+    ended = run(program, program.host())
+    assert "Page cache" not in ended.out
+    assert "## Conditions" not in (program.folder / "run" / "report.md").read_text(encoding="utf-8")

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from parity.judging.rounds import rounds_of
 from parity.records import ModelFacts, Scalar, Trial
 from parity.report import how
+from parity.report.conditions import condition_facts, conditions_table
 from parity.report.delta import Row, delta_rows, tabulated
 from parity.report.identity import beside, declarations, delta_heading, facts_table
 from parity.report.index import WORST_FIRST, Index, Workload, ran_of
@@ -32,6 +33,7 @@ def overview(index: Index) -> ReportView:
         not_run=tuple(_not_run(index)),
         failures=tuple(_failures(index)),
         warnings=report.warnings,
+        conditions=conditions_table(index),
         runtimes=tuple(runtime_facts(report.runtimes, fixed={cell.remedy for cell in report.not_run})),
     )
 
@@ -47,6 +49,7 @@ def _facts(index: Index) -> Iterable[Labelled]:
     yield Labelled("Machine", ", ".join(_fact(key, value) for key, value in report.machine.items()))
     for model in report.models:
         yield Labelled("Model", _model_line(model))
+    yield from condition_facts(index)
 
 
 def _fact(key: str, value: Scalar) -> str:

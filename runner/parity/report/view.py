@@ -93,7 +93,8 @@ class RuntimeFacts:
 
 @dataclass(frozen=True)
 class ReportView:
-    """The whole report, in the order in which it is read; `exit` once more at its end."""
+    """The whole report, in the order in which it is read; `exit` once more at its end. `conditions` are for those who
+    look closer: a terminal leaves them out."""
 
     title: str
     notices: tuple[str, ...]
@@ -105,6 +106,7 @@ class ReportView:
     not_run: tuple[Problem, ...]
     failures: tuple[FailedTrials, ...]
     warnings: tuple[str, ...]
+    conditions: Table | None
     runtimes: tuple[RuntimeFacts, ...]
 
 

@@ -31,6 +31,20 @@ def test_a_trial_is_looked_at_before_and_after(run: Run, tmp_path: Path) -> None
     assert conditions.usable_cpus == len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else True
 
 
+def test_descendants_that_were_reaped_are_no_others(run: Run, tmp_path: Path) -> None:
+    child = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {BUSY_FOR_HALF_A_SECOND!r}])"
+    run([sys.executable, "-c", child])
+    found = read_transcript(tmp_path / "transcript.jsonl")
+    assert found.before is not None
+    assert found.after is not None
+    assert found.end is not None
+    assert (found.end.cpu_s or 0.0) >= 0.5
+    conditions = conditions_of(found)
+    assert conditions is not None
+    busy_s = found.after.busy_s - found.before.busy_s + (found.after.steal_s or 0.0) - (found.before.steal_s or 0.0)
+    assert (conditions.others_cpu or 0.0) * conditions.wall_s <= max(0.0, busy_s - 0.5) + 0.01
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "weights.gguf"
