@@ -60,7 +60,7 @@ def test_cpu_of_a_daemon_counts_while_it_lives(run: Run) -> None:
 
 def test_what_was_seen_is_on_disk_while_the_program_runs(run: Run, tmp_path: Path) -> None:
     seen: list[bytes] = []
-    code = "import time\nprint('ready'); time.sleep(0.2); print('token')"
+    code = "import time\nprint('ready'); time.sleep(1); print('token')"
 
     def watch(sighting: Sighting) -> None:
         if sighting.kind == "first-token":
