@@ -6,7 +6,7 @@ Importing this package is cheap: `gguf`, NumPy and `huggingface_hub` are importe
 from pathlib import Path
 
 from parity.errors import ModelError
-from parity.models.digest import file_sha256, files_sha256
+from parity.models.digest import file_sha256, files_sha256, stamp_of
 from parity.models.facts import SYNTHETIC_DESCRIPTION
 from parity.models.folder import files_that_matter
 from parity.models.hub import repo_folder
@@ -21,12 +21,15 @@ __all__ = [
     "Source",
     "Step",
     "Watch",
+    "content_sha256",
+    "content_stamp",
     "file_sha256",
     "locate",
     "model_facts",
     "parse_source",
     "repo_folder",
     "silent",
+    "stamp_of",
     "tiny_like",
 ]
 
@@ -47,7 +50,9 @@ def model_facts(
     """
     path = parse_source(source_text, base).fetch(watch)
     files = files_that_matter(path) if path.is_dir() else (path,)
-    digest = files_sha256(path, files, watch) if path.is_dir() else file_sha256(path, watch)
+    # What is pinned is read: size and time stamps of a file can be set back.
+    new = sha256 is not None
+    digest = files_sha256(path, files, watch, fresh=new) if path.is_dir() else file_sha256(path, watch, fresh=new)
     # Before the hashes are compared: "cut off at byte n" says more than two different hashes.
     inspection = inspect_model(path, digest)
     if sha256 is not None and sha256.lower() != digest:
@@ -64,6 +69,28 @@ def model_facts(
         size_bytes=sum(file.stat().st_size for file in files),
         **inspection.model_dump(),
     )
+
+
+def content_sha256(path: Path) -> str:
+    """The hash of a model that is here, as `ModelFacts` has it; read again only if a file of it changed.
+
+    Raises:
+        ModelError: it can't be read.
+        OSError: it isn't there.
+    """
+    if path.is_dir():
+        return files_sha256(path, files_that_matter(path), silent)
+    return file_sha256(path, silent)
+
+
+def content_stamp(path: Path) -> str:
+    """What the system knows of the files of a model.
+
+    Raises:
+        OSError: it isn't there.
+    """
+    files = files_that_matter(path) if path.is_dir() else (path,)
+    return " ".join(stamp_of(file) for file in files)
 
 
 def locate(source_text: str, base: Path) -> Path | None:

@@ -1,6 +1,7 @@
-"""Content hashes of model files: streamed, and kept in the cache until the file's size or mtime changes."""
+"""Content hashes of files: streamed, and kept until anything changes that the system knows of the file."""
 
 import hashlib
+import os
 import stat
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,8 +13,23 @@ from parity.models.progress import Step, Watch
 CHUNK_BYTES = 4 * 1024 * 1024
 
 
-def file_sha256(path: Path, watch: Watch) -> str:
-    """Hex sha256 of a file's content.
+_kept: dict[str, tuple[str, str]] = {}
+"""File → its stamp and hash, for a cache folder that can't be written."""
+
+
+def stamp_of(path: Path) -> str:
+    """What the system knows of a file: it changes whenever the content does, also where size and mtime are set back.
+
+    Raises:
+        OSError: there is no such file.
+    """
+    status = path.stat()
+    known = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev)
+    return ":".join(map(str, known))
+
+
+def file_sha256(path: Path, watch: Watch, *, fresh: bool = False) -> str:
+    """Hex sha256 of a file's content. `fresh`: read it, whatever is remembered of it.
 
     Raises:
         ModelError: it is not a regular file, it can't be read, or it changed while it was read.
@@ -22,13 +38,12 @@ def file_sha256(path: Path, watch: Watch) -> str:
         # A pipe or a device such as /dev/zero may have no end.
         if not stat.S_ISREG(path.stat().st_mode):
             raise ModelError(f"{path}: not a regular file", "name a file, not a folder, pipe or device")
-        key = _key(path)
-        remembered = _record_of(path)
-        known = read_json(remembered)
-        if isinstance(known, dict) and known.get("key") == key and _is_sha256(known.get("sha256")):
-            return str(known["sha256"])
+        stamp, name = stamp_of(path), str(path.resolve())
+        remembered = _record_of(name)
+        if not fresh and (found := _remembered(name, stamp, remembered)) is not None:
+            return found
         digest = _stream(path, watch)
-        if _key(path) != key:
+        if stamp_of(path) != stamp:
             raise ModelError(
                 f"{path}: it changed while it was being hashed", "wait until the program that writes it has finished"
             )
@@ -36,23 +51,31 @@ def file_sha256(path: Path, watch: Watch) -> str:
         raise ModelError(f"{path}: {error.strerror or error}", "make the file readable") from error
     except ValueError as error:
         raise ModelError(f"{str(path)!r} is not a path: {error}", "name a file") from error
-    write_json(remembered, {"key": key, "sha256": digest})
+    _kept[name] = (stamp, digest)
+    write_json(remembered, {"key": [name, stamp], "sha256": digest})
     return digest
 
 
-def files_sha256(folder: Path, files: Iterable[Path], watch: Watch) -> str:
+def files_sha256(folder: Path, files: Iterable[Path], watch: Watch, *, fresh: bool = False) -> str:
     """One hash for files of a folder: that of the list which `sha256sum` prints for them, sorted by name."""
-    listing = "".join(f"{file_sha256(file, watch)}  {file.relative_to(folder).as_posix()}\n" for file in sorted(files))
+    listing = "".join(
+        f"{file_sha256(file, watch, fresh=fresh)}  {file.relative_to(folder).as_posix()}\n" for file in sorted(files)
+    )
     return hashlib.sha256(listing.encode()).hexdigest()
 
 
-def _key(path: Path) -> list[str | int]:
-    status = path.stat()
-    return [str(path.resolve()), status.st_size, status.st_mtime_ns]
+def _remembered(name: str, stamp: str, record: Path) -> str | None:
+    if name in _kept and _kept[name][0] == stamp:
+        return _kept[name][1]
+    known = read_json(record)
+    if isinstance(known, dict) and known.get("key") == [name, stamp] and _is_sha256(known.get("sha256")):
+        return str(known["sha256"])
+    return None
 
 
-def _record_of(path: Path) -> Path:
-    return cache_folder() / "digests" / f"{hashlib.sha256(str(path.resolve()).encode()).hexdigest()}.json"
+def _record_of(name: str) -> Path:
+    digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
+    return cache_folder() / "digests" / f"{digest}.json"
 
 
 def _is_sha256(value: object) -> bool:
@@ -64,7 +87,11 @@ def _stream(path: Path, watch: Watch) -> str:
     total = path.stat().st_size
     done = 0
     buffer = memoryview(bytearray(CHUNK_BYTES))
-    with path.open("rb", buffering=0) as stream:
+    # A pipe that took the file's place in between must not keep parity waiting.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb", buffering=0) as stream:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(None, "not a regular file")
         while count := stream.readinto(buffer):
             digest.update(buffer[:count])
             done += count

@@ -11,6 +11,7 @@ from parity.models.tokenizer import Encode
 from parity.reading.dictionary import METRICS
 from parity.reading.facts import asked_sampling, device_class, facts_in, is_speed
 from parity.records import Departure, Identity, Job
+from parity.transcript import Transcript
 
 OF_THE_PROMPT = tuple(name for name, spec in METRICS.items() if spec.depends_on_prompt)
 """Metrics that depend on which prompt was run, and how tokens were chosen."""
@@ -26,16 +27,35 @@ OF_SPEED = tuple(name for name, spec in METRICS.items() if is_speed(spec))
 
 
 def departures_of(
-    job: Job, ran: Identity, events: Sequence[Event], encode: Encode | None, device: str | None
+    transcript: Transcript, ran: Identity, events: Sequence[Event], encode: Encode | None, device: str | None
 ) -> tuple[Departure, ...]:
     """How a good trial departed from its job. `device`: the one that the config asks for."""
+    job = transcript.head.job
+    assert job is not None, "a trial's transcript opens with its job"
+    changed = tuple(_changed(transcript))
     return (
-        *_weights(job, ran),
+        *changed,
+        *(() if any(departure.fact == "weights" for departure in changed) else _weights(job, ran)),
         *_prompt(job, events, encode),
         *_tokens(job, ran, events),
         *_device(ran, device),
         *_sampling(job, ran),
     )
+
+
+def _changed(transcript: Transcript) -> Iterator[Departure]:
+    """Files that are not, after the trial, what they were when it was started."""
+    before, after = transcript.head.files, transcript.files_after
+    if before is None or after is None:
+        return
+    for fact, then, now in (
+        ("weights", (before.model, *before.weights), (after.model, *after.weights)),
+        ("program", before.programs, after.programs),
+    ):
+        later = {file.path: file for file in now}
+        for file in then:
+            if later.get(file.path, file) != file:
+                yield Departure(fact=fact, sentence=f"{file.path} was changed while it ran")
 
 
 def _weights(job: Job, ran: Identity) -> Iterator[Departure]:

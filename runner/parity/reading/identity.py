@@ -36,25 +36,38 @@ def identity_of(
     generated = len(timeline.tokens) or timeline.counted
     bye = next((event for event in events if isinstance(event, Bye)), None)
     hello = next((event for event in events if isinstance(event, Hello)), None)
+    before = transcript.head.files
     return Identity(
         runtime=hello.runtime if hello is not None else None,
         version=hello.version if hello is not None else None,
-        weights_sha256=_weights_sha256(job, settings, sha256_of),
+        weights_sha256=_weights_sha256(job, transcript, settings, sha256_of),
         prompt_ids_sha256=hashlib.sha256(json.dumps(ids).encode()).hexdigest() if ids is not None else None,
         prompt_tokens=timeline.prompt_tokens,
         generated_tokens=generated,
         ended_early=bye is not None and generated is not None and generated < job.test.max_tokens,
         sampling=reported_sampling(settings, job.test.sampling, told="sampling" not in untold),
+        programs={file.path: file.sha256 for file in before.programs if file.sha256 is not None} if before else {},
         settings=settings,
     )
 
 
-def _weights_sha256(job: Job, settings: Mapping[str, Scalar], sha256_of: Sha256Of) -> str | None:
-    """Of the file that was loaded: the job's, unless the runtime chose one by itself. None where it is not known."""
+def _weights_sha256(
+    job: Job, transcript: Transcript, settings: Mapping[str, Scalar], sha256_of: Sha256Of
+) -> str | None:
+    """Of the file that was loaded: the job's, unless the runtime chose one by itself. None where it is not known, or
+    the file was changed while the trial ran."""
     loaded = settings.get(WEIGHTS_FILE, job.model.path)
     if loaded is None:
         return None
-    return job.model.sha256 if loaded == job.model.path else sha256_of(str(loaded))
+    before, after = transcript.head.files, transcript.files_after
+    own = loaded == job.model.path
+    if before is None or after is None:
+        return job.model.sha256 if own else sha256_of(str(loaded))
+    if own:
+        return after.model.sha256 if after.model == before.model else None
+    now = next((file for file in after.weights if file.path == loaded), None)
+    then = next((file for file in before.weights if file.path == loaded), now)
+    return now.sha256 if now is not None and now == then else None
 
 
 def shown_text(events: Sequence[Event]) -> str | None:

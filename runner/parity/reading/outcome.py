@@ -36,6 +36,9 @@ def classify(transcript: Transcript, events: Sequence[Event], unreadable: str | 
     end = transcript.end
     if end is None:
         return Failure(kind="interrupted", message="parity ended before this trial did", tail=tail)
+    if transcript.head.files is not None and transcript.files_after is None:
+        message = "parity ended before it looked at the files of this trial again"
+        return Failure(kind="interrupted", message=message, tail=tail)
     stopped = _stopped_by_parity(end)
     if stopped is not None and end.by != "cancel" and _still_downloading(events):
         message = f"it was still downloading a file ({stopped[1]}): download what it needs once, before you run parity"

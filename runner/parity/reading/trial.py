@@ -49,7 +49,7 @@ def read_trial(
     ran = identity_of(job, transcript, events, sha256_of, adapter.untold)
     return blank.but(
         measurements=measurements,
-        departures=departures_of(job, ran, events, encode, adapter.device_asked),
+        departures=departures_of(transcript, ran, events, encode, adapter.device_asked),
         identity=ran.but(
             prompt_retokenised=retokenised and ran.prompt_ids_sha256 is not None,
             generated_tokens=ran.generated_tokens or _counted(measurements),

@@ -21,7 +21,8 @@ def recorded_weights_sha256(folder: RunFolder, path: str) -> str | None:
 
 
 def record_weights_sha256(folder: RunFolder, path: str) -> str | None:
-    """The same while the run goes on: a file that is not recorded yet is hashed. None where it can't be."""
+    """Records a weights file that a runtime chose by itself, with the hash that it has when the run first meets it.
+    None where it can't be hashed."""
     known = folder.read_json(WEIGHTS) or {}
     if path not in known:
         try:
@@ -33,6 +34,11 @@ def record_weights_sha256(folder: RunFolder, path: str) -> str | None:
     return sha256
 
 
+def recorded_weights(folder: RunFolder) -> tuple[str, ...]:
+    """The weights files that runtimes of the run chose by themselves so far."""
+    return tuple(folder.read_json(WEIGHTS) or ())
+
+
 def recorded_executables(folder: RunFolder) -> dict[str, dict[str, tuple[str, str | None]]]:
     """Runtime → name → path and sha256 of what was built or launched; empty before anything was."""
     recorded = folder.read_json(EXECUTABLES) or {}
@@ -41,17 +47,22 @@ def recorded_executables(folder: RunFolder) -> dict[str, dict[str, tuple[str, st
     }
 
 
-def record_executable(folder: RunFolder, runtime: str, name: str, path: Path) -> None:
-    """Records an executable of a runtime with its hash, unless this path of it is recorded already."""
+def record_executable(folder: RunFolder, runtime: str, name: str, path: Path, sha256: str | None = None) -> None:
+    """Records a program's file, unless this path of it is recorded already. `sha256`: its hash, if that is known."""
     recorded = recorded_executables(folder)
-    if str(path) not in {known for known, _ in recorded.get(runtime, {}).values()}:
-        recorded.setdefault(runtime, {})[name] = (str(path), executable_sha256(path))
+    mine = recorded.setdefault(runtime, {})
+    if str(path) not in {known for known, _ in mine.values()}:
+        mine[name if name not in mine else str(path)] = (str(path), sha256 or executable_sha256(path))
         folder.write(EXECUTABLES, json.dumps(recorded, indent=2) + "\n")
 
 
 def record_program(folder: RunFolder, runtime: str, transcript: Transcript) -> None:
-    """Records what was launched: an interpreter or a program that parity didn't build counts too."""
+    """Records what was launched: an interpreter, a script or a program that parity didn't build counts too."""
     if transcript.launch is None or transcript.spawn is None:
+        return
+    if transcript.head.files is not None:
+        for file in transcript.head.files.programs:
+            record_executable(folder, runtime, Path(file.path).name, Path(file.path), file.sha256)
         return
     found = shutil.which(transcript.launch.argv[0], path=transcript.launch.env.get("PATH"))
     if found is not None:

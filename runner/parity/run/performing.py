@@ -6,20 +6,24 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from parity.adapter.events import Settings
 from parity.config import LoadedConfig, TestConfig, test_spec
 from parity.errors import ModelError, RefusedError
 from parity.models.template import chat_turn
 from parity.models.tokenizer import write_tokenizer
 from parity.reading.conditions import under_conditions
+from parity.reading.identity import WEIGHTS_FILE
+from parity.reading.trial import read_events
 from parity.records import Job, ModelFacts, Slot, TestSpec, Trial, TrialKind
-from parity.run.hashes import record_program, record_weights_sha256
+from parity.run.files import look, may_be_weights, programs_of
+from parity.run.hashes import record_program, record_weights_sha256, recorded_weights, recorded_weights_sha256
 from parity.run.log import CHAT_TURNS, RunFolder, job_without_secrets
 from parity.run.prepared import Prepared
 from parity.run.request import request_of
 from parity.run.score import read_slot
 from parity.run.session import Session
 from parity.run.surroundings import brought
-from parity.transcript import Head, NoSpawn, Transcript, TranscriptWriter, read_transcript
+from parity.transcript import Head, NoSpawn, Transcript, TranscriptWriter, add_files, read_transcript
 
 
 def perform(session: Session, prepared: Prepared, model: ModelFacts, slot: Slot) -> Trial:
@@ -40,13 +44,31 @@ def perform(session: Session, prepared: Prepared, model: ModelFacts, slot: Slot)
             config = session.loaded.config
             common = config.runtimes[slot.runtime]
             request = request_of(common, launch, head, config.limits, session.loaded.secrets)
-            request = replace(request, page_cache=brought(host, model, config.conditions))
+            programs = programs_of(request, job)
+            seen = look(job, programs, recorded_weights(folder))
+            request = replace(request, head=head.but(files=seen), page_cache=brought(host, model, config.conditions))
             transcript = host.run(request, path, cancel=session.cancel, watch=session.progress.sight)
+            chosen = _chosen_weights(session, prepared, slot, transcript, job)
+            seen = look(job, programs, dict.fromkeys((*recorded_weights(folder), *chosen)))
+            add_files(path, seen)
+            transcript = replace(transcript, files_after=seen)
     record_program(folder, slot.runtime, transcript)
-    trial = read_slot(prepared.adapter, slot, path.name, transcript, folder, partial(record_weights_sha256, folder))
+    trial = read_slot(prepared.adapter, slot, path.name, transcript, folder, partial(recorded_weights_sha256, folder))
     trial = under_conditions(trial, transcript, session.loaded.config.conditions)
     folder.append_result(trial)
     return trial
+
+
+def _chosen_weights(
+    session: Session, prepared: Prepared, slot: Slot, transcript: Transcript, job: Job
+) -> tuple[str, ...]:
+    """The weights file that the runtime chose by itself, if it says which, and parity may read it: what a program
+    names may be a device without end."""
+    events, _ = read_events(prepared.adapter, transcript, job)
+    named = {event.values.get(WEIGHTS_FILE) for event in events if isinstance(event, Settings)}
+    paths = sorted(str(path) for path in named - {None, job.model.path})
+    allowed = [path for path in paths if may_be_weights(path, session, slot, job)]
+    return tuple(path for path in allowed if record_weights_sha256(session.folder, path) is not None)
 
 
 def supply_tokenizers(session: Session, models: tuple[ModelFacts, ...]) -> None:

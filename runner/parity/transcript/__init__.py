@@ -12,32 +12,37 @@ from parity.transcript.records import (
     TRANSCRIPT_VERSION,
     End,
     EndedBy,
+    Files,
     Head,
     Launched,
     NoSpawn,
     Sample,
+    SeenFile,
     Spawned,
     Stream,
     Surroundings,
 )
-from parity.transcript.writing import TranscriptWriter
+from parity.transcript.writing import TranscriptWriter, add_files
 
 __all__ = [
     "LINE_END",
     "TRANSCRIPT_VERSION",
     "End",
     "EndedBy",
+    "Files",
     "Head",
     "Launched",
     "Line",
     "NoSpawn",
     "Piece",
     "Sample",
+    "SeenFile",
     "Spawned",
     "Stream",
     "Surroundings",
     "Transcript",
     "TranscriptWriter",
+    "add_files",
     "has_begun",
     "read_transcript",
 ]

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from parity.transcript.records import End, Head, Launched, NoSpawn, Sample, Spawned, Stream, Surroundings
+from parity.transcript.records import End, Files, Head, Launched, NoSpawn, Sample, Spawned, Stream, Surroundings
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,7 @@ class Transcript:
     pieces: tuple[Piece, ...] = ()
     samples: tuple[Sample, ...] = ()
     after: Surroundings | None = None
+    files_after: Files | None = None
     end: End | None = None
 
     def data(self, stream: Stream) -> bytes:

@@ -13,7 +13,17 @@ from pydantic import ValidationError
 from parity.errors import RunFolderError
 from parity.records import Record
 from parity.transcript.content import Piece, Transcript
-from parity.transcript.records import TRANSCRIPT_VERSION, End, Head, Launched, NoSpawn, Sample, Spawned, Surroundings
+from parity.transcript.records import (
+    TRANSCRIPT_VERSION,
+    End,
+    Files,
+    Head,
+    Launched,
+    NoSpawn,
+    Sample,
+    Spawned,
+    Surroundings,
+)
 
 
 def read_transcript(path: Path, *, head_only: bool = False) -> Transcript:
@@ -95,4 +105,5 @@ _KINDS: dict[str, type[Record]] = {
     "no_spawn": NoSpawn,
     "sample": Sample,
     "end": End,
+    "files_after": Files,
 }

@@ -30,6 +30,24 @@ class Head(Record):
     runtime: str
     slot: Slot | None = None
     job: Job | None = None
+    files: "Files | None" = Field(default=None, description="of a trial: before it was started; unknown in old ones")
+
+
+class SeenFile(Record):
+    """A file as it was at one instant. `stamp`: what the system knows of it. `sha256` null: it could not be read."""
+
+    path: str
+    sha256: str | None = None
+    stamp: str | None = None
+
+
+class Files(Record):
+    """The files of a trial just before it is started, or after it is gone. `weights`: files that the runtime chose by
+    itself. `programs`: executables, scripts and workers that it is started from."""
+
+    model: SeenFile
+    weights: tuple[SeenFile, ...] = ()
+    programs: tuple[SeenFile, ...] = ()
 
 
 class Launched(Record):

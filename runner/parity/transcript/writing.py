@@ -8,7 +8,7 @@ from typing import IO, Any
 
 from parity.records import Record
 from parity.transcript.content import Piece
-from parity.transcript.records import End, Head, Launched, NoSpawn, Sample, Spawned, Surroundings
+from parity.transcript.records import End, Files, Head, Launched, NoSpawn, Sample, Spawned, Surroundings
 
 
 class TranscriptWriter:
@@ -71,6 +71,36 @@ class TranscriptWriter:
 
 
 _PIECE_FRAME_CHARS = 64
+
+
+def add_files(path: Path, files: Files) -> None:
+    """Adds to a transcript that is closed how the files of its trial are afterwards, ahead of its last line, so that a
+    transcript that ends with `end` has it. Synced to disk."""
+    with path.open("r+b") as file:
+        size = file.seek(0, os.SEEK_END)
+        start = _last_line(file, size)
+        file.seek(start)
+        last = file.read()
+        file.seek(start)
+        file.write(f'{{"files_after":{files.model_dump_json()}}}\n'.encode() + last)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _last_line(file: IO[bytes], size: int) -> int:
+    """Where the last line of a file begins."""
+    end = max(size - 1, 0)
+    while end > 0:
+        start = max(0, end - _BLOCK_BYTES)
+        file.seek(start)
+        newline = file.read(end - start).rfind(b"\n")
+        if newline >= 0:
+            return start + newline + 1
+        end = start
+    return 0
+
+
+_BLOCK_BYTES = 4096
 
 
 def _sync_folder(folder: Path) -> None:
