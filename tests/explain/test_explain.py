@@ -101,7 +101,7 @@ def test_a_metric_goes_from_its_lines_to_the_verdict(slower: Program) -> None:
     assert found["result"]["ratio"] == comparison["ratio"]
     assert found["result"]["interval"] == comparison["interval"]
     standing = {fact["fact"]: fact["standing"] for fact in found["identity"]}
-    assert standing["weights"] == standing["prompt ids"] == "equal"
+    assert standing["weights"] == standing["prompt"] == "equal"
     assert {(v["gate"], v["verdict"]) for v in found["verdicts"]} == {("speed", "FAIL"), ("hangs", "PASS")}
     assert all(verdict["sentence"] for verdict in found["verdicts"])
 
@@ -204,6 +204,31 @@ def test_each_round_has_what_others_did_meanwhile_and_a_void_trial_its_reason(pr
     assert "1.50 cores" in out
     assert "other programs used 1.50 of 2 CPUs" in " ".join(out.split())
     assert max(map(len, out.splitlines())) <= 80
+
+
+DECLARED = '[[declare]]\nfact = "threads"\nruntimes = ["other"]\nreason = "this is what we compare"\n'
+
+
+@pytest.mark.parametrize(("rest", "standing"), [("", "differs: "), (DECLARED, "declared: this is what we compare")])
+def test_a_fact_that_differs_says_what_that_means_for_the_metric(program: Program, rest: str, standing: str) -> None:
+    host = program.host(
+        base=Script(settings=lambda head: {"threads": 2}), other=Script(settings=lambda head: {"threads": 64})
+    )
+    program("run", program.write(config(TWO, gates=SPEED_08, rest=rest)), "--out", "run", host=host)
+    facts = {fact["fact"]: fact for fact in explained(program, "other", "gen_tps")["identity"]}
+    assert (facts["threads"]["value"], facts["threads"]["baseline"]) == ("64", "2")
+    assert facts["threads"]["standing"].startswith(standing)
+    memory = {fact["fact"]: fact for fact in explained(program, "other", "peak_rss_bytes")["identity"]}
+    assert memory["threads"]["standing"] == "this metric does not depend on it"
+
+
+def test_trials_that_did_not_run_what_was_asked_are_named(program: Program) -> None:
+    host = program.host(other=Script(tokens=5))
+    program("run", program.write(config(TWO, gates=SPEED_08)), "--out", "run", host=host)
+    [departure, *_] = explained(program, "other", "total_s")["departures"]
+    assert departure.startswith("other, token count: it generated 5 of 12 tokens")
+    assert "trials/0" in departure
+    assert "Departure: other, token count" in " ".join(program("explain", "run", "other", "total_s").out.split())
 
 
 @pytest.mark.parametrize("schema", ["schema-1", "schema-2"])

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from parity.explain.conditions import conditions_of
-from parity.explain.identity import facts_of
+from parity.explain.identity import departures_of, facts_of
 from parity.explain.naming import command, name_of, shortest
 from parity.explain.records import (
     CellExplained,
@@ -96,7 +96,8 @@ def explain_metric(report: Report, cell: Cell, metric: str, trace: TraceOf) -> M
         definition=definition,
         rounds=rounds,
         result=None if definition is None else _result(found, base, metric, definition.id),
-        identity=facts_of(found, base, metric),
+        identity=facts_of(report, found, base, metric),
+        departures=departures_of((found, *([base] if base else [])), metric),
         conditions=conditions_of(
             [*found.trials, *(base.trials if base else ())],
             [t for t in report.void if (t.model, t.test) == cell[:2] and t.runtime in (cell[2], base and base.name)],

@@ -119,6 +119,7 @@ class MetricExplained(Record):
     rounds: tuple[Round, ...] = ()
     result: Result | None = None
     identity: tuple[Fact, ...] = ()
+    departures: tuple[str, ...] = Field(default=(), description="how trials of either side did not run what was asked")
     conditions: tuple[TrialConditions, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
 

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from parity.explain.records import CellExplained, Explained, MetricExplained, MetricLine, Reading, Round, RunExplained
 from parity.records import Interval, Scalar, Verdict
+from parity.report.identity import beside
 from parity.report.markdown import printable
 from parity.units import format_difference, format_ratio, format_value
 
@@ -183,7 +184,7 @@ def _estimate(ratio: float | None, difference: float | None, interval: Interval 
 
 
 def _identity(console: Console, shown: MetricExplained) -> None:
-    if not shown.identity:
+    if not shown.identity and not shown.departures:
         return
     _heading(console, "Identity")
     equal = [fact for fact in shown.identity if fact.standing == "equal"]
@@ -196,6 +197,8 @@ def _identity(console: Console, shown: MetricExplained) -> None:
         table.add_row(*both, *([_scalar(fact.baseline), fact.standing] if shown.baseline else []))
     if told:
         console.print(table)
+    for departure in shown.departures:
+        console.print(printable(f"Departure: {departure}."))
 
 
 def _conditions(console: Console, shown: MetricExplained) -> None:
@@ -232,7 +235,7 @@ def _verdicts(console: Console, verdicts: Sequence[Verdict], *, gap: bool = True
     for verdict in verdicts:
         advice = "" if verdict.required else " (advice)"
         of = f" · {verdict.runtime}" if verdict.compares else ""
-        lines.append(f"{verdict.verdict:<{_LABEL}} {verdict.gate}{of}{advice}: {verdict.sentence}")
+        lines.append(f"{verdict.verdict:<{_LABEL}} {verdict.gate}{of}{advice}: {beside(verdict)}")
     _verdict_lines(console, lines)
 
 
