@@ -63,7 +63,8 @@ class KilledError(BaseException):
 @dataclass(frozen=True)
 class Script:
     """How one runtime behaves. `settings`: those that it reports of a trial; `tokens`: how many it generates, whatever
-    the budget. `fault` gives, for what is asked, one of `crash`, `exit`, `hang`, `refuse`, or None."""
+    the budget. `fault` gives, for what is asked, one of `crash`, `exit`, `hang`, `refuse`, `silent` (it answers
+    nothing), `burst` (it stamps all tokens at the end), `hang-after` (it does not end after its answer), or None."""
 
     version: str = "1.0"
     installed: bool = True
@@ -170,6 +171,7 @@ class ScriptedHost:
         for line in lines:
             writer.piece(Piece(self.now_ns, "out", line.encode() + b"\n"))
         by: EndedBy = "cancel" if cancelled else "deadline:load" if fault == "hang" else "exit"
+        by = "stall" if fault == "hang-after" else by
         signal = SIGSEGV if fault == "crash" else None
         code = None if signal else {"exit": 1, "refuse": 1}.get(fault or "", 0)
         ended_ns = self._after(1)
@@ -196,8 +198,13 @@ class ScriptedHost:
         yield self._event("phase", name="prefill", edge="begin")
         if fault in ("crash", "exit"):
             return
-        for k in range(1, (script.tokens or job.test.max_tokens) + 1):
-            self._after(script.token_ms)
+        if fault == "silent":
+            yield self._event("text", text="")
+            return
+        tokens = script.tokens or job.test.max_tokens
+        self._after(script.token_ms * tokens if fault == "burst" else 0)
+        for k in range(1, tokens + 1):
+            self._after(0 if fault == "burst" else script.token_ms)
             yield self._event("token", k=k, id=100 + k)
         yield self._event("text", text="scripted")
         yield self._event("bye", reason="length")

@@ -6,9 +6,11 @@ from parity.explain.records import Reading, Round
 from parity.explain.steps import sources_of, worked_out
 from parity.explain.tracing import Traced
 from parity.reading.dictionary import METRICS
-from parity.reading.metrics.two_budgets import PROMPT, RATE
+from parity.reading.metrics.generation import GEN_TPS
+from parity.reading.metrics.two_budgets import PROMPT, RATE, SPANS, common
 from parity.records import Measurement, Trial
 from parity.report.index import CellResults
+from parity.units import format_value
 
 
 def rounds_of(
@@ -69,8 +71,25 @@ def _reading(side: CellResults, number: int, metric: str, definition: str, trace
     if measured is None or measured.value is None:
         return Reading(reason=measured.reason if measured else f"it was not measured by {definition}", files=files)
     sources = tuple(source for t in read for source in sources_of(trace(t), metric, definition))
-    worked = measured.note or worked_out(metric, definition, sources, measured.value)
+    short = next((t for t in read if t.kind == "short"), None)
+    if short is not None:
+        worked = _of_two_budgets(short, full, metric, measured.value)
+    else:
+        worked = worked_out(metric, definition, sources, measured.value)
     return Reading(value=measured.value, worked=worked, files=files, sources=sources)
+
+
+def _of_two_budgets(short: Trial, full: Trial, metric: str, value: float) -> str | None:
+    """The rate of two trials with their numbers."""
+    counts, spans = common(short, full, ("generated_tokens",)), common(short, full, SPANS)
+    if counts is None or spans is None:
+        return None
+    (count, n1, n2), (span, t1, t2) = counts, spans
+    how = f"N by {count.definition}, T by {span.metric} {span.definition}"
+    rate = f"(N₂ − N₁) ÷ (T₂ − T₁) = ({n2:.0f} − {n1:.0f}) ÷ ({t2:.6f} − {t1:.6f} s)"
+    if metric == GEN_TPS.name:
+        return f"{rate} = {format_value(value, GEN_TPS.unit)}; {how}"
+    return f"P ÷ (T₁ − (N₁ − 1) ÷ gen_tps) = {format_value(value, METRICS[metric].unit)}, gen_tps = {rate}; {how}"
 
 
 def _measurement(trial: Trial, metric: str, definition: str) -> Measurement | None:

@@ -6,9 +6,10 @@ from parity.adapter.events import RuntimeFigure
 from parity.explain.records import Source
 from parity.explain.tracing import MARKS, Traced
 from parity.reading.dictionary import METRICS, REPORTED
+from parity.reading.metrics.two_budgets import PROMPT, RATE
 from parity.units import format_value
 
-_COUNTED = ("spawn", "t0", "tN", "first text", "last text", "count", "end of generation", "end")
+_COUNTED = ("t0", "tN", "first text", "last text", "count", "end of generation")
 """What T and N of a trial of two budgets are from; not every program shows them all."""
 
 _READS: dict[tuple[str, str], tuple[str, ...]] = {
@@ -57,9 +58,13 @@ def sources_of(trial: Traced, metric: str, definition: str) -> tuple[Source, ...
         figure = trial.first(
             lambda e: isinstance(e, RuntimeFigure) and e.metric == metric and e.definition == meaning, last=True
         )
-        found = trial.of_event("figure", figure)
-        return () if found is None else (found,)
-    return trial.sources(_READS.get((metric, definition), MARKS))
+        source = trial.of_event("figure", figure)
+        return () if source is None else (source,)
+    found = trial.sources(_READS.get((metric, definition), MARKS))
+    if definition in (RATE, PROMPT) and "t0" not in {source.name for source in found}:
+        # A program without marks is measured from its spawn to its end.
+        return (*trial.sources(("spawn",)), *found, *trial.sources(("end",)))
+    return found
 
 
 def worked_out(metric: str, definition: str, sources: Sequence[Source], value: float) -> str | None:

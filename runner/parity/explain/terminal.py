@@ -15,6 +15,8 @@ from parity.report.markdown import printable
 from parity.units import format_difference, format_ratio, format_value
 
 _MISSING = "—"
+_MOST_VOID = 3
+"""Void trials that are named in a terminal."""
 _LABEL = 15
 """Columns of a verdict in front of its sentence."""
 
@@ -209,7 +211,7 @@ def _conditions(console: Console, shown: MetricExplained) -> None:
     table = _table("Round", "Runtime", "Others' CPU", "CPU pressure", "Throttled", "Swapped", "Page cache")
     for row in shown.conditions:
         table.add_row(
-            f"{row.round}{' short' if row.kind == 'short' else ''}{'' if row.counts else ' (void)'}",
+            f"{row.round}{' short' if row.kind == 'short' else ''}{' void' if row.void is not None else ''}",
             row.runtime,
             _MISSING if row.others_cpu is None else f"{row.others_cpu:.2f} cores",
             _share(row.cpu_pressure),
@@ -218,10 +220,12 @@ def _conditions(console: Console, shown: MetricExplained) -> None:
             _share(row.page_cache),
         )
     console.print(table)
-    for row in shown.conditions:
-        if row.void is not None:
-            counts = "" if row.counts else ", and does not count"
-            console.print(printable(f"{row.file} is void{counts}: {row.void}."))
+    void = [row for row in shown.conditions if row.void is not None]
+    for row in void[:_MOST_VOID]:
+        counts = "" if row.counts else ", and does not count"
+        console.print(printable(f"{row.file} is void{counts}: {row.void}."))
+    if len(void) > _MOST_VOID:
+        console.print(f"{len(void) - _MOST_VOID} more trials are void; --json names each with its reason.")
 
 
 def _share(value: float | None) -> str:

@@ -49,8 +49,8 @@ def _measure(short: Trial, full: Trial, asked: tuple[int, int]) -> Sequence[Meas
     if short.failure is not None:
         reason = f"its trial of {asked[0]} tokens failed ({short.failure.kind})"
         return _neither(reason)
-    counts = _common(short, full, ("generated_tokens",))
-    spans = _common(short, full, SPANS)
+    counts = common(short, full, ("generated_tokens",))
+    spans = common(short, full, SPANS)
     if counts is None or spans is None:
         reason = "its two trials do not both show how many tokens they generated and how long that took"
         return _neither(reason)
@@ -74,7 +74,7 @@ def _neither(reason: str) -> Sequence[Measurement]:
 
 
 def _prompt(short: Trial, full: Trial, rate: float, n1: float, t1: float, span: Measurement) -> Measurement:
-    counts = _common(short, full, ("prompt_tokens",))
+    counts = common(short, full, ("prompt_tokens",))
     if span.metric != "total_s":
         return PROMPT_TPS.absent("the program does not mark the start of prefill", PROMPT)
     if counts is None:
@@ -85,7 +85,7 @@ def _prompt(short: Trial, full: Trial, rate: float, n1: float, t1: float, span: 
     return PROMPT_TPS.value(counts[1] / prefill_s, PROMPT, "derived")
 
 
-def _common(short: Trial, full: Trial, metrics: Sequence[str]) -> tuple[Measurement, float, float] | None:
+def common(short: Trial, full: Trial, metrics: Sequence[str]) -> tuple[Measurement, float, float] | None:
     """The first of the metrics that both trials have by one definition, strictest first, with both values."""
     for metric in metrics:
         mine = {m.definition: m for m in short.measurements if m.metric == metric and m.value is not None}
