@@ -346,3 +346,11 @@ def test_unfolding_changes_no_byte(data: bytes) -> None:
     assert (unfolded.data("out"), unfolded.data("err")) == (data, b"x\ny")
     stamps = [piece.t_ns for piece in unfolded.pieces]
     assert stamps == sorted(set(stamps))
+
+
+def test_a_run_that_did_not_pass_ends_with_the_command_that_says_why(program: Program) -> None:
+    text = program.write(config(TWO, gates=SPEED_08))
+    slow = program("run", text, "--out", "slow", host=program.host(other=Script(token_ms=40.0)))
+    assert "why: parity explain slow other gen_tps\n" in slow.err
+    assert program("explain", "slow", "other", "gen_tps").code == 0
+    assert "why:" not in program("run", text, "--out", "good").err

@@ -50,6 +50,8 @@ def run(
     """
     if (config is None) == (resume is None):
         raise typer.BadParameter("give a CONFIG to run, or --resume RUN to continue a run", param_hint="CONFIG")
+    from parity.explain import worst_question
+
     host = host_of(context)
     if resume is not None:
         if out is not None:
@@ -62,6 +64,8 @@ def run(
     if report.interrupted:
         print(f"parity: interrupted; `parity run --resume {shlex.quote(str(folder.path))}` goes on", file=sys.stderr)
     print(f"run: {folder.path}", file=sys.stderr)
+    if (question := worst_question(report, str(folder.path))) is not None:
+        print(f"why: {question}", file=sys.stderr)
     raise typer.Exit(report.exit.code)
 
 

@@ -18,7 +18,7 @@ from parity.explain.rounds import rounds_of
 from parity.explain.tracing import Traced
 from parity.reading.dictionary import METRICS, REPORTED, only_a_bound
 from parity.records import Cell, Comparison, Report, Summary, Trial, Verdict
-from parity.report.index import CellResults, Index
+from parity.report.index import WORST_FIRST, CellResults, Index
 
 TraceOf = Callable[[Trial], Traced]
 """Opens the transcript of a trial and reads its events."""
@@ -105,6 +105,17 @@ def explain_metric(report: Report, cell: Cell, metric: str, trace: TraceOf) -> M
         ),
         verdicts=tuple(v for v in verdicts_on(report, cell) if v.metric in (metric, None)),
     )
+
+
+def worst_question(report: Report, folder: str) -> str | None:
+    """The command that explains the worst verdict on which the exit code rests; None where all of them passed."""
+    order = [kind for kind in WORST_FIRST if kind not in ("PASS", "NOT APPLICABLE")]
+    bad = [v for v in report.verdicts if v.required and v.verdict in order]
+    if not bad:
+        return None
+    worst = min(bad, key=lambda v: order.index(v.verdict))
+    cell = shortest((worst.model, worst.test, worst.runtime), cells_of(report))
+    return command(folder, cell, *([worst.metric] if worst.metric is not None else []))
 
 
 def verdicts_on(report: Report, cell: Cell) -> tuple[Verdict, ...]:
@@ -226,10 +237,9 @@ def _failures(found: CellResults) -> list[str]:
 
 def _worst_first(cells: Sequence[Cell], report: Report) -> list[Cell]:
     """The cells whose verdicts a user asks about first; the baseline's own come last."""
-    order = ("FAIL", "NOT COMPARABLE", "INCONCLUSIVE", "NOT RUN", "PASS", "NOT APPLICABLE")
 
     def place(cell: Cell) -> tuple[bool, int]:
-        kinds = [order.index(v.verdict) for v in report.verdicts if (v.model, v.test, v.runtime) == cell]
-        return cell[2] == report.baseline, min(kinds, default=len(order))
+        kinds = [WORST_FIRST.index(v.verdict) for v in report.verdicts if (v.model, v.test, v.runtime) == cell]
+        return cell[2] == report.baseline, min(kinds, default=len(WORST_FIRST))
 
     return sorted(cells, key=place)
