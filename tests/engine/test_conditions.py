@@ -41,8 +41,15 @@ def test_what_others_use_is_without_the_trial_and_without_parity() -> None:
     assert seen({"busy_s": 102.1}).others_cpu == pytest.approx(1.5)
 
 
-def test_an_idle_machine_whose_ticks_miss_the_trial_has_no_negative_others() -> None:
-    assert seen({"busy_s": 100.2}).others_cpu == 0.0
+def test_an_idle_machine_whose_ticks_miss_a_part_of_the_trial_has_no_negative_others() -> None:
+    assert seen({"busy_s": 100.55}).others_cpu == 0.0
+
+
+def test_what_others_use_is_absent_where_the_system_does_not_count_cpu_time() -> None:
+    found = seen({"busy_s": 100.0})
+    assert found.others_cpu is None
+    assert "don't hold those of the trial" in found.absent["others_cpu"]
+    assert void(found, LIMITS) is None
 
 
 def test_stolen_time_is_used_by_others() -> None:

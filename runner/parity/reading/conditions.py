@@ -10,6 +10,8 @@ from parity.transcript import Surroundings, Transcript
 CLOCK_ERROR_S = 0.1
 """Systems count CPU time in ticks of up to 10 ms, a few of which may be charged wrongly on each CPU: less than this is
 not evidence of anything."""
+CLOCK_ERROR = 0.1
+"""Share of its own CPU time by which the system's may be less than a trial's."""
 MIB = 1 << 20
 
 
@@ -28,12 +30,18 @@ def conditions_of(transcript: Transcript) -> Conditions | None:
         return None
     wall_s = (after.t_ns - before.t_ns) / 1e9
     tree_s = (transcript.end.cpu_s if transcript.end else None) or 0.0
-    others_s = after.busy_s - before.busy_s - tree_s - (after.own_cpu_s - before.own_cpu_s)
     stolen_s = _difference(before.steal_s, after.steal_s)
+    own_s = tree_s + after.own_cpu_s - before.own_cpu_s
+    others_s = after.busy_s - before.busy_s - own_s
+    absent = {**before.absent, **after.absent}
+    # Some sandboxes count no CPU time at all, or only a part of it.
+    counted = others_s + (stolen_s or 0.0) > -max(CLOCK_ERROR_S, CLOCK_ERROR * own_s)
+    if not counted:
+        absent["others_cpu"] = "the CPU times of the system don't hold those of the trial"
     return Conditions(
         wall_s=round(wall_s, 3),
         usable_cpus=before.usable_cpus,
-        others_cpu=round(max(0.0, others_s + (stolen_s or 0.0)) / wall_s, 3),
+        others_cpu=round(max(0.0, others_s + (stolen_s or 0.0)) / wall_s, 3) if counted else None,
         steal_cpu=_share(stolen_s, wall_s),
         iowait_cpu=_share(_difference(before.iowait_s, after.iowait_s), wall_s),
         interrupt_cpu=_share(_difference(before.interrupt_s, after.interrupt_s), wall_s),
@@ -48,7 +56,7 @@ def conditions_of(transcript: Transcript) -> Conditions | None:
         on_battery=after.on_battery,
         gpu_processes=max((n for n in (before.gpu_processes, after.gpu_processes) if n is not None), default=None),
         page_cache=before.page_cache,
-        absent={**before.absent, **after.absent},
+        absent=absent,
     )
 
 
