@@ -205,6 +205,10 @@ def type_words(value: Schema) -> str:
     if "enum" in value:
         return alternatives([f"`{json.dumps(item)}`" for item in value["enum"]])
     kind = value.get("type")
+    if kind == "array" and "prefixItems" in value:
+        return " and ".join(type_words(item) for item in value["prefixItems"])
+    if kind == "array" and "prefixItems" in value.get("items", {}):
+        return f"array of pairs of {type_words(value['items'])}"
     if kind == "array":
         return f"array of {plural(type_words(value['items']))}{', not empty' if value.get('minItems') else ''}"
     if kind == "object":

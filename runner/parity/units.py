@@ -11,9 +11,12 @@ _MOST_DECIMALS = 9
 
 
 def format_value(value: float, unit: str) -> str:
-    """`0.36 s`, `93.87 t/s`, `1.42 GiB`, `50 tokens`; two digits of a small value are kept: `0.0042 s`."""
+    """`0.36 s`, `93.87 t/s`, `1.42 GiB`, `50 tokens`; two digits of a small value are kept: `0.0042 s`. A share
+    is shown as `3.1%`."""
     if unit == "bytes":
         return _bytes(value)
+    if unit == "share":
+        return f"{value:.1%}"
     return f"{_number(value, unit)} {_SYMBOLS.get(unit, unit)}".rstrip()
 
 

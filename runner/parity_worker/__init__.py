@@ -25,6 +25,7 @@ import importlib.util
 import json
 import math
 import os
+import re
 import shlex
 import sys
 import time
@@ -34,6 +35,10 @@ from pathlib import Path
 from typing import Any
 
 PROTOCOL = 1
+LONGEST_PREFILL_S = 20.0
+"""A first prefill that takes longer is not repeated."""
+ENOUGH_S = 0.5
+"""After so much time, no further prefill begins."""
 RAW_REMEDY = "set `raw = true` in the test to send the prompt as it is"
 """What helps where a model's chat template is missing or fails."""
 
@@ -56,6 +61,7 @@ class Events:
         sys.stdout.flush()
         self._fd = os.dup(1)
         os.dup2(2, 1)
+        self._prefill_s = 0.0
 
     def send(self, ev: str, t_ns: int | None = None, **fields: Any) -> None:
         body = {"ev": ev, "t_ns": t_ns or time.monotonic_ns(), **fields}
@@ -76,11 +82,13 @@ class Events:
         them. Returns the ids before the first end token, and the reason for `bye`."""
         sampled: list[int] = []
         ended_at: int | None = None
-        self.phase("prefill", "begin")
+        begun_ns = time.monotonic_ns()
+        self.phase("prefill", "begin", begun_ns)
         for token in tokens:
             t_ns = time.monotonic_ns()
             end = is_end(token)
             if not sampled:
+                self._prefill_s = (t_ns - begun_ns) / 1e9
                 self.phase("prefill", "end", t_ns)
             sampled.append(token)
             self._token(t_ns, len(sampled), token, end)
@@ -91,6 +99,23 @@ class Events:
         ended = ended_at is not None and not test["ignore_end"]
         return sampled[:ended_at], "end-token" if ended else "length"
 
+    def further_prefills(self, count: int, prefill: Callable[[], tuple[int, int]]) -> None:
+        """Repeats the prompt for a rate that is free of what only a first forward does, up to `count` times.
+
+        `prefill` computes the same prompt with an empty cache up to a first token, and returns when that began and
+        ended, in ns."""
+        if count and self._prefill_s <= LONGEST_PREFILL_S:
+            self.aside(lambda: repeat(count, prefill))
+
+    def aside(self, work: Callable[[], list[tuple[int, int]]]) -> None:
+        """Does work that is no part of the answer, and reports what it took, so that no metric of the trial includes
+        it. `work` returns the begin and end of each further prefill in it, in ns."""
+        before = peak_rss_bytes()
+        begun_ns, cpu_s = time.monotonic_ns(), time.process_time()
+        spans = work()
+        took_s, ended_ns = time.process_time() - cpu_s, time.monotonic_ns()
+        self.send("aside", ended_ns, begin_ns=begun_ns, cpu_s=took_s, peak_rss_bytes=before, prefills_ns=spans)
+
     def _token(self, t_ns: int, k: int, token: int, end: bool) -> None:
         flag = "true" if end else "false"
         self._write(f'{{"ev": "token", "t_ns": {t_ns}, "k": {k}, "id": {token}, "end": {flag}}}')
@@ -99,6 +124,25 @@ class Events:
         data = line.encode("ascii") + b"\n"
         while data:
             data = data[os.write(self._fd, data) :]
+
+
+def repeat(count: int, prefill: Callable[[], tuple[int, int]]) -> list[tuple[int, int]]:
+    spans = [prefill()]
+    while len(spans) < count and spans[-1][1] - spans[0][0] < ENOUGH_S * 1e9:
+        spans.append(prefill())
+    return spans
+
+
+def peak_rss_bytes() -> int:
+    """The highest resident memory of this process so far. Linux's `ru_maxrss` begins with that of the parent."""
+    if sys.platform == "linux":
+        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+        found = re.search(r"^VmHWM:\s+([0-9]+) kB", status, re.MULTILINE)
+        if found:
+            return int(found[1]) * 1024
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def main() -> int:

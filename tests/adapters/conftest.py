@@ -84,13 +84,25 @@ def census(path: Path) -> dict[str, int]:
     return {kind: kinds.count(kind) for kind in kinds}
 
 
-def job(adapter: Adapter, model: Path | str, scratch: Path, facts: dict[str, Any] | None = None, **test: Any) -> Job:
+def job(
+    adapter: Adapter,
+    model: Path | str,
+    scratch: Path,
+    facts: dict[str, Any] | None = None,
+    further_prefills: int = 0,
+    **test: Any,
+) -> Job:
     """A job whose test is greedy with a budget of 8 unless `test` says otherwise."""
     folder = Path(model).is_dir()
     return builders.job(
         runtime=adapter.name,
         test={"prompt": "What is 2+2?", "max_tokens": 8, **test},
-        fields={"adapter": adapter.name, "settings": adapter.settings.model_dump(), "scratch": str(scratch)},
+        fields={
+            "adapter": adapter.name,
+            "settings": adapter.settings.model_dump(),
+            "scratch": str(scratch),
+            "further_prefills": further_prefills,
+        },
         **{"source": str(model), "path": str(model), "format": "folder" if folder else "gguf", **(facts or {})},
     )
 

@@ -1,5 +1,6 @@
 """llama-cpp-python: what its adapter launches and reads, and real runs of its worker."""
 
+import itertools
 import json
 import sys
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from pydantic import ValidationError
 
 import parity_worker
 from parity.adapter import PROTOCOL_MARKERS, Adapter, Transcript
-from parity.adapter.events import Event, Hello, Phase, Text, Token
+from parity.adapter.events import Aside, Event, Hello, Phase, Sampling, Text, Token
 from parity.errors import RefusedError
 from parity.hosts.machine import host_facts
 from parity.reading.dictionary import METRICS
@@ -296,3 +297,21 @@ def test_an_interpreter_without_the_package_gets_the_command_that_installs_it_th
     assert availability.remedy is not None
     assert f"{bare_python} -m pip install 'llama-cpp-python>=" in availability.remedy
     assert "vendor-scripts/prepare-python-env.sh" in availability.remedy
+
+
+@pytest.mark.slow
+def test_the_prompt_is_computed_again_with_the_same_speed_and_the_share_of_sampling_is_known(
+    run_job: Callable[..., Any], tiny_gguf: Callable[..., Path]
+) -> None:
+    ran = run_job(adapter(), tiny_gguf("qwen3"), prompt="the 123 " * 60, raw=True, further_prefills=3)
+    [aside] = [event for event in ran.events if isinstance(event, Aside)]
+    [first] = [
+        end.t_ns - begin.t_ns
+        for begin, end in itertools.pairwise(e for e in ran.events if isinstance(e, Phase) and e.name == "prefill")
+    ]
+    assert 1 <= len(aside.prefills_ns) <= 3
+    # A cache that still holds the prompt would compute one token, or none.
+    assert min(end - begin for begin, end in aside.prefills_ns) > first / 20
+    [sampling] = [event for event in ran.events if isinstance(event, Sampling)]
+    tokens = [event for event in ran.events if isinstance(event, Token)]
+    assert 0 < sampling.seconds < (tokens[-1].t_ns - tokens[0].t_ns) / 1e9

@@ -12,7 +12,7 @@ from texts import AWKWARD
 
 import parity_worker
 from parity.adapter import PROTOCOL_MARKERS, Adapter, Transcript
-from parity.adapter.events import RuntimeFigure, Settings, Text, Token
+from parity.adapter.events import Aside, Phase, RuntimeFigure, Settings, Text, Token
 from parity.errors import RefusedError
 from parity.hosts.machine import host_facts
 from parity.transcript import read_transcript
@@ -308,6 +308,23 @@ def mlx_folder(model: Path, folder: Path) -> Path:
     config = {name: value for name, value in vars(loaded.model.args).items() if value is not None}
     (folder / "config.json").write_text(json.dumps({**config, "eos_token_id": metadata.token("eos")}))
     return folder
+
+
+@pytest.mark.slow
+def test_the_step_that_mlx_lm_drops_and_further_prefills_are_no_part_of_the_answer(
+    run_job: Callable[..., Any], tiny_gguf: Callable[..., Path]
+) -> None:
+    ran = run_job(adapter(), tiny_gguf("qwen3"), prompt="the 123 " * 60, raw=True, further_prefills=3)
+    dropped, again = (event for event in ran.events if isinstance(event, Aside))
+    last = [event for event in ran.events if isinstance(event, Token)][-1]
+    assert last.t_ns <= dropped.begin_ns
+    assert dropped.prefills_ns == []
+    first = next(e.t_ns for e in ran.events if isinstance(e, Phase) and (e.name, e.edge) == ("prefill", "end"))
+    began = next(e.t_ns for e in ran.events if isinstance(e, Phase) and (e.name, e.edge) == ("prefill", "begin"))
+    assert 1 <= len(again.prefills_ns) <= 3
+    # A cache that still holds the prompt would compute one token.
+    assert min(end - begin for begin, end in again.prefills_ns) > (first - began) / 20
+    assert ran.settings["steps_past_the_last_token"] == 1
 
 
 @pytest.mark.slow

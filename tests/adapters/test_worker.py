@@ -12,6 +12,7 @@ import parity_worker
 from parity.adapter import worker_argv
 
 WORKER = """
+import time
 from parity_worker import WorkerError
 
 PACKAGE = "pip"
@@ -25,7 +26,12 @@ def run(events, job):
     ids, reason = events.generation(iter(job["ids"]), lambda token: token == 0, job["test"])
     events.send("text", text=repr(ids))
     events.figure("gen_tps", "token/s", "own", float("inf"))
+    events.further_prefills(job.get("further_prefills", 0), lambda: prefill(job["took_s"]))
     return reason
+
+def prefill(took_s):
+    begun = time.monotonic_ns()
+    return begun, begun + int(took_s * 1e9)
 """
 
 
@@ -42,9 +48,9 @@ def run(path: Path, *arguments: str) -> tuple[int, list[dict[str, Any]], str]:
     return done.returncode, [json.loads(line) for line in done.stdout.splitlines()], done.stderr
 
 
-def job(folder: Path, ids: list[int], *, ignore_end: bool = False) -> str:
+def job(folder: Path, ids: list[int], *, ignore_end: bool = False, **more: Any) -> str:
     path = folder / "job.json"
-    path.write_text(json.dumps({"ids": ids, "test": {"ignore_end": ignore_end}}), encoding="utf-8")
+    path.write_text(json.dumps({"ids": ids, "test": {"ignore_end": ignore_end}, **more}), encoding="utf-8")
     return str(path)
 
 
@@ -150,3 +156,34 @@ def test_a_worker_may_be_a_folder_whose_files_import_each_other(installed: None,
 def test_nothing_beside_the_shared_file_can_hide_a_runtimes_modules() -> None:
     folder = Path(parity_worker.__file__).parent
     assert [path.name for path in folder.glob("*.py")] == ["__init__.py"]
+
+
+def asides(folder: Path, **more: Any) -> list[dict[str, Any]]:
+    _, events, _ = run(worker(folder), "--job", job(folder, [5, 6, 0], **more))
+    assert [event["ev"] for event in events[-2:]] in (["report", "bye"], ["aside", "bye"])
+    return [event for event in events if event["ev"] == "aside"]
+
+
+@pytest.mark.parametrize(("took_s", "times"), [(0.01, 3), (0.6, 1)])
+def test_a_prompt_is_repeated_as_often_as_asked_or_until_that_took_long_enough(
+    installed: None, tmp_path: Path, took_s: float, times: int
+) -> None:
+    [aside] = asides(tmp_path, further_prefills=3, took_s=took_s)
+    assert [round((end - begin) / 1e9, 2) for begin, end in aside["prefills_ns"]] == [took_s] * times
+    assert aside["begin_ns"] <= aside["prefills_ns"][0][0]
+    assert aside["cpu_s"] >= 0
+    assert aside["peak_rss_bytes"] > 1_000_000
+
+
+def test_nothing_is_repeated_where_that_is_not_asked_for(installed: None, tmp_path: Path) -> None:
+    assert asides(tmp_path) == []
+
+
+def test_a_prompt_that_took_long_is_not_repeated(installed: None, tmp_path: Path) -> None:
+    text = WORKER.replace(
+        "    ids, reason =", "    import parity_worker; parity_worker.LONGEST_PREFILL_S = -1\n    ids, reason ="
+    )
+    worker(tmp_path, text)
+    code, events, _ = run(tmp_path / "worker.py", "--job", job(tmp_path, [5], further_prefills=3, took_s=0.01))
+    assert code == 0
+    assert "aside" not in [event["ev"] for event in events]

@@ -2,8 +2,9 @@
 
 import pytest
 from builders import MS, SPAWN_NS, timeline, transcript
+from pydantic import ValidationError
 
-from parity.adapter.events import Event, Phase, Prompt, RuntimeFigure, Text, Token
+from parity.adapter.events import Aside, Event, Phase, Prompt, RuntimeFigure, Sampling, Text, Token
 from parity.reading.dictionary import METRICS, only_a_bound
 from parity.reading.measure import measure
 from parity.records import Measurement
@@ -49,6 +50,41 @@ def test_the_mark_of_a_first_token_is_an_upper_bound_of_the_latency() -> None:
     assert only_a_bound("ttft_s", "first-token-mark") == "upper"
 
 
+def aside(begin_ms: int, end_ms: int, *, prefills_ms: tuple[tuple[int, int], ...] = (), cpu_s: float = 0.2) -> Aside:
+    def at(ms: int) -> int:
+        return SPAWN_NS + ms * MS
+
+    spans = [(at(begin), at(end)) for begin, end in prefills_ms]
+    return Aside(t_ns=at(end_ms), begin_ns=at(begin_ms), cpu_s=cpu_s, peak_rss_bytes=700, prefills_ns=spans)
+
+
+def test_the_steady_state_of_prefill_is_the_median_of_further_prefills() -> None:
+    again = aside(200, 300, prefills_ms=((210, 220), (220, 235), (250, 300)))
+    events = [*timeline(prefill_ms=110, token_ms=(150, 160), prompt_ids=8), again]
+    found = {m.definition: m.value for m in measure(transcript(events), events) if m.metric == "prompt_tps"}
+    assert found == {"token-stamps": pytest.approx(8 / 0.040), "steady-state": pytest.approx(8 / 0.015)}
+
+
+def test_what_follows_the_answer_is_in_no_time_and_no_memory_of_the_trial() -> None:
+    events = [*timeline(token_ms=(150, 160)), aside(170, 200), aside(210, 310, prefills_ms=((215, 300),), cpu_s=0.1)]
+    samples = [Sample(t_ns=SPAWN_NS + ms * MS, rss_bytes=size, cpu_s=0) for ms, size in ((100, 800), (250, 990))]
+    end = End(t_ns=SPAWN_NS + 1000 * MS, by="exit", exit_code=0, peak_rss_bytes=1000, cpu_s=0.5)
+    found = measured(events, samples=samples, end=end)
+    assert found["wall_s"].value == pytest.approx(1.0 - 0.03 - 0.1)
+    assert found["cpu_s"].value == pytest.approx(0.5 - 0.2 - 0.1)
+    assert found["peak_rss_bytes"].value == 800
+
+
+def test_instants_of_an_aside_follow_each_other() -> None:
+    with pytest.raises(ValidationError, match="do not follow each other"):
+        aside(200, 300, prefills_ms=((250, 301),))
+
+
+def test_sampling_is_shown_as_its_share_of_generation() -> None:
+    events = [*timeline(token_ms=(150, 160, 190)), Sampling(t_ns=SPAWN_NS + 191 * MS, seconds=0.004)]
+    assert measured(events)["sampling_share"].value == pytest.approx(0.1)
+
+
 def test_the_later_half_leaves_out_what_only_the_first_steps_do() -> None:
     slow_start = [150, 250, 350, 450, 550, *range(560, 600, 10)]
     found = measured(timeline(token_ms=slow_start))
@@ -70,7 +106,7 @@ def test_the_first_token_counts_in_no_generation_rate() -> None:
     assert quick_first["gen_tps"].value == pytest.approx(100)
 
 
-UNITS = {"s": "s", "tps": "token/s", "bytes": "bytes", "cores": "cores", "tokens": "tokens"}
+UNITS = {"s": "s", "tps": "token/s", "bytes": "bytes", "cores": "cores", "tokens": "tokens", "share": "share"}
 
 
 def test_the_name_of_every_metric_says_its_unit() -> None:
@@ -85,12 +121,12 @@ def test_every_measurement_is_by_a_definition_of_the_dictionary() -> None:
 
 
 def test_a_good_trial_has_every_metric_that_does_not_need_a_runtimes_help() -> None:
-    assert METRICS.keys() - measured(timeline()).keys() == {"load_lm_s", "load_header_s"}
+    assert METRICS.keys() - measured(timeline()).keys() == {"load_lm_s", "load_header_s", "sampling_share"}
 
 
 def test_times_rates_and_bytes_are_compared_as_ratios_and_counts_as_differences() -> None:
     for name, spec in METRICS.items():
-        expected = "difference" if name.endswith(("_cores", "_tokens")) else "ratio"
+        expected = "difference" if name.endswith(("_cores", "_tokens", "_share")) else "ratio"
         assert spec.scale == expected
 
 

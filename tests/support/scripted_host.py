@@ -63,13 +63,15 @@ class KilledError(BaseException):
 @dataclass(frozen=True)
 class Script:
     """How one runtime behaves. `settings`: those that it reports of a trial; `tokens`: how many it generates, whatever
-    the budget. `fault` gives, for what is asked, one of `crash`, `exit`, `hang`, `refuse`, `silent` (it answers
-    nothing), `burst` (it stamps all tokens at the end), `hang-after` (it does not end after its answer), or None."""
+    the budget; `again_ms`: how long each further prefill takes, None does none. `fault` gives, for what is asked, one
+    of `crash`, `exit`, `hang`, `refuse`, `silent` (it answers nothing), `burst` (it stamps all tokens at the end),
+    `hang-after` (it does not end after its answer), or None."""
 
     version: str = "1.0"
     installed: bool = True
     load_ms: int = 50
     token_ms: float = 10.0
+    again_ms: float | None = None
     prompt_ids: tuple[int, ...] = (1, 2, 3)
     settings: Callable[[Head], Mapping[str, Any]] = lambda head: {}
     tokens: int | None = None
@@ -207,6 +209,10 @@ class ScriptedHost:
             self._after(0 if fault == "burst" else script.token_ms)
             yield self._event("token", k=k, id=100 + k)
         yield self._event("text", text="scripted")
+        if script.again_ms is not None and job.further_prefills:
+            begun_ns = self._after(0.1)
+            spans = [(self.now_ns, self._after(script.again_ms)) for _ in range(job.further_prefills)]
+            yield self._event("aside", begin_ns=begun_ns, cpu_s=0.0, peak_rss_bytes=1 << 19, prefills_ns=spans)
         yield self._event("bye", reason="length")
 
     def _after(self, ms: float) -> int:

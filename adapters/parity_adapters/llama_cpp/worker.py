@@ -12,6 +12,7 @@ import math
 import os
 import re
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -71,11 +72,13 @@ def run_holding(held: ExitStack, events: Events, job: dict[str, Any]) -> str:
     events.send("settings", values={**used, "extra_buffers": extra_buffers, **test["sampling"]})
     events.send("prompt", ids=ids, count=len(ids), text=text)
 
-    tokens = generate(llama, context, sampler, ids, test["max_tokens"])
-    shown, reason = events.generation(tokens, lambda token: llama.llama_vocab_is_eog(vocab, token), test)
+    answer = Generation(llama, context, sampler, ids, test["max_tokens"])
+    shown, reason = events.generation(answer, lambda token: llama.llama_vocab_is_eog(vocab, token), test)
 
     events.send("text", text=decode(llama, vocab, shown))
+    events.send("sampling", seconds=answer.sampling_ns / 1e9)
     report(events, llama.llama_perf_context(context), load_ms)
+    events.further_prefills(job["further_prefills"], answer.prefill_again)
     return reason
 
 
@@ -261,16 +264,44 @@ def new_sampler(llama: Any, sampling: dict[str, Any]) -> Any:
     return chain
 
 
-def generate(llama: Any, context: Any, sampler: Any, prompt: list[int], max_tokens: int) -> Iterator[int]:
-    """Ids, each as soon as it is sampled. What follows the last one is never computed."""
-    n_batch = llama.llama_n_batch(context)
-    for start in range(0, len(prompt), n_batch):
-        forward(llama, context, prompt[start : start + n_batch])
-    for k in range(1, max_tokens + 1):
-        token = int(llama.llama_sampler_sample(sampler, context, -1))
+class Generation:
+    """Ids, each as soon as it is sampled. What follows the last one is never computed.
+
+    `sampling_ns`: how long the choice of all ids but the first took; the computing is over before each is chosen."""
+
+    def __init__(self, llama: Any, context: Any, sampler: Any, prompt: list[int], max_tokens: int) -> None:
+        self._llama, self._context, self._sampler = llama, context, sampler
+        self._prompt, self._max_tokens = prompt, max_tokens
+        self.sampling_ns = 0
+
+    def __iter__(self) -> Iterator[int]:
+        token, _ = self._prefill()
         yield token
-        if k < max_tokens:
-            forward(llama, context, [token])
+        for _ in range(1, self._max_tokens):
+            forward(self._llama, self._context, [token])
+            token, took_ns = self._sample()
+            self.sampling_ns += took_ns
+            yield token
+
+    def prefill_again(self) -> tuple[int, int]:
+        """When a prefill of the prompt with an empty cache began and ended, in ns."""
+        self._llama.llama_memory_clear(self._llama.llama_get_memory(self._context), True)
+        begun_ns = time.monotonic_ns()
+        self._prefill()
+        return begun_ns, time.monotonic_ns()
+
+    def _prefill(self) -> tuple[int, int]:
+        n_batch = self._llama.llama_n_batch(self._context)
+        for start in range(0, len(self._prompt), n_batch):
+            forward(self._llama, self._context, self._prompt[start : start + n_batch])
+        return self._sample()
+
+    def _sample(self) -> tuple[int, int]:
+        """A token, and how long its choice took in ns."""
+        self._llama.llama_synchronize(self._context)
+        begun_ns = time.perf_counter_ns()
+        token = int(self._llama.llama_sampler_sample(self._sampler, self._context, -1))
+        return token, time.perf_counter_ns() - begun_ns
 
 
 def forward(llama: Any, context: Any, tokens: list[int]) -> None:

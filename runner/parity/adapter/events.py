@@ -4,9 +4,10 @@
 don't speak the protocol derive the same events from what those programs print.
 """
 
-from typing import Annotated, Literal
+from itertools import chain, pairwise
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from parity.records import Scalar
 
@@ -86,6 +87,34 @@ class Text(EventBase):
     text: str
 
 
+class Sampling(EventBase):
+    """How long the choice of the tokens 2 to N took in all, of the time from t1 to tN. Sent once, after the last token,
+    by a runtime that can tell it from the computing."""
+
+    ev: Literal["sampling"] = "sampling"
+    seconds: float = Field(ge=0)
+
+
+class Aside(EventBase):
+    """Work after generation that is no part of the answer, from `begin_ns` to `t_ns`: further prefills, or a step that
+    the runtime computes and drops. Wall time, CPU time and peak memory leave it out: `cpu_s` is the CPU time of the
+    process within it, and `peak_rss_bytes` the highest resident memory of the process before it. `prefills_ns` are the
+    begin and the end of each further prefill of the same prompt, with an empty cache, up to a first token."""
+
+    ev: Literal["aside"] = "aside"
+    begin_ns: int = Field(gt=0)
+    cpu_s: float = Field(ge=0)
+    peak_rss_bytes: int = Field(gt=0)
+    prefills_ns: list[tuple[int, int]] = []
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        stamps = [self.begin_ns, *chain(*self.prefills_ns), self.t_ns]
+        if any(later < earlier for earlier, later in pairwise(stamps)):
+            raise ValueError("begin_ns, the instants of prefills_ns and t_ns do not follow each other")
+        return self
+
+
 class RuntimeFigure(EventBase):
     """A figure that the runtime computed itself, kept as a cross-check. `definition` says what it means; two figures
     are compared only if they have the same definition. `raw` holds a value that is not a finite number. `resolution`:
@@ -125,7 +154,9 @@ class Bye(EventBase):
     reason: Literal["length", "end-token", "probe", "error"]
 
 
-Event = Hello | Phase | Prompt | Token | Chunk | Count | Text | RuntimeFigure | Settings | Error | Bye
+Event = (
+    Hello | Phase | Prompt | Token | Chunk | Count | Text | Sampling | Aside | RuntimeFigure | Settings | Error | Bye
+)
 
 EVENT: TypeAdapter[Event] = TypeAdapter(
     Annotated[Event, Field(discriminator="ev")], config=ConfigDict(defer_build=True)

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 import parity_worker
 from parity.adapter.commands import Availability, Marker, Markers
-from parity.adapter.events import EVENT, PROTOCOL_VERSION, Bye, Event, Hello
+from parity.adapter.events import EVENT, PROTOCOL_VERSION, Aside, Bye, Event, Hello, Token
 from parity.errors import ReadError
 from parity.transcript import Line, Transcript
 
@@ -31,11 +31,13 @@ def read_protocol(transcript: Transcript) -> Iterator[Event]:
 
     Raises:
         ReadError: a line isn't an event, the first isn't `hello` of this version, an event is stamped outside the
-            time between spawn and its own arrival or before the event ahead of it, or something follows `bye`.
+            time between spawn and its own arrival or before the event ahead of it, a token follows an aside, or
+            something follows `bye`.
             A last line without its newline is what a dying program left, and is passed over.
     """
     spawned_ns = transcript.spawn.t_ns if transcript.spawn else 0
     previous: Event | None = None
+    aside = False
     for number, line in enumerate(transcript.lines("out"), start=1):
         if not line.complete or not line.text.strip():
             continue
@@ -46,12 +48,16 @@ def read_protocol(transcript: Transcript) -> Iterator[Event]:
             )
         if isinstance(previous, Bye):
             raise ReadError(f"line {number}: something follows bye: {line.text[:200]}")
-        if not max(spawned_ns, previous.t_ns if previous else 0) <= event.t_ns <= line.t_ns:
+        begun_ns = event.begin_ns if isinstance(event, Aside) else event.t_ns
+        if not max(spawned_ns, previous.t_ns if previous else 0) <= begun_ns <= event.t_ns <= line.t_ns:
             raise ReadError(
-                f"line {number}: stamped {event.t_ns} ns, which is not between "
+                f"line {number}: stamped {begun_ns} ns, which is not between "
                 f"{'the event before it' if previous else 'the spawn'} and its arrival at {line.t_ns} ns: "
                 "stamps must come from the system's monotonic clock"
             )
+        if isinstance(event, Token) and aside:
+            raise ReadError(f"line {number}: a token follows an aside, which is what happens after generation")
+        aside = aside or isinstance(event, Aside)
         previous = event
         yield event
 

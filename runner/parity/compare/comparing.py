@@ -24,12 +24,31 @@ def compare(
             base = (model, test, baseline)
             rows = fact_rows(measured, cell, base, intent)
             for metric in METRICS:
-                yield _compare_metric(measured, cell, base, metric, rows, intent)
+                yield from _by_each_definition(measured, cell, base, metric, rows, intent)
+
+
+def _by_each_definition(
+    measured: Measured, cell: Cell, base: Cell, metric: str, facts: Sequence[FactRow], intent: Intent
+) -> Iterator[Comparison]:
+    """By the strictest definition, then by each further one that has a row of its own and that both have in a round."""
+    strictest = _compare_metric(measured, cell, base, metric, facts, intent)
+    yield strictest
+    for definition in METRICS[metric].definitions:
+        ours, theirs = (measured.values(side, metric, definition.id).keys() for side in (cell, base))
+        if definition.row and definition.id != strictest.definition and ours & theirs:
+            yield _compare_metric(measured, cell, base, metric, facts, intent, definition.id)
 
 
 def _compare_metric(
-    measured: Measured, cell: Cell, base: Cell, metric: str, facts: Sequence[FactRow], intent: Intent
+    measured: Measured,
+    cell: Cell,
+    base: Cell,
+    metric: str,
+    facts: Sequence[FactRow],
+    intent: Intent,
+    definition: str | None = None,
 ) -> Comparison:
+    """By `definition`, or by the strictest that both sides have."""
     model, test, runtime = cell
     spec = METRICS[metric]
     blank = Comparison(
@@ -38,7 +57,7 @@ def _compare_metric(
     for side in (base, cell):
         if not any(measured.values(side, metric, d) for d in measured.definitions(side, metric)):
             return blank.but(reason=f"{side[2]}: {measured.reason(side, metric)}")
-    definition = _common_definition(measured, metric, base, cell)
+    definition = definition or _common_definition(measured, metric, base, cell)
     if definition is None:
         own, other = (
             ", ".join(d for d in measured.definitions(c, metric) if measured.values(c, metric, d)) for c in (cell, base)

@@ -11,7 +11,7 @@ from functools import cached_property
 
 from pydantic import ValidationError
 
-from parity.adapter.events import EVENT, Chunk, Count, Event, Phase, Prompt, RuntimeFigure, Text, Token
+from parity.adapter.events import EVENT, Aside, Chunk, Count, Event, Phase, Prompt, RuntimeFigure, Sampling, Text, Token
 from parity.explain.records import RawLine, Source
 from parity.explain.unfolding import Part, Unfolded
 from parity.transcript import Sample, Transcript
@@ -118,6 +118,12 @@ def _described(event: Event) -> str:
             return f"event count, {event.generated} tokens"
         case RuntimeFigure():
             return f"event report, {event.metric} {event.raw if event.value is None else event.value}"
+        case Aside():
+            lengths = ", ".join(f"{(end - begin) * _NS:.6f}" for begin, end in event.prefills_ns)
+            what = f", further prefills of {lengths} s" if lengths else ""
+            return f"event aside of {(event.t_ns - event.begin_ns) * _NS:.6f} s, CPU {event.cpu_s} s{what}"
+        case Sampling():
+            return f"event sampling, {event.seconds} s"
         case Text():
             return f"event text of {len(event.text)} characters"
     return f"event {event.ev}"
@@ -137,6 +143,12 @@ def _phase(name: str, edge: str) -> Callable[[Traced, str], Source | None]:
 
 def _event(kind: type[Event], *, last: bool = False) -> Callable[[Traced, str], Source | None]:
     return lambda trial, label: trial.of_event(label, trial.first(lambda e: isinstance(e, kind), last=last))
+
+
+def _aside(*, with_prefills: bool) -> Callable[[Traced, str], Source | None]:
+    return lambda trial, label: trial.of_event(
+        label, trial.first(lambda e: isinstance(e, Aside) and bool(e.prefills_ns) == with_prefills)
+    )
 
 
 def _spawn(trial: Traced, label: str) -> Source | None:
@@ -175,6 +187,9 @@ _FINDERS: dict[str, Callable[[Traced, str], Source | None]] = {
     "whole text": _event(Text, last=True),
     "first text": _event(Chunk),
     "last text": _event(Chunk, last=True),
+    "sampling": _event(Sampling),
+    "aside": _aside(with_prefills=False),
+    "further prefills": _aside(with_prefills=True),
     "prompt": _event(Prompt),
     "count": _event(Count),
 }

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from parity.adapter.events import Chunk, Count, Event, Phase, Prompt, Text, Token
+from parity.adapter.events import Aside, Chunk, Count, Event, Phase, Prompt, Sampling, Text, Token
 from parity.transcript import Transcript
 
 CountTokens = Callable[[str], int]
@@ -34,6 +34,21 @@ class Timeline:
         """When the whole text was there, by the event that holds it."""
         stamps = [event.t_ns for event in self.events if isinstance(event, Text)]
         return stamps[-1] if stamps else None
+
+    @property
+    def sampling_s(self) -> float | None:
+        """How long the choice of the tokens 2 to N took in all."""
+        return next((event.seconds for event in self.events if isinstance(event, Sampling)), None)
+
+    @cached_property
+    def asides(self) -> list[Aside]:
+        """What it did after generation that is no part of the answer."""
+        return [event for event in self.events if isinstance(event, Aside)]
+
+    @property
+    def further_prefills_ns(self) -> list[int]:
+        """How long each further prefill of the same prompt took."""
+        return [end - begin for aside in self.asides for begin, end in aside.prefills_ns]
 
     @cached_property
     def prompt(self) -> Prompt | None:

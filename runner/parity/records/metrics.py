@@ -11,6 +11,7 @@ METRIC_NAMES = (
     "load_lm_s",
     "load_header_s",
     "gen_late_tps",
+    "sampling_share",
     "itl_p50_s",
     "itl_p95_s",
     "wall_s",

@@ -121,4 +121,9 @@ class Job(Record):
     chat_turn: str | None = Field(
         default=None, description="the prompt in the model's own chat template, for programs that know no template"
     )
+    further_prefills: int = Field(
+        default=0,
+        ge=0,
+        description="how many times to compute the same prompt again with an empty cache, once generation is over",
+    )
     scratch: str = Field(description="an empty folder of this trial's own; removed afterwards")

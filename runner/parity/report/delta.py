@@ -1,6 +1,6 @@
 """The delta table of one pair: an implementation beside the baseline, a row a metric."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from parity.reading.dictionary import METRICS, only_a_bound
@@ -61,7 +61,28 @@ def delta_rows(pair: Pair) -> list[Row]:
     for metric in ALWAYS:
         part = METRICS[metric].part
         leading += [metric] if part is None or part not in measured else [metric, part]
-    return [delta_row(pair, metric) for metric in (*leading, *sorted(known - set(leading), key=metric_order))]
+    names = (*leading, *sorted(known - set(leading), key=metric_order))
+    return [row for metric in names for row in (delta_row(pair, metric), *_rows_beside(pair, metric))]
+
+
+def _rows_beside(pair: Pair, metric: str) -> Iterator[Row]:
+    """A row for each definition that has one of its own and that a side has a value by, unless the metric's row shows
+    it."""
+    shown = {entry.definition for entry in delta_row(pair, metric).entries}
+    for definition in METRICS[metric].definitions if metric in METRICS else ():
+        if definition.row is None or definition.id in shown:
+            continue
+        found = [side.summary(metric, definition.id) for side in pair.sides]
+        exact = [s if s is not None and s.definition == definition.id else None for s in found]
+        if not any(s is not None and s.centre is not None for s in exact):
+            continue
+        entries = [value_entry(side, s) for side, s in zip(pair.sides, exact, strict=True)]
+        if pair.implementation is None:
+            yield Row(metric, definition.row, entries[0])
+            continue
+        comparison = pair.implementation.beside.get((metric, definition.id))
+        delta = Entry(MISSING) if comparison is None else delta_entry(comparison, metric)
+        yield Row(metric, definition.row, entries[0], entries[1], delta)
 
 
 def delta_row(pair: Pair, metric: str) -> Row:

@@ -25,13 +25,15 @@ WORST_FIRST: tuple[VerdictKind, ...] = ("FAIL", "NOT COMPARABLE", "NOT RUN", "IN
 
 @dataclass(frozen=True)
 class CellResults:
-    """Everything that the report holds of one cell. `summaries`: each metric's strictest definition first."""
+    """Everything that the report holds of one cell. `summaries`: each metric's strictest definition first. `beside`:
+    the comparisons by a definition that has a row of its own, under metric and definition."""
 
     name: str
     title: str
     runtime: RuntimeReport | None
     summaries: tuple[Summary, ...]
     comparisons: Mapping[str, Comparison]
+    beside: Mapping[tuple[str, str], Comparison]
     verdicts: tuple[Verdict, ...]
     trials: tuple[Trial, ...]
     not_run: NotRun | None
@@ -120,6 +122,8 @@ class Index:
         cell = (model, test, runtime)
         if cell not in self._cells:
             summaries = self._summaries.get(cell, ())
+            compared = self._comparisons.get(cell, ())
+            strictest = {comparison.metric: comparison for comparison in reversed(compared)}
             self._cells[cell] = CellResults(
                 name=runtime,
                 title=self.runtime_title(runtime),
@@ -127,7 +131,8 @@ class Index:
                 summaries=tuple(
                     sorted(summaries, key=lambda s: (metric_order(s.metric), strictness(s.metric, s.definition)))
                 ),
-                comparisons={comparison.metric: comparison for comparison in self._comparisons.get(cell, ())},
+                comparisons={name: strictest[name] for name in sorted(strictest, key=metric_order)},
+                beside={(c.metric, c.definition or ""): c for c in compared if strictest[c.metric] is not c},
                 verdicts=tuple(self._verdicts.get(cell, ())),
                 trials=tuple(self._trials.get(cell, ())),
                 not_run=next(iter(self._not_run.get(cell, ())), None),

@@ -25,6 +25,9 @@ from parity.run.session import Session
 from parity.run.surroundings import brought
 from parity.transcript import Head, NoSpawn, Transcript, TranscriptWriter, add_files, read_transcript
 
+FURTHER_PREFILLS = 3
+"""Of a timed trial whose runtime can repeat its prompt: enough for a median, and bounded in time by the runtime."""
+
 
 def perform(session: Session, prepared: Prepared, model: ModelFacts, slot: Slot) -> Trial:
     """Runs the trial of a slot and reads it. Its transcript is on disk, and synced, before this returns."""
@@ -107,6 +110,7 @@ def _job(session: Session, model: ModelFacts, slot: Slot, scratch: str) -> Job:
         warmup=slot.warmup,
         kind=slot.kind,
         tokenizer=str(tokenizer.resolve()) if tokenizer.exists() else None,
+        further_prefills=FURTHER_PREFILLS if slot.kind == "full" and not slot.warmup else 0,
         chat_turn=_chat_turns(folder).get(_turn_key(model.name, test.name)),
         scratch=scratch,
     )

@@ -37,6 +37,15 @@ pub enum Event<'a> {
     Text {
         text: &'a str,
     },
+    Sampling {
+        seconds: f64,
+    },
+    Aside {
+        begin_ns: u64,
+        cpu_s: f64,
+        peak_rss_bytes: u64,
+        prefills_ns: &'a [(u64, u64)],
+    },
     Settings {
         values: &'a BTreeMap<String, Value>,
     },

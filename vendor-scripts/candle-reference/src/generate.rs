@@ -1,7 +1,10 @@
 //! One job from header to last token, reported as it goes.
 
+use std::time::Duration;
+
 use candle_core::Device;
 
+use crate::aside;
 use crate::clock::monotonic_ns;
 use crate::events::{Edge, Event, Phase, Reason, emit, emit_at, phase};
 use crate::failure::{Failure, Result};
@@ -17,6 +20,7 @@ pub fn run(job: Job) -> Result<Reason> {
         model,
         test,
         settings,
+        further_prefills,
     } = job;
     let mut sampler = Sampler::new(&test.sampling, &settings);
     let mut session = phase(Phase::Header, || Session::open(&model, settings))?;
@@ -42,17 +46,27 @@ pub fn run(job: Job) -> Result<Reason> {
     })?;
     let device = session.device;
     device.with_context(|| {
-        answer(
+        let (reason, first) = answer(
             &device,
             &mut model,
             &mut sampler,
             &codec,
             &prompt.ids,
             &test,
-        )
+        )?;
+        aside::further_prefills(further_prefills, first, || {
+            model.clear();
+            device.synchronize()?;
+            let begin_ns = monotonic_ns();
+            let logits = model.forward(&prompt.ids, 0, &device)?;
+            sampler.next(&logits, &[])?;
+            Ok((begin_ns, monotonic_ns()))
+        })?;
+        Ok(reason)
     })
 }
 
+/// Answers the prompt; also returns how long prefill took.
 fn answer(
     device: &Device,
     model: &mut Model,
@@ -60,20 +74,28 @@ fn answer(
     codec: &TextCodec,
     ids: &[u32],
     test: &Test,
-) -> Result<Reason> {
+) -> Result<(Reason, Duration)> {
     let budget = test.max_tokens.get();
     let mut generated: Vec<u32> = Vec::with_capacity(budget);
     let mut text_length = None;
-    emit(Event::Phase {
-        name: Phase::Prefill,
-        edge: Edge::Begin,
-    })?;
+    let (mut prefill, mut sampling) = (Duration::ZERO, Duration::ZERO);
+    let begin_ns = monotonic_ns();
+    emit_at(
+        begin_ns,
+        Event::Phase {
+            name: Phase::Prefill,
+            edge: Edge::Begin,
+        },
+    )?;
     let mut logits = model.forward(ids, 0, device)?;
     loop {
+        device.synchronize()?;
+        let computed_ns = monotonic_ns();
         let id = sampler.next(&logits, &generated)?;
         let t_ns = monotonic_ns();
         let end = codec.is_end(id);
         if generated.is_empty() {
+            prefill = Duration::from_nanos(t_ns - begin_ns);
             emit_at(
                 t_ns,
                 Event::Phase {
@@ -81,6 +103,8 @@ fn answer(
                     edge: Edge::End,
                 },
             )?;
+        } else {
+            sampling += Duration::from_nanos(t_ns - computed_ns);
         }
         generated.push(id);
         emit_at(
@@ -103,12 +127,16 @@ fn answer(
     sample::check_finite(&model::to_host(&logits)?)?;
     let text = codec.decode(&generated[..text_length.unwrap_or(generated.len())])?;
     emit(Event::Text { text: &text })?;
+    emit(Event::Sampling {
+        seconds: sampling.as_secs_f64(),
+    })?;
     let ended = !test.ignore_end && text_length.is_some();
-    Ok(if ended {
+    let reason = if ended {
         Reason::EndToken
     } else {
         Reason::Length
-    })
+    };
+    Ok((reason, prefill))
 }
 
 struct Prompt {

@@ -16,6 +16,9 @@ pub struct Job {
     pub test: Test,
     #[serde(default)]
     pub settings: Settings,
+    /// How many times to compute the prompt again, once generation is over.
+    #[serde(default)]
+    pub further_prefills: usize,
 }
 
 /// A request for teacher-forced log-probabilities.

@@ -4,6 +4,7 @@
 #![deny(unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
 #![deny(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+mod aside;
 mod channel;
 mod clock;
 mod device;

@@ -107,6 +107,7 @@ fn events_come_in_the_protocols_order_with_instants_that_never_go_back() {
             "token",
             "token",
             "text",
+            "sampling",
             "bye"
         ]
     );
@@ -121,6 +122,33 @@ fn events_come_in_the_protocols_order_with_instants_that_never_go_back() {
     assert_eq!(settings["threads_quantised_matmul"], 1);
     assert_eq!(settings["rope_table_dtype"], "f16");
     assert_eq!(settings["tensors_Q8_0"], 16);
+}
+
+#[test]
+fn the_prompt_is_computed_again_where_it_is_asked_for_and_is_no_part_of_the_answer() {
+    for architecture in ARCHITECTURES {
+        let model = TinyModel::write(architecture, &[]);
+        let mut job = job(&model, 4);
+        let plain = events(&job);
+        assert!(plain.iter().all(|e| e["ev"] != "aside"));
+        job["further_prefills"] = 3.into();
+        let repeated = events(&job);
+        assert_eq!(ids(&repeated), ids(&plain));
+        let aside = find(&repeated, "aside");
+        let spans: Vec<(u64, u64)> = serde_json::from_value(aside["prefills_ns"].clone()).unwrap();
+        assert_eq!(spans.len(), 3);
+        let end = aside["t_ns"].as_u64().unwrap();
+        let stamps: Vec<u64> = spans
+            .iter()
+            .flat_map(|(a, b)| [*a, *b])
+            .chain([end])
+            .collect();
+        assert!(stamps.is_sorted());
+        assert!(find(&repeated, "text")["t_ns"].as_u64() <= aside["begin_ns"].as_u64());
+        assert!(aside["cpu_s"].as_f64().unwrap() >= 0.0);
+        assert!(aside["peak_rss_bytes"].as_u64().unwrap() > 0);
+        assert_eq!(repeated.last().unwrap()["ev"], "bye");
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ from typing import Any
 
 from parity_worker import Events, WorkerError, installed_version
 
-from .generating import generate, kv_type, report
+from .generating import drain, generate, kv_type, prefill_again, report
 from .runtime import PACKAGE, REQUIREMENTS, Mlx, import_runtime
 from .weights import Loaded, load_folder, load_gguf
 
@@ -52,9 +52,12 @@ def run(events: Events, job: dict[str, Any]) -> str:
     generation = generate(mlx, loaded.model, ids, test, settings, cache)
     shown, reason = events.generation(generation, tokenizer.end_ids.__contains__, test)
 
+    # mlx-lm computes one step more than it was asked for, and drops it
+    events.aside(lambda: drain(mlx))
     events.send("text", text=tokenizer.decode(shown))
     events.send("settings", values={"kv_type": kv_type(cache)})
     report(events, generation.last)
+    events.further_prefills(job["further_prefills"], prefill_again(mlx, loaded.model, ids, test, settings))
     return reason
 
 
@@ -72,5 +75,7 @@ def settings_used(mlx: Mlx, loaded: Loaded, settings: dict[str, Any]) -> dict[st
         "prefix_cache": False,
         "warm_up": False,
         "loop": "mlx_lm.stream_generate",
+        "prefill": "all prompt tokens but the last, then the last",
+        "steps_past_the_last_token": 1,
         "mlx": installed_version("mlx"),
     }

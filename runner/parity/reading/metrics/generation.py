@@ -79,7 +79,7 @@ GEN_TPS = MetricSpec(
 )
 LATE_GEN_TPS = MetricSpec(
     name="gen_late_tps",
-    title="Token Generation, Later Half",
+    title="Generation, Later Half",
     unit="token/s",
     better="higher",
     meaning="`gen_tps` over the later half of the tokens: without what only the first steps of a process do, such as "
@@ -152,7 +152,19 @@ GENERATED_TOKENS = MetricSpec(
     depends_on_prompt=True,
     depends_on_count=False,
 )
-METRICS = (GEN_TPS, LATE_GEN_TPS, TOTAL, ITL_P50, ITL_P95, GENERATED_TOKENS)
+SAMPLING_SHARE = MetricSpec(
+    name="sampling_share",
+    title="Sampling in Generation",
+    unit="share",
+    better=None,
+    meaning="the share of the time from t1 to tN in which the next token is chosen, which `gen_tps` includes",
+    definitions=(Definition("sampling-time", "the time that the choice of tokens 2 to N took, divided by tN − t1"),),
+    scale="difference",
+    shown="measured",
+    depends_on_prompt=True,
+    depends_on_count=False,
+)
+METRICS = (GEN_TPS, SAMPLING_SHARE, LATE_GEN_TPS, TOTAL, ITL_P50, ITL_P95, GENERATED_TOKENS)
 
 _FROM_GAPS = (GEN_TPS, LATE_GEN_TPS, ITL_P50, ITL_P95)
 _FROM_TOKENS = (GENERATED_TOKENS, *_FROM_GAPS, TOTAL)
@@ -174,6 +186,8 @@ def _from_tokens(timeline: Timeline) -> Iterator[Measurement]:
     yield GENERATED_TOKENS.value(len(tokens), "token-stamps")
     for metric in _FROM_GAPS:
         yield _of_gaps(metric, timeline.gaps_ns)
+    if timeline.sampling_s is not None and (whole_ns := sum(timeline.gaps_ns)) > 0:
+        yield SAMPLING_SHARE.value(timeline.sampling_s / (whole_ns * NS), "sampling-time", "derived")
     t0 = timeline.phase("prefill", "begin")
     yield TOTAL.span("token-stamps", t0, tokens[-1].t_ns, PREFILL_BEGINS, "a last token")
     yield TOTAL.span(START_TO_TEXT, t0, timeline.text_ns, PREFILL_BEGINS, "when its text was there")

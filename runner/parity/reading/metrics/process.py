@@ -20,7 +20,7 @@ WALL = MetricSpec(
     better="lower",
     meaning="process spawn → exit, or the line at which parity ends a process that would run on",
     definitions=(
-        Definition(TO_EXIT, "from the spawn to the exit of the process"),
+        Definition(TO_EXIT, "from the spawn to the exit of the process, without its asides"),
         Definition(TO_STOP, "from the spawn to the line at which parity ends the process, which would have run on"),
     ),
     scale="ratio",
@@ -34,7 +34,13 @@ PEAK_RSS = MetricSpec(
     unit="bytes",
     better="lower",
     meaning="highest resident memory of the process tree",
-    definitions=(Definition(SAMPLED, "the highest sample of the resident memory of all processes together"),),
+    definitions=(
+        Definition(
+            SAMPLED,
+            "the highest sample of the resident memory of all processes together, or the highest that the system knows "
+            "of the first one; without asides",
+        ),
+    ),
     scale="ratio",
     shown="always",
     depends_on_prompt=True,
@@ -46,7 +52,11 @@ CPU = MetricSpec(
     unit="s",
     better="lower",
     meaning="user and system time of the process tree",
-    definitions=(Definition("process-tree", "CPU time of all processes together, as the operating system reports it"),),
+    definitions=(
+        Definition(
+            "process-tree", "CPU time of all processes together, as the operating system reports it; without asides"
+        ),
+    ),
     scale="ratio",
     shown="measured",
     depends_on_prompt=True,
@@ -83,20 +93,33 @@ def measure(timeline: Timeline) -> Iterator[Measurement]:
     """What the system accounts to one trial's process tree."""
     end = timeline.transcript.end
     definition = TO_STOP if end is not None and end.by == "stop" else TO_EXIT
-    yield WALL.span(definition, timeline.spawned, timeline.ended, "its spawn", "its end")
+    yield WALL.span(definition, timeline.spawned, _less_asides(timeline), "its spawn", "its end")
+    yield _peak_rss(timeline)
     yield (
-        PEAK_RSS.value(end.peak_rss_bytes, SAMPLED)
-        if end is not None and end.peak_rss_bytes
-        else PEAK_RSS.absent("the process ended before parity could read its memory", SAMPLED)
-    )
-    yield (
-        CPU.value(end.cpu_s, "process-tree")
+        CPU.value(max(0.0, end.cpu_s - sum(aside.cpu_s for aside in timeline.asides)), "process-tree")
         if end is not None and end.cpu_s is not None
         else CPU.absent("the process ended before parity could read its CPU time", "process-tree")
     )
     tokens = timeline.tokens
     yield _cores(LOAD_CORES, timeline, timeline.spawned, timeline.phase("ready", "end"))
     yield _cores(GEN_CORES, timeline, tokens[0].t_ns if tokens else None, tokens[-1].t_ns if tokens else None)
+
+
+def _less_asides(timeline: Timeline) -> int | None:
+    """When the process would have ended without its asides."""
+    aside_ns = sum(aside.t_ns - aside.begin_ns for aside in timeline.asides)
+    return None if timeline.ended is None else timeline.ended - aside_ns
+
+
+def _peak_rss(timeline: Timeline) -> Measurement:
+    """The highest memory; of a process with asides, the highest before the first of them."""
+    end, asides = timeline.transcript.end, timeline.asides
+    if end is None or not end.peak_rss_bytes:
+        return PEAK_RSS.absent("the process ended before parity could read its memory", SAMPLED)
+    if not asides:
+        return PEAK_RSS.value(end.peak_rss_bytes, SAMPLED)
+    sampled = [s.rss_bytes for s in timeline.transcript.samples if s.t_ns < asides[0].begin_ns]
+    return PEAK_RSS.value(min(end.peak_rss_bytes, max([asides[0].peak_rss_bytes, *sampled])), SAMPLED)
 
 
 def _cores(metric: MetricSpec, timeline: Timeline, start: int | None, end: int | None) -> Measurement:

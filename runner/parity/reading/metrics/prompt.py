@@ -1,8 +1,9 @@
 """The prompt: its length, the time to the first token, and the rate of prefill."""
 
 from collections.abc import Iterator
+from statistics import median
 
-from parity.reading.metrics.spec import Definition, MetricSpec, token_stamps
+from parity.reading.metrics.spec import NS, Definition, MetricSpec, token_stamps
 from parity.reading.timeline import Timeline
 from parity.records import Measurement
 
@@ -19,6 +20,12 @@ FIRST_CHUNK = Definition(
     "from the start of prefill to the first visible text, which the program may have held back: an upper bound",
     bound="upper",
 )
+STEADY_STATE = Definition(
+    "steady-state",
+    "P divided by the median time of further prefills of the same prompt in the same process, each with an empty cache "
+    "and up to a first token, after generation is over",
+    row="Steady Prompt Processing",
+)
 FIRST_TOKEN_MARK = Definition(
     "first-token-mark",
     "from the start of prefill to the line or text by which the program shows its first token, which it may have held "
@@ -31,9 +38,11 @@ PROMPT_TPS = MetricSpec(
     title="Prompt Processing",
     unit="token/s",
     better="higher",
-    meaning="P ÷ (t1 − t0), the first forward pass of a fresh process",
+    meaning="P ÷ (t1 − t0), the first forward pass of a fresh process: what the first user waits for, and on a GPU "
+    "mostly one-time work. The steady state is that of later prompts",
     definitions=(
         token_stamps("P divided by the time from the start of prefill to the stamp of the first token"),
+        STEADY_STATE,
         PREFILL_SHORT_BUDGET,
     ),
     scale="ratio",
@@ -99,3 +108,6 @@ def measure(timeline: Timeline) -> Iterator[Measurement]:
         yield PROMPT_TPS.absent("the prompt has no tokens", "token-stamps")
     else:
         yield PROMPT_TPS.value(count / first.value, "token-stamps", "derived")
+    if count and (further := timeline.further_prefills_ns):
+        note = None if len(further) > 1 else "of one further prefill"
+        yield PROMPT_TPS.value(count / (median(further) * NS), STEADY_STATE.id, "derived", note)

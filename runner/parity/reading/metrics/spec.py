@@ -24,6 +24,8 @@ class Definition:
     sentence: str
     bound: Literal["lower", "upper"] | None = None
     """The value is only a bound of the metric: reports show it, and no gate accepts it."""
+    row: str | None = None
+    """Title of a row of its own: sides that have values by it are compared by it too, besides the strictest one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +34,7 @@ class MetricSpec:
 
     name: str
     title: str
-    unit: Literal["s", "token/s", "bytes", "cores", "tokens"]
+    unit: Literal["s", "token/s", "bytes", "cores", "tokens", "share"]
     better: Literal["lower", "higher"] | None
     """Which values are better; None for a fact that is neither good nor bad."""
     meaning: str
