@@ -207,6 +207,19 @@ def hello(events: Events, worker: Any, version: str | None, device: str | None =
     events.send("hello", protocol=PROTOCOL, runtime=worker.PACKAGE, version=version or "not installed", device=device)
 
 
+def usable_cpus() -> list[int]:
+    """The CPUs that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
+def asked_settings(test: dict[str, Any]) -> dict[str, Any]:
+    """Settings that every worker takes from its test and its process: sampling, stop rule, CPUs."""
+    stop_rule = "token budget" if test["ignore_end"] else "end token or token budget"
+    return {"stop_rule": stop_rule, "affinity": ",".join(map(str, usable_cpus())), **test["sampling"]}
+
+
 def missing(worker: Any) -> WorkerError:
     return unavailable(f"{worker.PACKAGE} is not installed in {sys.executable}", worker.REQUIREMENTS)
 

@@ -108,7 +108,7 @@ def _opening(settings: CandleSettings, output: Output, preamble: Preamble, progr
         "build_profile": "release",
         "build_target_cpu": settings.target_cpu or "not set by parity",
         "device": device,
-        "threads": settings.threads or "Candle's own choice",
+        "threads": settings.threads,
         "end_token": program.end_token,
         "kv_cache_dtype": "f32",
         "rope_table_dtype": program.rope_table_dtype,

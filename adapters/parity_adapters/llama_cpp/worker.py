@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import math
-import os
 import re
 import sys
 import time
@@ -17,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
-from parity_worker import RAW_REMEDY, Events, WorkerError, unavailable
+from parity_worker import RAW_REMEDY, Events, WorkerError, asked_settings, unavailable, usable_cpus
 
 PACKAGE = "llama-cpp-python"
 OLDEST = "0.3.35"
@@ -69,7 +68,8 @@ def run_holding(held: ExitStack, events: Events, job: dict[str, Any]) -> str:
     load_ms = llama.llama_perf_context(context).t_load_ms
     events.phase("ready", "end")
     used = settings_used(llama, context, settings, log)
-    events.send("settings", values={**used, "extra_buffers": extra_buffers, **test["sampling"]})
+    used["bos"] = bool(llama.llama_vocab_get_add_bos(vocab))
+    events.send("settings", values={**used, "extra_buffers": extra_buffers, **asked_settings(test)})
     events.send("prompt", ids=ids, count=len(ids), text=text)
 
     answer = Generation(llama, context, sampler, ids, test["max_tokens"])
@@ -209,7 +209,7 @@ def new_context(llama: Any, model: Any, settings: dict[str, Any], need: int, log
     params.n_ctx = size
     params.n_batch = min(size, settings.get("batch") or 512)
     params.n_ubatch = min(params.n_batch, settings.get("ubatch") or 512)
-    params.n_threads = params.n_threads_batch = settings.get("threads") or usable_cpus()
+    params.n_threads = params.n_threads_batch = settings.get("threads") or len(usable_cpus())
     params.type_k = params.type_v = types[settings.get("kv_type") or "f16"]
     params.flash_attn_type = 1 if settings.get("flash_attention") else 0
     params.no_perf = False
@@ -217,12 +217,6 @@ def new_context(llama: Any, model: Any, settings: dict[str, Any], need: int, log
     if not context:
         raise log.failure(f"no context of {size} tokens")
     return context
-
-
-def usable_cpus() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def settings_used(

@@ -36,6 +36,8 @@ def settings_used(
         "crate": log.crate,
         "tokio_worker_threads": _whole_number(environment.get("TOKIO_WORKER_THREADS")),
         "rayon_num_threads": _whole_number(environment.get("RAYON_NUM_THREADS")),
+        "threads": _whole_number(environment.get("RAYON_NUM_THREADS")),
+        "prefix_cache": False,
         "top_p": FORCED_TOP_P,
         "seed": FIXED_SEED,
         "ignores_end_token": False,

@@ -3,6 +3,8 @@
 What a side did not show never counts as equal.
 """
 
+import hashlib
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -49,7 +51,13 @@ def departed(departures: Sequence[Departure], runtime: str, metric: str | None, 
     return Departed(undeclared, tuple(declared))
 
 
-def fact_rows(measured: Measured, cell: Cell, base: Cell, intent: Intent) -> tuple[FactRow, ...]:
+Known = Mapping[str, Mapping[str, str]]
+"""Runtime → fact → its value, for facts that hold for all trials of a run: version, commit, environment."""
+
+
+def fact_rows(
+    measured: Measured, cell: Cell, base: Cell, intent: Intent, known: Known | None = None
+) -> tuple[FactRow, ...]:
     """Every fact of an implementation beside the baseline's, over the rounds in which both gave a result. A fact that
     neither side shows has no row, unless it should be known."""
     sides = [{trial.round: trial.identity for trial in measured.trials(c)} for c in (base, cell)]
@@ -60,6 +68,8 @@ def fact_rows(measured: Measured, cell: Cell, base: Cell, intent: Intent) -> tup
     found = []
     for fact in FACTS.values():
         seen = [_seen(fact, one, other) for one, other in pairs]
+        if known is not None and fact.name in _OF_THE_RUN:
+            seen = [_of_the_run(*(known.get(side, {}).get(fact.name) for side in (base[2], cell[2])))]
         worst = next((s for word in ("differs", "unproven", "shown") for s in seen if s.state == word), seen[0])
         if worst.state == "none":
             continue
@@ -140,11 +150,20 @@ def _seen(fact: Fact, baseline: Identity, other: Identity) -> _Seen:
     return _Seen(one, two, "shown")
 
 
+_OF_THE_RUN = ("version", "commit", "env")
+
+
+def _of_the_run(one: str | None, two: str | None) -> _Seen:
+    if one is None and two is None:
+        return _Seen(None, None, "none")
+    return _Seen(one, two, "equal" if one == two else "shown")
+
+
 def _known(fact: Fact, identity: Identity) -> str | None:
     if fact.name == "version":
         return identity.version
-    if fact.name == "program":
-        return ", ".join(sorted(sha256[:12] for sha256 in identity.programs.values())) or None
+    if fact.name == "program" and identity.programs:
+        return hashlib.sha256(json.dumps(sorted(identity.programs.values())).encode()).hexdigest()[:12]
     return facts_in(identity.settings).get(fact.name)
 
 

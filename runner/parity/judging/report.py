@@ -1,6 +1,6 @@
 """From the facts and trials of a run to its report. Pure: the same input gives the same report."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from parity.adapter import Availability
@@ -16,6 +16,7 @@ from parity.judging.voids import settled
 from parity.judging.warnings import budgets_of, trial_warnings
 from parity.reading.metrics.two_budgets import with_two_budgets
 from parity.records import Cell, ModelFacts, NotRun, Report, RuntimeReport, Scalar, Trial
+from parity.redaction import REDACTED, SECRET
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ def judge(facts: RunFacts, trials: Sequence[Trial]) -> Report:
         intent=intent,
     )
     judged = tuple(verdicts(config, evidence))
+    known = {name: dict(_known_of(facts, name)) for name in config.runtimes}
     return Report(
         run=facts.name,
         name=config.name,
@@ -84,7 +86,7 @@ def judge(facts: RunFacts, trials: Sequence[Trial]) -> Report:
             row
             for model, test, runtime in cells
             if runtime != config.baseline
-            for row in fact_rows(measured, (model, test, runtime), (model, test, config.baseline), intent)
+            for row in fact_rows(measured, (model, test, runtime), (model, test, config.baseline), intent, known)
         ),
         verdicts=judged,
         warnings=tuple(trial_warnings(config, trials, budgets)),
@@ -110,6 +112,17 @@ def _runtime_report(facts: RunFacts, name: str, trials: Sequence[Trial]) -> Runt
         remedy=found.remedy if found else None,
         settings=settings,
     )
+
+
+def _known_of(facts: RunFacts, name: str) -> Iterator[tuple[str, str]]:
+    """The facts of a runtime that hold for all of its trials."""
+    found, env = facts.runtimes.get(name), facts.loaded.config.runtimes[name].env
+    if found is not None and found.version is not None:
+        yield "version", found.version
+    if found is not None and found.checkout is not None:
+        yield "commit", str(found.checkout)
+    if env:
+        yield "env", " ".join(f"{key}={REDACTED if SECRET.search(key) else value}" for key, value in env.items())
 
 
 def _in_order_of_config(loaded: LoadedConfig, cells: Iterable[Cell]) -> list[Cell]:

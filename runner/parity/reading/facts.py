@@ -277,7 +277,7 @@ _LIST = (
     ),
     Fact("version", "version", "shown", "version of the runtime"),
     Fact("commit", "commit", "shown", "commit of the sources that it was built from", _of("commit")),
-    Fact("program", "program", "shown", "sha256 of the executable, script or worker files"),
+    Fact("program", "program", "shown", "one hash over the executable, scripts and worker files"),
     Fact("env", "environment", "shown", "`env` of the runtime's table", keys=("env", "pass_env")),
 )
 

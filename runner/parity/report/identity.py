@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from parity.reading.facts import FACTS
 from parity.records import FactRow, Verdict
-from parity.report.delta import MISSING
 from parity.report.index import Index, Pair, Workload
 from parity.report.view import Marked, Table
 
@@ -31,10 +30,10 @@ def beside(verdict: Verdict) -> str:
 
 def delta_heading(pair: Pair) -> str:
     """The header of the Delta column, with the differences between the two sides that the config declares."""
-    rows = [row for row in pair.facts if row.state == "declared"]
+    rows = [row for row in pair.facts if row.state == "declared" and None not in (row.ours, row.theirs)]
     if not rows:
         return "Delta"
-    values = ", ".join(f"{_title(row)} {row.theirs or MISSING} → {row.ours or MISSING}" for row in rows)
+    values = ", ".join(f"{_title(row)} {row.theirs} → {row.ours}" for row in rows)
     if len(values) > _LONGEST_HEADING:
         values = ", ".join(_title(row) for row in rows)
     return f"Delta ({values})"

@@ -256,6 +256,7 @@ pub fn facts(
         ("architecture".into(), architecture.name().into()),
         ("positions".into(), architecture.positions(header).into()),
         ("kv_cache_dtype".into(), "f32".into()),
+        ("prefix_cache".into(), false.into()),
         ("rope_table_dtype".into(), rope.into()),
         ("token_embedding".into(), "dequantised to f32".into()),
         ("weights_read".into(), "read and copied, not mapped".into()),

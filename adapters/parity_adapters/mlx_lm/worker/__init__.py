@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from parity_worker import Events, WorkerError, installed_version
+from parity_worker import Events, WorkerError, asked_settings, installed_version
 
 from .generating import drain, generate, kv_type, prefill_again, report
 from .runtime import PACKAGE, REQUIREMENTS, Mlx, import_runtime
@@ -45,7 +45,7 @@ def run(events: Events, job: dict[str, Any]) -> str:
     events.phase("tokenizer", "end")
     events.phase("ready", "end")
     used = settings_used(mlx, loaded, settings)
-    events.send("settings", values={**used, **test["sampling"]})
+    events.send("settings", values={**used, **asked_settings(test)})
     events.send("prompt", ids=ids, count=len(ids), text=text)
 
     cache = mlx.make_prompt_cache(loaded.model)
