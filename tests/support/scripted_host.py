@@ -84,7 +84,7 @@ class ScriptedHost:
     stand in for a user who presses Ctrl-C then. `kill_at`: the trial in which parity is killed; `kill_during`: the
     purpose of the program in which it is killed, such as `build`. `meanwhile` says what happens on its two CPUs during
     a trial; None writes nothing of it down, as earlier versions did. `busy` is what it says before a run;
-    `cannot_drop` why it can't drop files from its page cache."""
+    `cannot_drop` why it can't drop files from its page cache; `resident` which share of a model is in it."""
 
     scripts: Mapping[str, Script]
     cache: Path
@@ -96,6 +96,7 @@ class ScriptedHost:
     meanwhile: Callable[[Head], Meanwhile | None] = lambda head: None
     busy: Busyness = field(default_factory=lambda: Busyness(usable_cpus=2, others_cpu=0.0))
     cannot_drop: str | None = None
+    resident: float = 1.0
     requests: list[Request] = field(default_factory=list)
     asked: list[Head] = field(default_factory=list)
     now_ns: int = 1_000_000_000
@@ -116,10 +117,10 @@ class ScriptedHost:
     def busyness(self, limits: ConditionLimits) -> Busyness:
         return self.busy
 
-    def bring(self, model: str, wanted: PageCachePolicy) -> PageCache:
+    def bring(self, model: str, wanted: PageCachePolicy, cancel: Cancel | None = None) -> PageCache:
         if wanted == "cold" and self.cannot_drop is not None:
             raise CannotDropError(self.cannot_drop)
-        return PageCache(state=wanted, resident=0.0 if wanted == "cold" else 1.0)
+        return PageCache(state=wanted, resident=0.0 if wanted == "cold" else self.resident)
 
     def holds(self, pattern: str) -> bool:
         return Path(pattern).exists()

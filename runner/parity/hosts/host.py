@@ -43,8 +43,8 @@ class Host(Protocol):
         """How busy others keep the machine, and with which processes where they use more than the limits allow."""
         ...
 
-    def bring(self, model: str, wanted: PageCachePolicy) -> PageCache:
-        """Brings the files of a model (a file or a folder) into the wanted state of the page cache.
+    def bring(self, model: str, wanted: PageCachePolicy, cancel: Cancel | None = None) -> PageCache:
+        """Brings the files of a model (a file or a folder) into the wanted state of the page cache; `as-is` only looks.
 
         Raises:
             CannotDropError: they are to be dropped, and this machine can't.

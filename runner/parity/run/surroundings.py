@@ -7,6 +7,12 @@ from parity.errors import ConfigError, Problem
 from parity.hosts.conditions import CannotDropError
 from parity.hosts.host import Host
 from parity.records import Busyness, ConditionLimits, ModelFacts, PageCache
+from parity.run.session import Session
+from parity.units import format_value
+
+LONG_READ_BYTES = 1 << 30
+"""Of a model: reading it into memory is worth a line."""
+MOST_OF_IT = 0.9
 
 
 def busy_notes(found: Busyness, limits: ConditionLimits) -> Iterator[str]:
@@ -44,9 +50,15 @@ def check_page_cache(loaded: LoadedConfig, models: Sequence[ModelFacts], host: H
             ) from error
 
 
-def brought(host: Host, model: ModelFacts, limits: ConditionLimits) -> PageCache:
+def brought(session: Session, host: Host, model: ModelFacts) -> PageCache:
     """The page cache of a model as the config asks; left as it is, with the reason, where that fails during a run."""
+    wanted = session.loaded.config.conditions.page_cache
+    if wanted == "warm" and model.size_bytes >= LONG_READ_BYTES:
+        found = host.bring(model.path, "as-is").resident
+        if found is not None and found < MOST_OF_IT:
+            size = format_value(model.size_bytes, "bytes")
+            session.progress.note(f"{model.name}: reading it into memory ({size}), so that every trial finds it there")
     try:
-        return host.bring(model.path, limits.page_cache)
+        return host.bring(model.path, wanted, session.cancel)
     except CannotDropError as error:
         return PageCache(state="as-is", reason=str(error))

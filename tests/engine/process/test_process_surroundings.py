@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from supervised import Run
 
+from parity.hosts.cancel import Cancel
 from parity.hosts.conditions import bring, busyness
 from parity.hosts.conditions.page_cache import CannotDropError, resident
 from parity.reading.conditions import conditions_of
@@ -66,6 +67,17 @@ def test_files_are_dropped_where_cold_is_asked_and_read_where_warm_is(file: Path
     assert resident([file]) == (0.0, None)
     assert bring([file], "as-is") == PageCache(state="as-is", resident=0.0)
     assert bring([file], "warm") == PageCache(state="warm", resident=1.0)
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fadvise"), reason="the system can't drop files")
+def test_reading_ends_when_the_user_asks_to_stop(file: Path) -> None:
+    try:
+        bring([file], "cold")
+    except CannotDropError:
+        pytest.skip("the file system of the temporary folder keeps its files in memory")
+    with Cancel() as cancel:
+        cancel.request()
+        assert bring([file], "warm", cancel).resident == 0.0
 
 
 def test_cold_is_refused_where_the_system_cannot_drop_files(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 
+from parity.hosts.cancel import Cancel
 from parity.records import PageCache, PageCachePolicy
 
 ALL = 0.999
@@ -22,19 +23,20 @@ class CannotDropError(Exception):
     """Files can't be dropped from the page cache; the message says why."""
 
 
-def bring(files: Sequence[Path], wanted: PageCachePolicy) -> PageCache:
-    """Brings files into the wanted state, and says which share of their pages is in memory then.
+def bring(files: Sequence[Path], wanted: PageCachePolicy, cancel: Cancel | None = None) -> PageCache:
+    """Brings files into the wanted state, and says which share of their pages is in memory then. Reading large files
+    takes a while; it ends when the user asks to stop.
 
     Raises:
         CannotDropError: `cold` is wanted, and the system has no way to drop a file, or the files stay in memory.
     """
     try:
-        return _brought(files, wanted)
+        return _brought(files, wanted, cancel)
     except OSError as error:
         return PageCache(state="as-is", reason=f"{error.filename}: {error.strerror}")
 
 
-def _brought(files: Sequence[Path], wanted: PageCachePolicy) -> PageCache:
+def _brought(files: Sequence[Path], wanted: PageCachePolicy, cancel: Cancel | None) -> PageCache:
     size_bytes = sum(file.stat().st_size for file in files)
     if wanted != "as-is" and size_bytes > MOST_OF_MEMORY * psutil.virtual_memory().total:
         share, _ = resident(files)
@@ -42,7 +44,7 @@ def _brought(files: Sequence[Path], wanted: PageCachePolicy) -> PageCache:
     share, reason = resident(files)
     if wanted == "warm" and (share is None or share < ALL):
         for file in files:
-            _read(file)
+            _read(file, cancel)
         share, reason = resident(files)
     if wanted == "cold":
         for file in files:
@@ -97,10 +99,10 @@ def _pages(file: Path) -> tuple[int, int]:
     return sum(data.count(value) for value in set(data) if value & 1), count
 
 
-def _read(file: Path) -> None:
+def _read(file: Path, cancel: Cancel | None) -> None:
     buffer = bytearray(READ_BYTES)
     with file.open("rb", buffering=0) as opened:
-        while opened.readinto(buffer):
+        while (cancel is None or not cancel.count) and opened.readinto(buffer):
             pass
 
 

@@ -33,9 +33,9 @@ class LocalHost:
     def busyness(self, limits: ConditionLimits) -> Busyness:
         return busyness(limits)
 
-    def bring(self, model: str, wanted: PageCachePolicy) -> PageCache:
+    def bring(self, model: str, wanted: PageCachePolicy, cancel: Cancel | None = None) -> PageCache:
         path = Path(model)
-        return bring(files_that_matter(path) if path.is_dir() else (path,), wanted)
+        return bring(files_that_matter(path) if path.is_dir() else (path,), wanted, cancel)
 
     def holds(self, pattern: str) -> bool:
         return any(Path(path).is_file() for path in glob.iglob(pattern))  # noqa: PTH207 - the pattern is absolute
