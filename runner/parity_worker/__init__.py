@@ -14,7 +14,8 @@ A worker is a module with
     def device() -> str                       # imports the runtime; where it computes by default, such as `cpu`
     def run(events, job) -> str               # does the job; returns the reason for `bye`
 
-`hello`, `error` and `bye` are sent here; the rest of the events is the worker's, in `run`.
+`hello`, `error` and `bye` are sent here; the rest of the events is the worker's, in `run`. An exception before the
+model is asked anything is a job that the runtime can't do (`refused`); one after that is a failure of the runtime.
 """
 
 from __future__ import annotations
@@ -58,6 +59,8 @@ class Events:
     nothing that a library prints gets between them."""
 
     def __init__(self) -> None:
+        self.asked = False
+        """Whether the model was asked anything. What goes wrong before that is a job that the runtime can't do."""
         sys.stdout.flush()
         self._fd = os.dup(1)
         os.dup2(2, 1)
@@ -82,6 +85,7 @@ class Events:
         them. Returns the ids before the first end token, and the reason for `bye`."""
         sampled: list[int] = []
         ended_at: int | None = None
+        self.asked = True
         begun_ns = time.monotonic_ns()
         self.phase("prefill", "begin", begun_ns)
         for token in tokens:
@@ -162,7 +166,8 @@ def main() -> int:
     except Exception as error:
         traceback.print_exc()
         oom = isinstance(error, MemoryError) or "nable to allocate" in str(error)
-        events.send("error", kind="oom" if oom else "failed", message=f"{type(error).__name__}: {error}")
+        kind = "oom" if oom else "failed" if events.asked else "refused"
+        events.send("error", kind=kind, message=f"{type(error).__name__}: {error}")
     else:
         events.send("bye", reason=reason)
         return 0

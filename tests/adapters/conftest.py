@@ -185,6 +185,7 @@ def write_tiny_gguf(
     template: str | None = TEMPLATE,
     rope_factors: bool = False,
     family: str = "gpt2",
+    heads_by_layer: list[int] | None = None,
 ) -> Path:
     """A two-layer model with deterministic random weights; rows are long enough for K-quants."""
     hidden, feed_forward, heads, kv_heads, head_size = 256, 512, 4, 2, 64
@@ -195,7 +196,7 @@ def write_tiny_gguf(
     writer.add_embedding_length(hidden)
     writer.add_block_count(2)
     writer.add_feed_forward_length(feed_forward)
-    writer.add_head_count(heads)
+    writer.add_head_count(heads if heads_by_layer is None else heads_by_layer)
     writer.add_head_count_kv(kv_heads)
     writer.add_key_length(head_size)
     writer.add_value_length(head_size)

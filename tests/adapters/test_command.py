@@ -14,6 +14,7 @@ from parity.errors import ReadError, RefusedError
 from parity.hosts.machine import host_facts
 from parity.reading.dictionary import METRICS
 from parity.reading.figures import reported
+from parity.reading.measure import measure
 from parity.transcript import End, Head, Launched, NoSpawn, Piece, Spawned
 from parity_adapters.command import CommandLine, CommandSettings
 
@@ -276,3 +277,18 @@ def test_a_program_that_does_not_know_its_version_is_ready_all_the_same() -> Non
     assert adapter().read_probe(failed).ready
     assert adapter().read_probe(failed).version is None
     assert adapter().read_probe(printed("bench 1.2\n")).version == "bench 1.2"
+
+
+def test_marks_that_arrive_with_the_end_of_the_output_show_no_instants() -> None:
+    """A program whose standard output is a pipe, and which does not flush it."""
+    spoken = printed(OUTPUT)
+    assert spoken.end is not None
+    late = Piece(spoken.end.t_ns - MS, "out", OUTPUT.encode())
+    buffered = Transcript(head=spoken.head, launch=spoken.launch, spawn=spoken.spawn, pieces=(late,), end=spoken.end)
+    for transcript, value in ((spoken, 0.02), (buffered, None)):
+        measured = measure(transcript, list(adapter().read(transcript, job())))
+        [load] = [m for m in measured if m.metric == "load_s" and m.definition == "spawn-to-ready"]
+        assert load.value == value
+        assert [m.value for m in measured if m.definition.startswith("runtime-report")] == [34.5, 0.25]
+    assert load.reason is not None
+    assert load.reason.startswith("all output arrived at its exit: the program buffers its output")

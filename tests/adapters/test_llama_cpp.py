@@ -262,6 +262,16 @@ def test_a_model_without_a_template_is_refused_unless_the_prompt_is_raw(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("template", ["{% for m in messages %}{{ m.content }", "{{ raise_exception('no') }}"])
+def test_a_template_that_cannot_be_rendered_is_refused(
+    run_job: Callable[..., Any], tiny_gguf: Callable[..., Path], template: str
+) -> None:
+    refused = run_job(adapter(), tiny_gguf("qwen3", template=template))
+    assert refused.error.kind == "refused"
+    assert "chat template can't render a user turn" in refused.error.message
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "said"), [(b"", "can't be loaded"), (b"GARBAGE" * 99, "invalid magic"), (None, "No such file")]
 )
@@ -272,7 +282,7 @@ def test_a_model_that_cannot_be_read_ends_in_one_sentence_and_the_cause(
     if content is not None:
         model.write_bytes(content)
     ran = run_job(adapter(), model)
-    assert ran.error.kind == "failed"
+    assert ran.error.kind == "refused"
     assert said in ran.error.message
     assert ran.ended == "error"
     assert ran.phases[-1] == ("weights", "begin")

@@ -345,6 +345,7 @@ def test_a_model_without_a_template_is_refused_unless_the_prompt_is_raw(
         ({"architecture": "qwen2"}, "architecture qwen2"),
         ({"architecture": "qwen3", "pre": "tekken"}, "pre-tokenizer tekken"),
         ({"architecture": "qwen3", "family": "llama"}, "tokenizer family llama"),
+        ({"architecture": "llama", "heads_by_layer": [4, 4]}, "llama.attention.head_count: values that differ"),
     ],
 )
 def test_the_worker_refuses_by_name_what_the_facts_did_not_say(
@@ -366,7 +367,7 @@ def test_a_model_that_cannot_be_read_ends_in_one_sentence(
     if content is not None:
         model.write_bytes(content)
     ran = run_job(adapter(), model)
-    assert ran.error.kind == "failed"
+    assert ran.error.kind == "refused"
     assert f"{model} can't be loaded" in ran.error.message
     assert ran.ended == "error"
 

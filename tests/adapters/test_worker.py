@@ -132,7 +132,7 @@ def device():
     [
         ("MemoryError()", "oom"),
         ("RuntimeError('Unable to allocate 3 GiB')", "oom"),
-        ("ValueError('odd')", "failed"),
+        ("ValueError('odd')", "refused"),
         ("WorkerError('refused', 'no', 'yes')", "refused"),
     ],
 )
@@ -142,6 +142,13 @@ def test_what_a_worker_raises_is_an_error_of_its_class(raised: str, kind: str, i
     assert (code, [event["ev"] for event in events]) == (1, ["hello", "error", "bye"])
     assert (events[1]["kind"], events[2]["reason"]) == (kind, "error")
     assert "Traceback" in err
+
+
+def test_what_a_worker_raises_once_the_model_was_asked_is_a_failure(installed: None, tmp_path: Path) -> None:
+    text = WORKER.replace("    events.send(", "    raise ValueError('odd')\n    events.send(")
+    code, events, _ = run(worker(tmp_path, text), "--job", job(tmp_path, [5]))
+    assert code == 1
+    assert (events[-2]["kind"], events[-1]["reason"]) == ("failed", "error")
 
 
 def test_a_worker_may_be_a_folder_whose_files_import_each_other(installed: None, tmp_path: Path) -> None:

@@ -296,3 +296,25 @@ def test_help_lists_every_name_that_the_command_takes(program: Program, names: t
     command, known = names
     shown = program(command, "--help").out
     assert [name for name in known if name not in shown] == []
+
+
+STOPPED = """text = '"text": "(?P<text>[a-z]*)"'
+markers.stop = { pattern = '"bye"' }
+"""
+
+
+@pytest.mark.parametrize(
+    ("keys", "ends", "verdict", "code"),
+    [("", True, "PASS", 0), ("", False, "FAIL", 1), ("whole_trials = 0", False, "INCONCLUSIVE", 3)],
+)
+def test_a_program_that_is_stopped_after_its_answer_has_a_whole_trial_of_its_own(
+    program: Program, keys: str, ends: bool, verdict: str, code: int
+) -> None:
+    other = table("other", STOPPED + keys).replace("events = true\n", "")
+    host = program.host(other=Script(ends=ends))
+    done = program("run", program.write(config(table("base") + other, gates=HANGS)), "--out", "run", host=host)
+    assert (done.code, [v["verdict"] for v in program.report()["verdicts"]]) == (code, [verdict]), done.err
+    kinds = [head.slot.kind for head in host.trials if head.runtime == "other" and head.slot is not None]
+    assert kinds.count("whole") == (0 if keys else 1)
+    stopped = [trial["stopped"] for trial in program.report()["trials"] if trial["runtime"] == "other"]
+    assert stopped == [True] * 4 + [False] * kinds.count("whole")

@@ -52,6 +52,26 @@ def test_a_round_in_which_a_side_failed_is_in_no_ratio() -> None:
     assert found.ratio == pytest.approx(0.5)
 
 
+def test_a_comparison_has_both_values_over_the_rounds_that_it_is_of() -> None:
+    trials = sides([200.0, 200.0, 999.0], [200.0, 200.0, 202.0])
+    trials[-1] = trials[-1].but(failure=Failure(kind="exit:1", message=""), measurements=())
+    found = comparison(trials)
+    assert (found.value, found.baseline_value, found.difference) == (
+        pytest.approx(200.0),
+        pytest.approx(200.0),
+        pytest.approx(0.0),
+    )
+
+
+@pytest.mark.parametrize(("metric", "definition"), [("ttft_s", "first-chunk"), ("prompt_tps", "prefill-short-budget")])
+def test_two_bounds_have_no_ratio_and_no_difference(metric: str, definition: str) -> None:
+    found = comparison(
+        [trial(s, k, {metric: 9.0}, definition=definition) for s in ("one", "two") for k in (1, 2)], metric
+    )
+    assert (found.ratio, found.difference, found.interval, found.value) == (None, None, None, None)
+    assert "bounds, which have no ratio" in (found.reason or "")
+
+
 def by_two_budgets(runtime: str, rates: list[float], *, within: str, shown: list[float]) -> list[Trial]:
     """Trials whose rate two budgets give, and which show a different one within themselves."""
     return [

@@ -192,3 +192,39 @@ def test_what_does_not_spoil_a_result_is_a_warning() -> None:
     assert len(found) == 2
     assert "left 1 process(es) behind" in found[0]
     assert "not UTF-8" in found[1]
+
+
+def moved(*events: Event) -> list[Event]:
+    """The events with stamps in their order."""
+    return [event.model_copy(update={"t_ns": SPAWN_NS + (k + 1) * MS}) for k, event in enumerate(events)]
+
+
+HELLO, WEIGHTS, READY, PROMPT, PREFILL, *TOKENS, BYE = GOOD
+BEGUN = Phase(t_ns=1, name="weights", edge="begin")
+
+
+@pytest.mark.parametrize(
+    ("events", "said"),
+    [
+        ((HELLO, HELLO, *GOOD[1:]), "it sent `hello` twice"),
+        ((HELLO, READY, WEIGHTS, READY, *GOOD[3:]), "it sent the end of `ready` twice"),
+        ((HELLO, WEIGHTS, PROMPT, PREFILL, *TOKENS, READY, BYE), "it sent the end of `ready` after its first token"),
+        ((HELLO, READY, PROMPT, *TOKENS, PREFILL, BYE), "it sent its first token before the beginning of `prefill`"),
+        ((HELLO, WEIGHTS, BEGUN, *GOOD[2:]), "it sent the end of `weights` before its beginning"),
+        ((*GOOD[:-1], Bye(t_ns=1, reason="probe")), "it answered a trial as if it were a probe"),
+    ],
+)
+def test_events_that_contradict_each_other_are_parse(events: tuple[Event, ...], said: str) -> None:
+    found = moved(*events)
+    failure = classify(transcript(found), found, None)
+    assert failure is not None
+    assert failure.kind == "parse"
+    assert failure.message.startswith(said)
+
+
+def test_marks_that_a_program_leaves_out_contradict_nothing() -> None:
+    for left_out in (WEIGHTS, READY, PREFILL, PROMPT):
+        found = moved(*(event for event in GOOD if event is not left_out))
+        assert kind_of(transcript(found), found) is None
+    found = moved(HELLO, BEGUN, WEIGHTS, BEGUN, WEIGHTS, *GOOD[2:])
+    assert kind_of(transcript(found), found) is None

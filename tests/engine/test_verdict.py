@@ -191,6 +191,60 @@ def test_no_failed_trials_fails_on_what_ran_and_is_not_run_for_what_never_did(ki
     assert verdict([*rates(BASE[:4], BASE[:4]), failed(kind)], HANGS).verdict == word
 
 
+@pytest.mark.parametrize("gate", [SPEED, EVEN, {"kind": "bound", "metric": "gen_tps", "min": 1000.0}])
+@pytest.mark.parametrize("ours", [95.0, 10.0])
+def test_the_rounds_that_are_left_after_failures_decide_nothing(gate: dict[str, object], ours: float) -> None:
+    trials = [*rates([ours] * 3, BASE), *(lost("timeout:total", "two", k) for k in (4, 5))]
+    found = verdict(trials, {**gate, "runtimes": ("two",)})
+    assert found.verdict == "INCONCLUSIVE"
+    assert "2 of 5 measured rounds of two failed (timeout:total)" in found.sentence
+    assert exit_code(trials, gate).code == 4
+
+
+def test_lost_rounds_of_the_baseline_fail_nobody() -> None:
+    trials = [*rates([10.0] * 5, BASE[:2]), *(lost("timeout:total", "one", k) for k in (3, 4, 5))]
+    found = verdict(trials, SPEED)
+    assert found.verdict == "INCONCLUSIVE"
+    assert "3 of 5 measured rounds of one failed" in found.sentence
+    assert verdict(trials, {"kind": "bound", "metric": "gen_tps", "max": 50.0}).verdict == "PASS"
+
+
+def test_a_round_that_lost_its_shorter_budget_is_lost_and_warm_up_is_not_a_round() -> None:
+    assert verdict([*rates(BASE, BASE), lost("stall", "two", 5, kind="short")], SPEED).verdict == "INCONCLUSIVE"
+    assert verdict([*rates(BASE, BASE), lost("stall", "two", 1, warmup=True)], SPEED).verdict == "PASS"
+
+
+def lost(failure: str, runtime: str, round: int, **fields: object) -> Trial:
+    return trial(runtime, round, {}, failure=Failure(kind=failure, message="because"), **fields)
+
+
+def test_a_program_that_parity_stopped_passes_only_with_a_whole_trial() -> None:
+    stopped = [*rates([], BASE), *(trial("two", k, {}, stopped=True) for k in (1, 2, 3))]
+    found = verdict(stopped, HANGS)
+    assert found.verdict == "INCONCLUSIVE"
+    assert "parity stopped 3 of them after the answer" in found.sentence
+    assert "set `whole_trials = 1`" in found.sentence
+    whole = verdict([*stopped, trial("two", 1, {}, kind="whole")], HANGS)
+    assert whole.verdict == "PASS"
+    assert "parity stopped 3 of them after the answer; 1 ran to its own end" in whole.sentence
+    hung = trial("two", 1, {}, kind="whole", failure=Failure(kind="stall", message="because"))
+    assert verdict([*stopped, hung], HANGS).verdict == "FAIL"
+
+
+def test_a_trial_in_which_the_model_was_never_asked_anything_says_why_and_fails_nobody() -> None:
+    setup = [*rates([], BASE), failed("unavailable", warmup=True), failed("unavailable")]
+    for left in ({}, not_run("given up")):
+        found = verdict(setup, HANGS, not_run=left)
+        assert (found.verdict, found.sentence) == ("NOT RUN", "unavailable: because")
+    assert exit_code(setup, HANGS).code == 4
+
+
+@pytest.mark.parametrize(("max_cv", "shown"), [(0.125, "12.5%"), (0.004, "0.4%"), (0.1, "10%"), (0.0005, "0.05%")])
+def test_the_variation_that_is_asked_is_shown_as_it_was_written(max_cv: float, shown: str) -> None:
+    found = verdict(rates(BASE, BASE), {"kind": "consistency", "max_cv": max_cv})
+    assert f"at most {shown}" in found.sentence
+
+
 def test_a_hang_in_warm_up_is_a_hang() -> None:
     assert verdict([*rates(BASE, BASE), failed("timeout:load", warmup=True)], HANGS).verdict == "FAIL"
 

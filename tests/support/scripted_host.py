@@ -75,6 +75,8 @@ class Script:
     prompt_ids: tuple[int, ...] = (1, 2, 3)
     settings: Callable[[Head], Mapping[str, Any]] = lambda head: {}
     tokens: int | None = None
+    ends: bool = True
+    """Whether it ends by itself after its answer."""
     fault: Faults = lambda head: None
 
 
@@ -173,7 +175,11 @@ class ScriptedHost:
         lines = self._answer(script, request, fault) if isinstance(request.launch, Launch) else [script.version]
         for line in lines:
             writer.piece(Piece(self.now_ns, "out", line.encode() + b"\n"))
-        by: EndedBy = "cancel" if cancelled else "deadline:load" if fault == "hang" else "exit"
+        launch = request.launch
+        stops = fault is None and isinstance(launch, Launch) and launch.markers.stop is not None
+        by: EndedBy = "cancel" if cancelled else "deadline:load" if fault == "hang" else "stop" if stops else "exit"
+        if by == "exit" and not script.ends and request.head.purpose == "trial":
+            by = "stall"
         by = "stall" if fault == "hang-after" else by
         signal = SIGSEGV if fault == "crash" else None
         code = None if signal else {"exit": 1, "refuse": 1}.get(fault or "", 0)

@@ -97,6 +97,10 @@ class CommandSettings(AdapterSettings):
         default=None, description="the command that `parity doctor` recommends if the program is missing"
     )
 
+    @property
+    def ends_at_mark(self) -> bool:
+        return self.markers.stop is not None and not self.events
+
     @field_validator("args")
     @classmethod
     def _known_placeholders(cls, args: tuple[str, ...]) -> tuple[str, ...]:
@@ -175,7 +179,11 @@ class CommandLine(Adapter[CommandSettings]):
             files={"job.json": job.model_dump_json()},
             markers=PROTOCOL_MARKERS
             if self.settings.events
-            else Markers(ready=markers.ready, first_token=markers.first_token, stop=markers.stop),
+            else Markers(
+                ready=markers.ready,
+                first_token=markers.first_token,
+                stop=markers.stop if job.kind != "whole" else None,
+            ),
         )
 
     def read(self, transcript: Transcript, job: Job) -> Iterator[Event]:

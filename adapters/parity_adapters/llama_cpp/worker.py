@@ -57,7 +57,8 @@ def run_holding(held: ExitStack, events: Events, job: dict[str, Any]) -> str:
 
     events.phase("tokenizer", "begin")
     vocab = llama.llama_model_get_vocab(model)
-    text = test["prompt"] if test["raw"] else render(llama, model, vocab, test["prompt"])
+    rendered = test["prompt"] if test["raw"] else job.get("chat_turn")
+    text = rendered if rendered is not None else render(llama, model, vocab, test["prompt"])
     ids = tokenize(llama, vocab, text)
     events.phase("tokenizer", "end")
 
@@ -127,11 +128,11 @@ class Log:
     def fact(self, name: str) -> str | None:
         return ", ".join(self.facts[name]) if name in self.facts else None
 
-    def failure(self, what: str) -> WorkerError:
+    def failure(self, what: str, kind: str = "failed") -> WorkerError:
         """The first error that llama.cpp logged is the cause; those after it only pass it on."""
         cause = self.errors[0] if self.errors else "llama.cpp gave no reason"
         oom = re.search(r"out of memory|failed to allocate|unable to allocate", " ".join(self.errors))
-        return WorkerError("oom" if oom else "failed", f"{what}: {cause}")
+        return WorkerError("oom" if oom else kind, f"{what}: {cause}")
 
 
 def load_model(llama: Any, facts: dict[str, Any], settings: dict[str, Any], log: Log) -> tuple[Any, bool]:
@@ -147,7 +148,7 @@ def load_model(llama: Any, facts: dict[str, Any], settings: dict[str, Any], log:
         params.use_extra_bufts = settings["extra_buffers"]
     model = llama.llama_model_load_from_file(facts["path"].encode(), params)
     if not model:
-        raise log.failure(f"{facts['path']} can't be loaded")
+        raise log.failure(f"{facts['path']} can't be loaded", "refused")
     return model, params.use_extra_bufts
 
 
@@ -165,12 +166,12 @@ def render(llama: Any, model: Any, vocab: Any, prompt: str) -> str:
         raise WorkerError("refused", "the model has no chat template", RAW_REMEDY)
     from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 
-    formatter = Jinja2ChatFormatter(
-        template=template.decode(),
-        bos_token=token_text(llama, vocab, llama.llama_vocab_bos(vocab)),
-        eos_token=token_text(llama, vocab, llama.llama_vocab_eos(vocab)),
-    )
     try:
+        formatter = Jinja2ChatFormatter(
+            template=template.decode(),
+            bos_token=token_text(llama, vocab, llama.llama_vocab_bos(vocab)),
+            eos_token=token_text(llama, vocab, llama.llama_vocab_eos(vocab)),
+        )
         rendered: str = formatter(messages=[{"role": "user", "content": prompt}]).prompt
     except Exception as error:
         message = f"the model's chat template can't render a user turn: {error}"
@@ -188,7 +189,7 @@ def tokenize(llama: Any, vocab: Any, text: str) -> list[int]:
     room = (llama.llama_token * (len(data) + 2))()
     count = llama.llama_tokenize(vocab, data, len(data), room, len(room), False, True)
     if count < 0:
-        raise WorkerError("failed", "llama.cpp can't tokenise the prompt")
+        raise WorkerError("refused", "llama.cpp can't tokenise the prompt")
     ids = list(room[:count])
     bos = llama.llama_vocab_bos(vocab)
     if llama.llama_vocab_get_add_bos(vocab) and bos >= 0 and ids[:1] != [bos]:
@@ -215,7 +216,7 @@ def new_context(llama: Any, model: Any, settings: dict[str, Any], need: int, log
     params.no_perf = False
     context = llama.llama_init_from_model(model, params)
     if not context:
-        raise log.failure(f"no context of {size} tokens")
+        raise log.failure(f"no context of {size} tokens", "refused")
     return context
 
 

@@ -90,19 +90,24 @@ def _failures(log: Log) -> Iterator[Event]:
         pool, worker, cause = mark.match["pool"], mark.match["worker"], mark.match["cause"]
         if pool in served:
             continue
+        remedy = _remedy(cause)
         yield Error(
             t_ns=mark.t_ns,
-            kind="failed",
+            kind="failed" if remedy is None else "unavailable",
             message=f"its {pool} worker {worker} failed, and the program would wait for it for ever: {cause}",
-            remedy=_remedy(cause),
+            remedy=remedy,
         )
 
 
 def _remedy(cause: str) -> str | None:
+    """What helps against a cause that lies in its files: the model was never asked anything then, so that the trial
+    says nothing of the program."""
     if re.search("request error|error sending request|status code", cause):
         return "put its models into the Hugging Face cache (`hf_home`) before the run, or give it access to the network"
     if "failed to fill whole buffer" in cause:
         return "its GGUF file is incomplete: remove it from the Hugging Face cache (`hf_home`) and download it again"
+    if re.search(r"No such file or directory|os error 2\b|[Tt]okenizer file", cause):
+        return "a file of its models is missing: put all of `hub_files` into the Hugging Face cache (`hf_home`)"
     return None
 
 

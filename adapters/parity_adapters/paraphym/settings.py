@@ -22,6 +22,10 @@ HUB_FILES = (
 class ParaphymSettings(AdapterSettings):
     """Settings of `adapter = "paraphym"`."""
 
+    @property
+    def ends_at_mark(self) -> bool:
+        return True
+
     path: InputPath = Field(
         min_length=1, description="root folder of the clone, which holds the workspace's Cargo.toml"
     )

@@ -17,6 +17,12 @@ from parity.transcript import Transcript
 class AdapterSettings(Record):
     """Base of an adapter's own table in the config; unknown keys are refused."""
 
+    @property
+    def ends_at_mark(self) -> bool:
+        """Whether parity ends a timed trial at a mark in the program's output (`Markers.stop`), so that only a whole
+        trial shows whether the program ends by itself."""
+        return False
+
 
 def _beside_config(path: str, info: ValidationInfo) -> str:
     folder = (info.context or {}).get("folder")
@@ -71,7 +77,7 @@ class Adapter(ABC, Generic[SettingsT]):
 
     @property
     def needs_tokenizer(self) -> bool:
-        """Whether jobs need a `tokenizer.json` and, unless the prompt is raw, the prompt in its chat template."""
+        """Whether jobs need a `tokenizer.json`."""
         return False
 
     @property

@@ -6,8 +6,9 @@ from parity.compare.common_tokens import Common, over_common_tokens
 from parity.compare.doubt import doubt
 from parity.compare.identity import Intent, conflict, declared_in, departed, fact_rows, unproven_in
 from parity.compare.measured import Measured
-from parity.compare.scales import compare_on
-from parity.reading.dictionary import METRICS
+from parity.compare.scales import centre_of, compare_on
+from parity.reading.dictionary import METRICS, only_a_bound
+from parity.reading.metrics.spec import Scale
 from parity.records import Cell, Comparison, FactRow
 
 NO_INTENT = Intent()
@@ -85,6 +86,9 @@ def _compare_metric(
         if common.reason is not None:
             return blank.but(reason=common.reason, comparable=False)
         blank, ours, theirs = blank.but(tokens=common.tokens), common.ours, common.theirs
+    if bound := only_a_bound(metric, definition):
+        return blank.but(reason=f"both values are {bound} bounds, which have no ratio")
+    blank = blank.but(value=_centre(spec.scale, ours), baseline_value=_centre(spec.scale, theirs))
     compared = compare_on(spec.scale, ours, theirs)
     doubts = (doubt(measured, c, metric, definition) for c in (base, cell)) if compared.reason is None else ()
     return blank.but(
@@ -103,6 +107,11 @@ def _common_definition(measured: Measured, metric: str, base: Cell, cell: Cell) 
         if measured.values(base, metric, definition).keys() & measured.values(cell, metric, definition).keys():
             return definition
     return None
+
+
+def _centre(scale: Scale, values: Sequence[float]) -> float | None:
+    centre = centre_of(scale, values)
+    return None if isinstance(centre, str) else centre.centre
 
 
 def _common(

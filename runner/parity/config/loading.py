@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, cast
 
 import tomli
-from pydantic import BaseModel, Field
+from pydantic import Field
 
+from parity.adapter import AdapterSettings
 from parity.config.complaints import validate
 from parity.config.names import cross_check
 from parity.config.schema import Config, RuntimeConfig, TestConfig
@@ -47,7 +48,7 @@ class LoadedConfig(Record):
         return f"it is optional, and its setting {empty} is empty"
 
 
-SettingsOf = Callable[[str], type[BaseModel]]
+SettingsOf = Callable[[str], type[AdapterSettings]]
 """Gives the settings table of an adapter; raises `LookupError` with a remedy for an unknown one."""
 
 
@@ -84,12 +85,16 @@ def load_config(
         problems += cross_check(config)
     settings: dict[str, dict[str, Any]] = {}
     not_set: list[str] = []
+    end_at_mark: set[str] = set()
     for name, (common, own) in tables.items():
         if common.get("optional") is True and any(value == "" for value in own.values()):
             not_set.append(name)
             settings[name] = own
             continue
-        settings[name] = _adapter_settings(name, common, own, settings_of, path.parent, problems)
+        settings[name] = own
+        if (table := _adapter_settings(name, common, own, settings_of, path.parent, problems)) is not None:
+            settings[name] = table.model_dump(mode="json")
+            end_at_mark |= {name} if table.ends_at_mark else set()
     if config is not None and config.baseline in not_set:
         problems.append(
             Problem(
@@ -102,6 +107,8 @@ def load_config(
     if problems:
         raise ConfigError(str(path), problems)
     assert config is not None
+    runtimes = {name: _with_whole_trials(r, name in end_at_mark) for name, r in config.runtimes.items()}
+    config = config.but(runtimes=runtimes)
     return LoadedConfig(
         file=str(path.resolve()),
         text=text,
@@ -195,16 +202,20 @@ def _adapter_settings(
     settings_of: SettingsOf,
     folder: Path,
     problems: list[Problem],
-) -> dict[str, Any]:
+) -> AdapterSettings | None:
     adapter = common.get("adapter")
     if not isinstance(adapter, str):
-        return own
+        return None
     try:
         table = settings_of(adapter)
     except LookupError as error:
         wrong, remedy = error.args
         problems.append(Problem(f"runtimes.{runtime}.adapter", wrong, remedy))
-        return own
+        return None
     known = set(RuntimeConfig.model_fields)
-    settings = validate(table, own, ("runtimes", runtime), problems, also_known=known, folder=folder)
-    return settings.model_dump(mode="json") if settings is not None else own
+    return validate(table, own, ("runtimes", runtime), problems, also_known=known, folder=folder)
+
+
+def _with_whole_trials(runtime: RuntimeConfig, ends_at_mark: bool) -> RuntimeConfig:
+    """With one whole trial where timed trials alone don't show whether the program ends, unless the config says."""
+    return runtime if runtime.whole_trials is not None else runtime.but(whole_trials=int(ends_at_mark))

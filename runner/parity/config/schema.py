@@ -71,12 +71,12 @@ class RuntimeConfig(Record):
     adapter: str = Field(description="the adapter that drives it; `parity adapter list` prints them")
     title: str | None = Field(default=None, description="its name in reports; by default NAME")
     optional: bool = Field(default=False, description="skip the runtime if one of its settings is an empty string")
-    whole_trials: int = Field(
-        default=0,
+    whole_trials: int | None = Field(
+        default=None,
         ge=0,
         le=100,
         description="extra untimed trials per model and test that run to the natural end, to detect hangs of a program "
-        "that parity otherwise stops after its answer",
+        "that parity otherwise stops after its answer; by default 1 for such a program, 0 for any other",
     )
     prove: bool = Field(
         default=True,

@@ -74,6 +74,20 @@ class Evidence:
             return {facts_in({"device": probed}).get("device"): max(found.get(None, 0), 1)}
         return found
 
+    def lost_rounds(self, cell: Cell) -> str | None:
+        """Says which measured rounds of a cell failed while others gave a result: what is left may be what was fast.
+        None where none failed, or where all did."""
+        measured = [t for t in self.of(cell) if not t.warmup and t.kind != "whole" and t.void is None]
+        failed = [t for t in measured if t.failure is not None and t.failure.kind != "interrupted"]
+        if not failed or not self.good_rounds(cell):
+            return None
+        kinds = ", ".join(dict.fromkeys(t.failure.kind for t in failed if t.failure is not None))
+        rounds, planned = ({t.round for t in trials} for trials in (failed, measured))
+        return (
+            f"{len(rounds)} of {len(planned)} measured rounds of {cell[2]} failed ({kinds}), and what the others show "
+            "may be only what was fast: a verdict needs all of them"
+        )
+
     def missing(self, cell: Cell) -> str | None:
         """Why a cell as a whole can't be judged: it was unavailable, its build failed, or it was given up."""
         entry = self.not_run.get(cell)
@@ -154,6 +168,8 @@ class GateBase(Record):
         for read in self.cells(cell, evidence.baseline):
             if reason := evidence.missing(read):
                 return Judgement("NOT RUN", reason)
+            if self.judged_metric is not None and (lost := evidence.lost_rounds(read)):
+                return Judgement("INCONCLUSIVE", f"{self.judged_metric}: {lost}")
         # A comparison says so by itself, and names the side.
         odd = evidence.departed(cell, self.judged_metric) if not self.compares else Departed(None)
         if odd.undeclared is not None:

@@ -32,4 +32,4 @@ class ConsistencyGate(MetricGate):
                 "INCONCLUSIVE", f"{self.metric}: one round does not show how much it varies; run more rounds"
             )
         measured = f"{self.metric} varies by {estimate.centre:.1%}"
-        return within(estimate, None, self.max_cv, measured, f"at most {self.max_cv:.0%}", "%")
+        return within(estimate, None, self.max_cv, measured, f"at most {self.max_cv * 100:.6g}%", "%")

@@ -9,18 +9,21 @@ from parity.records import Cell
 
 class NoFailedTrialsGate(GateBase):
     """`kind = "no-failed-trials"`: no trial failed, warm-up rounds included: none hung, crashed or printed
-    output that can't be read."""
+    output that can't be read. A program that parity stops after its answer passes only with a whole trial."""
 
     kind: Literal["no-failed-trials"]
 
     def judge(self, cell: Cell, evidence: Evidence) -> Judgement:
         """A trial that ran and failed decides, also where the rest of its cell did not run; but not a deadline that was
-        missed on a busy machine."""
+        missed on a busy machine. One in which the model was never asked anything says nothing of the program, and
+        why."""
         trials = evidence.of(cell)
         failures = [t.failure for t in trials if t.failure is not None and t.void is None]
         if counted := [f for f in failures if f.kind not in (*NEVER_RAN, "interrupted")]:
             kinds = ", ".join(sorted({f.kind for f in counted}))
             return Judgement("FAIL", f"{len(counted)} of {len(trials)} trials failed ({kinds}): {counted[0].message}")
+        if unasked := [f for f in failures if f.kind in NEVER_RAN]:
+            return Judgement("NOT RUN", f"{unasked[0].kind}: {unasked[0].message}")
         return super().judge(cell, evidence)
 
     def judge_trials(self, cell: Cell, evidence: Evidence) -> Judgement:
@@ -31,4 +34,11 @@ class NoFailedTrialsGate(GateBase):
             return Judgement("NOT RUN", f"{left.planned - left.ran} of {left.planned} planned trials did not run")
         if not trials:
             return Judgement("NOT RUN", "no trial ran")
-        return Judgement("PASS", f"all {len(trials)} trials succeeded")
+        stopped = sum(trial.stopped for trial in trials)
+        if not stopped:
+            return Judgement("PASS", f"all {len(trials)} trials succeeded")
+        said = f"all {len(trials)} trials succeeded, and parity stopped {stopped} of them after the answer"
+        if whole := sum(trial.kind == "whole" and not trial.stopped for trial in trials):
+            return Judgement("PASS", f"{said}; {whole} ran to {'its' if whole == 1 else 'their'} own end")
+        remedy = f"set `whole_trials = 1` in the table of {cell[2]}, or leave the key out"
+        return Judgement("INCONCLUSIVE", f"{said}, so that nothing shows whether the program ends: {remedy}")

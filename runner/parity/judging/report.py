@@ -7,6 +7,7 @@ from parity.adapter import Availability
 from parity.compare import Measured, compare, fact_rows, summarise
 from parity.config import LoadedConfig, test_spec
 from parity.gates import Evidence
+from parity.judging.caches import with_prompt_caches
 from parity.judging.departures import with_departures
 from parity.judging.exit import exit_of
 from parity.judging.intent import intent_of
@@ -15,6 +16,7 @@ from parity.judging.verdict import verdicts
 from parity.judging.voids import settled
 from parity.judging.warnings import budgets_of, trial_warnings
 from parity.reading.metrics.two_budgets import with_two_budgets
+from parity.reading.stamps import systematic
 from parity.records import Cell, ModelFacts, NotRun, Report, RuntimeReport, Scalar, Trial
 from parity.redaction import REDACTED, SECRET
 
@@ -45,7 +47,8 @@ def judge(facts: RunFacts, trials: Sequence[Trial]) -> Report:
     config = facts.loaded.config
     budgets = budgets_of(config)
     counting, void = settled(trials)
-    trials = with_departures(with_two_budgets(counting, budgets), config.baseline)
+    trials = with_departures(with_two_budgets(systematic(counting), budgets), config.baseline)
+    trials = with_prompt_caches(trials)
     intent = intent_of(facts.loaded)
     not_run = {(entry.model, entry.test, entry.runtime): entry for entry in facts.not_run}
     measured = Measured(trials, not_run)

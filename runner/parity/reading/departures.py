@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from parity.adapter.events import Bye, Event, Prompt
 from parity.errors import ModelError
+from parity.models.template import holds
 from parity.models.tokenizer import Encode
 from parity.reading.dictionary import METRICS
 from parity.reading.facts import asked_sampling, device_class, facts_in, is_speed
@@ -36,6 +37,7 @@ def departures_of(
     return (
         *changed,
         *(() if any(departure.fact == "weights" for departure in changed) else _weights(job, ran)),
+        *_not_sent(job, events),
         *_prompt(job, events, encode),
         *_tokens(job, ran, events),
         *_device(ran, device),
@@ -64,6 +66,28 @@ def _weights(job: Job, ran: Identity) -> Iterator[Departure]:
     elif ran.weights_sha256 != job.model.sha256:
         hashes = f"sha256 {ran.weights_sha256[:12]}, and the model's is {job.model.sha256[:12]}"
         yield Departure(fact="weights", sentence=f"it ran other weights than the test's model ({hashes})")
+
+
+def _not_sent(job: Job, events: Sequence[Event]) -> Iterator[Departure]:
+    """The prompt as it was rendered must hold the test's. What is shorter than the template alone is no rendering."""
+    prompt = job.test.prompt
+    least = len(prompt) if job.test.raw else len(job.chat_turn) - len(prompt) if job.chat_turn is not None else None
+    shown = next((event.text for event in events if isinstance(event, Prompt) and event.text is not None), None)
+    if shown is not None and holds(shown, prompt):
+        return
+    if not job.test.raw and job.chat_turn is not None and not holds(job.chat_turn, prompt):
+        sentence = (
+            "the model's chat template leaves the test's prompt out (it may expect content in parts), so that nothing "
+            "shows that the model was asked it; set `raw = true`, with the turn written out in the prompt"
+        )
+        yield Departure(fact="prompt", sentence=sentence, metrics=OF_THE_PROMPT)
+    elif shown is not None and least is not None and len(shown) >= least:
+        sentence = f"the prompt that it ran does not hold the test's prompt: {_shortened(shown)!r}"
+        yield Departure(fact="prompt", sentence=sentence, metrics=OF_THE_PROMPT)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 120 else f"{text[:119]}…"
 
 
 def _prompt(job: Job, events: Sequence[Event], encode: Encode | None) -> Iterator[Departure]:

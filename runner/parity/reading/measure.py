@@ -13,6 +13,14 @@ from parity.reading.timeline import CountTokens, Timeline
 from parity.records import Measurement
 from parity.transcript import Transcript
 
+BUFFERED = "all output arrived at its exit: the program buffers its output, so that its marks show no instants"
+
+OF_MARKS = (
+    *("spawn-to-ready", "spawn-to-weights", "lm-load-to-ready", "first-token-mark", "first-chunk", "chunk-interval"),
+    *("start-to-end", "start-to-text"),
+)
+"""Definitions that rest on when a line of a program's output arrived."""
+
 
 def measure(
     transcript: Transcript, events: Sequence[Event], count_tokens: CountTokens | None = None
@@ -20,6 +28,14 @@ def measure(
     """All measurements of a trial, in the order of the dictionary. `count_tokens` counts the tokens of generated text,
     for programs that show no tokens."""
     timeline = Timeline(transcript, events, count_tokens)
-    found = [m for family in FAMILIES for m in family.measure(timeline)]
+    found = [_unless_buffered(m, timeline) for family in FAMILIES for m in family.measure(timeline)]
     order = {metric: k for k, metric in enumerate(METRICS)}
     return tuple(sorted([*found, *reported(events)], key=lambda m: order[m.metric]))
+
+
+def _unless_buffered(measurement: Measurement, timeline: Timeline) -> Measurement:
+    """Without its value where the marks that it rests on arrived together with the end of the output."""
+    rests_on_marks = measurement.definition in OF_MARKS or measurement.metric == "load_cores"
+    if measurement.value is None or not rests_on_marks or not timeline.arrived_at_once:
+        return measurement
+    return measurement.but(value=None, reason=BUFFERED, note=None)

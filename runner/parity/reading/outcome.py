@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from parity.adapter.events import Bye, Chunk, Error, Event, Phase, RuntimeFigure, Text, Token
 from parity.reading.figures import unknown
+from parity.reading.order import contradiction
 from parity.records import Failure
 from parity.records.metrics import METRIC_NAMES
 from parity.transcript import End, Transcript
@@ -152,6 +153,8 @@ def _incomplete(transcript: Transcript, events: Sequence[Event]) -> Failure | No
         return Failure(kind="parse", message="it sent `bye` for an error and did not report the error", tail=tail)
     if [token.k for token in tokens] != list(range(1, len(tokens) + 1)):
         return Failure(kind="parse", message="its tokens are not numbered 1, 2, 3, …", tail=tail)
+    if (contradicts := contradiction(events)) is not None:
+        return Failure(kind="parse", message=contradicts, tail=tail)
     if any(isinstance(event, Token | Chunk | Text) for event in events):
         spoken = transcript.end is not None and transcript.end.by == "stop"
         if tokens and not spoken and not isinstance(events[-1], Bye):

@@ -11,6 +11,9 @@ from parity.transcript import Transcript
 CountTokens = Callable[[str], int]
 """Number of tokens of a text by the model's own tokenizer, special tokens recognised."""
 
+BEFORE_WORK = (("weights", "end"), ("ready", "end"), ("prefill", "begin"), ("lm-load", "end"))
+"""Marks after which a program still has its answer to compute."""
+
 
 @dataclass(frozen=True)
 class Timeline:
@@ -67,6 +70,14 @@ class Timeline:
         if not stamps:
             return None
         return stamps[0] if edge == "begin" else stamps[-1]
+
+    @cached_property
+    def arrived_at_once(self) -> bool:
+        """Whether a mark after which work must follow came in the read with which all output ended: the program, or
+        what is between, keeps its output back. A worker's own stamps are never the instant of a read."""
+        reads = [piece.t_ns for piece in self.transcript.pieces]
+        marks = [e.t_ns for e in self.events if isinstance(e, Phase) and (e.name, e.edge) in BEFORE_WORK]
+        return bool(reads) and max(reads) in marks
 
     @property
     def spawned(self) -> int | None:

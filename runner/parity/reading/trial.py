@@ -7,7 +7,7 @@ from parity.adapter import Adapter
 from parity.adapter.events import Event, Prompt
 from parity.errors import ReadError
 from parity.models.tokenizer import Encode
-from parity.reading import outcome
+from parity.reading import outcome, stamps
 from parity.reading.departures import departures_of
 from parity.reading.identity import Sha256Of, identity_of, shown_text
 from parity.reading.measure import measure
@@ -41,21 +41,26 @@ def read_trial(
         host=slot.host,
         attempt=slot.attempt,
         failure=_explained(adapter, outcome.classify(transcript, events, unreadable), transcript),
+        stopped=transcript.end is not None and transcript.end.by == "stop",
         warnings=outcome.warnings(transcript, events),
     )
     if blank.failure is not None:
         return blank
     measurements = measure(transcript, events, None if encode is None else lambda text: len(encode(text)))
     ran = identity_of(job, transcript, events, sha256_of, adapter.untold)
+    timeline = Timeline(transcript, events)
     return blank.but(
         measurements=measurements,
-        departures=departures_of(transcript, ran, events, encode, adapter.device_asked),
+        departures=(
+            *departures_of(transcript, ran, events, encode, adapter.device_asked),
+            *stamps.doubts(timeline, job.model),
+        ),
         identity=ran.but(
             prompt_retokenised=retokenised and ran.prompt_ids_sha256 is not None,
             generated_tokens=ran.generated_tokens or _counted(measurements),
         ),
         text=shown_text(events),
-        gaps_ns=Timeline(transcript, events).gaps_ns,
+        gaps_ns=timeline.gaps_ns,
     )
 
 

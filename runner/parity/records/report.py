@@ -81,6 +81,10 @@ class Comparison(Record):
     )
     difference: float | None = Field(default=None, description="implementation − baseline, in the metric's unit")
     ratio: float | None = Field(default=None, description="implementation ÷ baseline, on the ratio scale")
+    value: float | None = Field(
+        default=None, description="the implementation's centre over the rounds that are compared, in the metric's unit"
+    )
+    baseline_value: float | None = Field(default=None, description="the baseline's over the same rounds")
     agreement: float | None = Field(default=None, description="share of rounds with equal values, on that scale")
     interval: Interval | None = Field(default=None, description="of the ratio, or on the difference scale of that")
     reason: str | None = Field(default=None, description="why the two sides were not compared")

@@ -102,6 +102,9 @@ class Trial(Record):
     host: str = "local"
     attempt: int = 1
     failure: Failure | None = None
+    stopped: bool = Field(
+        default=False, description="parity ended it at its stop mark, so that it does not show whether the program ends"
+    )
     warnings: tuple[str, ...] = ()
     measurements: tuple[Measurement, ...] = ()
     identity: Identity | None = Field(default=None, validation_alias=AliasChoices("identity", "ledger"))

@@ -119,7 +119,9 @@ class Job(Record):
     kind: TrialKind = "full"
     tokenizer: str | None = Field(default=None, description="a tokenizer.json of the model, for programs that need one")
     chat_turn: str | None = Field(
-        default=None, description="the prompt in the model's own chat template, for programs that know no template"
+        default=None,
+        description="the prompt in the model's own chat template, rendered once a run; null where the test is raw, or "
+        "the template can't be rendered here",
     )
     further_prefills: int = Field(
         default=0,

@@ -89,7 +89,9 @@ def delta_row(pair: Pair, metric: str) -> Row:
     """One metric of both sides by their comparison's definition; without one, each by its strictest."""
     comparison = pair.implementation.comparisons.get(metric) if pair.implementation else None
     definition = comparison.definition if comparison else None
-    entries = [value_entry(side, side.summary(metric, definition)) for side in pair.sides]
+    entries = [
+        value_entry(side, side.summary(metric, definition), side_value(pair, side, metric)) for side in pair.sides
+    ]
     if len({entry.definition for entry in entries} - {None}) > 1:
         entries = [_with_definition(entry) for entry in entries]
     title = metric_title(metric)
@@ -110,13 +112,24 @@ def headline_row(pair: Pair, metric: str) -> Row:
     return replace(row, baseline=baseline, implementation=_with_share(row.implementation, pair.implementation, metric))
 
 
-def value_entry(side: CellResults, summary: Summary | None) -> Entry:
-    """A cell's value, or `—` with the reason."""
+def side_value(pair: Pair, side: CellResults, metric: str) -> float | None:
+    """The value of one side over the rounds, and the tokens, that its comparison is of; None without a comparison."""
+    comparison = pair.implementation.comparisons.get(metric) if pair.implementation else None
+    if comparison is None:
+        return None
+    return comparison.baseline_value if side is pair.baseline else comparison.value
+
+
+def value_entry(side: CellResults, summary: Summary | None, compared: float | None = None) -> Entry:
+    """A cell's value, or `—` with the reason. `compared`: the value that the row's delta is of, where it has one."""
     if summary is None or summary.centre is None:
         return Entry(MISSING, (side.absence(summary),))
     sign = {"upper": "≤ ", "lower": "≥ "}.get(bound_of(summary.metric, summary.definition) or "", "")
     notes = (summary.note,) if summary.note else ()
-    return Entry(f"{sign}{format_value(summary.centre, summary.unit)}", notes, summary.definition)
+    text, all_rounds = (format_value(v, summary.unit) for v in (compared or summary.centre, summary.centre))
+    if text != all_rounds:
+        notes = (*notes, f"of what both sides have in common; {all_rounds} over all of its own rounds and tokens")
+    return Entry(f"{sign}{text}", notes, summary.definition)
 
 
 def bound_of(metric: str, definition: str | None) -> str | None:
@@ -130,14 +143,14 @@ def delta_entry(comparison: Comparison | None, metric: str) -> Entry:
         return _fact_delta(comparison)
     if comparison is None:
         return Entry(MISSING, ("not compared",))
-    bound = bound_of(metric, comparison.definition)
-    bounds = f"both values are {bound} bounds" if bound else None
     tokens = None
     if comparison.tokens is not None:
         tokens = f"over the first {comparison.tokens} tokens of both sides, which did not generate equally many"
-    reasons = tuple(said for said in (bounds, tokens, comparison.reason, comparison.doubt) if said)
+    reasons = tuple(said for said in (tokens, comparison.reason, comparison.doubt) if said)
     if not comparison.comparable:
         return Entry("NOT COMPARABLE", reasons or ("the two sides did different work",))
+    if bound := bound_of(metric, comparison.definition):
+        return Entry(MISSING, (f"both values are {bound} bounds, which have no ratio",))
     difference, ratio, unit = comparison.difference, comparison.ratio, comparison.unit
     interval = _ends(comparison.interval)
     if ratio is None:

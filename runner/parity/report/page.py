@@ -117,11 +117,13 @@ def _figure(cell: CellResults, metric: str) -> str:
     summary = cell.compared(metric)
     if summary is None or summary.centre is None:
         return f"{MISSING} ({cell.absence(summary)})"
+    comparison = cell.comparisons.get(metric)
+    centre = comparison.value if comparison is not None and comparison.value is not None else summary.centre
     strictest = METRICS[metric].definitions[0].id
     said = [f"definition: {summary.definition}"] if summary.definition != strictest else []
     said += [summary.note] if summary.note else []
     bound = {"upper": "at most ", "lower": "at least "}.get(bound_of(metric, summary.definition) or "", "")
-    value = bound + format_words(summary.centre, summary.unit)
+    value = bound + format_words(centre, summary.unit)
     return f"{value} ({'; '.join(said)})" if said else value
 
 

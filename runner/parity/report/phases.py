@@ -1,13 +1,11 @@
-"""In which phase of a trial an implementation loses its time, as far as both sides were measured."""
+"""In which phase of a trial an implementation loses its time, as far as both sides were measured.
 
-import math
+A share that no phase measures is named and bounded: it may hold the largest part of a difference.
+"""
 
 from parity.report.delta import MISSING, bound_of
 from parity.report.index import CellResults, Pair
 from parity.units import format_difference, format_value
-
-_REST = "prefill with other work"
-"""What is left of the total time where prefill was not measured by itself."""
 
 _CORES = {"loading": "load_cores", "decoding": "gen_cores"}
 """Phase → the metric of the CPU cores used in it, for phases that have one."""
@@ -20,26 +18,44 @@ def phase_lines(pair: Pair) -> tuple[list[str], list[str]]:
         "prefill": _time_difference(pair, "ttft_s"),
         "decoding": _decode_difference(pair),
     }
-    unknown = [phase for phase, seconds in differences.items() if seconds is None]
-    if unknown == ["prefill"]:
-        differences |= {_REST: _rest_difference(pair, differences["decoding"])}
     known = {phase: seconds for phase, seconds in differences.items() if seconds is not None}
+    unknown = [phase for phase, seconds in differences.items() if seconds is None]
+    rest = _rest(pair, known, unknown) if unknown else None
+    if rest is not None:
+        known[rest[0]] = rest[1]
     if not known:
         return [], unknown
     listed = ", ".join(f"{phase} {format_difference(seconds, 's')}" for phase, seconds in known.items())
     largest = max(known, key=lambda phase: known[phase])
+    unmeasured = f"{' and '.join(unknown)} {'was' if len(unknown) == 1 else 'were'} not measured by itself"
     if known[largest] <= 0:
         return [f"no phase that was measured on both sides is slower ({listed})"], unknown
-    among = " among the phases measured on both sides" if unknown and _REST not in known else ""
-    lines = [f"{largest} accounts for the largest part of the difference{among} ({listed})"]
-    if largest == _REST:
-        lines.append(f"{_REST} is total time less decoding; it was not measured by itself")
-    elif largest in _CORES:
+    if unknown and rest is None:
+        lines = [f"of the phases measured on both sides, {largest} differs most ({listed})"]
+        lines.append(f"{unmeasured}, and may differ by more")
+    else:
+        lines = [f"{largest} accounts for the largest part of the difference ({listed})"]
+        lines += [f"{rest[0]} is {rest[2]}: {unmeasured}"] if rest is not None else []
+    if largest in _CORES:
         cores = ", ".join(f"{side.title} {_cores(side, _CORES[largest])}" for side in reversed(pair.sides))
         lines.append(f"CPU cores used during {largest}: {cores}")
-    else:
+    elif largest in differences:
         unknown.append(f"CPU cores used during {largest}")
     return lines, unknown
+
+
+def _rest(pair: Pair, known: dict[str, float], unknown: list[str]) -> tuple[str, float, str] | None:
+    """What no phase measures: its name, the difference in s, and what it is computed from. None where the sides have
+    no time in common that holds it."""
+    total = _time_difference(pair, "total_s")
+    decoding = _decode_seconds(pair)
+    if "prefill" in unknown and total is not None and decoding is not None:
+        return "prefill with other work", total - (decoding[0] - decoding[1]), "total time less decoding"
+    whole = _time_difference(pair, "wall_s")
+    if whole is None:
+        return None
+    measured = f"wall time less {' and '.join(known)}" if known else "all of the wall time"
+    return f"{' and '.join(unknown)} with other work", whole - sum(known.values()), measured
 
 
 def _time_difference(pair: Pair, metric: str) -> float | None:
@@ -58,12 +74,12 @@ def _decode_difference(pair: Pair) -> float | None:
     return steps / rates[0] - steps / rates[1]
 
 
-def _rest_difference(pair: Pair, decoding: float | None) -> float | None:
-    """Of all that is neither loading nor decoding; None where the sides did not generate equally many tokens."""
-    total, counts = _time_difference(pair, "total_s"), _values(pair, "generated_tokens")
-    if total is None or decoding is None or counts is None or not math.isclose(*counts):
+def _decode_seconds(pair: Pair) -> tuple[float, float] | None:
+    """How long each side decoded the tokens that it generated, from its rate."""
+    rates, counts = _values(pair, "gen_tps"), _values(pair, "generated_tokens")
+    if rates is None or counts is None:
         return None
-    return total - decoding
+    return (counts[0] - 1) / rates[0], (counts[1] - 1) / rates[1]
 
 
 def _values(pair: Pair, metric: str) -> tuple[float, float] | None:
@@ -76,6 +92,8 @@ def _values(pair: Pair, metric: str) -> tuple[float, float] | None:
     definition = comparison.definition if comparison else None
     if bound_of(metric, definition):
         return None
+    if comparison is not None and comparison.value is not None and comparison.baseline_value is not None:
+        return comparison.value, comparison.baseline_value
     own = pair.implementation.summary(metric, definition)
     theirs = pair.baseline.summary(metric, definition)
     if own is None or theirs is None or own.definition != theirs.definition:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from parity.config import Config
 from parity.gates import Gate
+from parity.reading.outcome import NEVER_RAN
 from parity.records import Cell, NotRun, Trial
 from parity.run.schedule import interrupted, planned, slots_left
 
@@ -82,7 +83,9 @@ def _always_fails(config: Config, cell: Cell, trials: Sequence[Trial]) -> str | 
     if not enough or len(kinds) != 1 or None in kinds:
         return None
     named = "warm-up and first measured trial" if config.rounds.warmup else "first trials"
-    return f"its {named} failed in the same way ({kinds.pop()}), so it was not tried again"
+    failure = mine[-1].failure
+    cause = f": {failure.message}" if failure is not None and failure.kind in NEVER_RAN else ""
+    return f"its {named} failed in the same way ({kinds.pop()}), so it was not tried again{cause}"
 
 
 def _nothing_to_decide(config: Config, cells: Mapping[Cell, int], lost: Mapping[Cell, GivenUp]) -> bool:

@@ -14,6 +14,7 @@ from parity.run.performing import perform, supply_tokenizers
 from parity.run.prepare import Preparation
 from parity.run.prepared import Prepared
 from parity.run.progress import Progress, showing
+from parity.run.prompts import render_prompts
 from parity.run.reports import write_reports
 from parity.run.score import score
 from parity.run.session import LOCAL, Session, make_adapters
@@ -144,7 +145,9 @@ def run_config(
 
 def go_on(session: Session, state: State) -> Report:
     """Runs what is missing after preparation, and reports."""
-    if any(runtime.ready and runtime.adapter.needs_tokenizer for runtime in state.prepared.values()):
+    needed = any(runtime.ready and runtime.adapter.needs_tokenizer for runtime in state.prepared.values())
+    render_prompts(session, state.run.models, needed=needed)
+    if needed:
         supply_tokenizers(session, state.run.models)
     fill(session, state)
     session.folder.end(interrupted=session.cancel.count > 0)

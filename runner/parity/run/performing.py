@@ -1,6 +1,5 @@
 """One trial: from its slot to the job, the launch, the transcript, and what was read of it."""
 
-import json
 import time
 from dataclasses import replace
 from functools import partial
@@ -9,7 +8,6 @@ from pathlib import Path
 from parity.adapter.events import Settings
 from parity.config import LoadedConfig, TestConfig, test_spec
 from parity.errors import ModelError, RefusedError
-from parity.models.template import chat_turn
 from parity.models.tokenizer import write_tokenizer
 from parity.reading.conditions import under_conditions
 from parity.reading.identity import WEIGHTS_FILE
@@ -17,8 +15,9 @@ from parity.reading.trial import read_events
 from parity.records import Job, ModelFacts, Slot, TestSpec, Trial, TrialKind
 from parity.run.files import look, may_be_weights, programs_of
 from parity.run.hashes import record_program, record_weights_sha256, recorded_weights, recorded_weights_sha256
-from parity.run.log import CHAT_TURNS, RunFolder, job_without_secrets
+from parity.run.log import job_without_secrets
 from parity.run.prepared import Prepared
+from parity.run.prompts import rendered_prompt
 from parity.run.request import request_of
 from parity.run.score import read_slot
 from parity.run.session import Session
@@ -75,24 +74,17 @@ def _chosen_weights(
 
 
 def supply_tokenizers(session: Session, models: tuple[ModelFacts, ...]) -> None:
-    """Puts each model's `tokenizer.json` into the run folder, and each prompt in the model's chat template, rendered
-    once a run: a template may print the time. Without a tokenizer, runtimes that need one refuse the job."""
-    folder, config = session.folder, session.loaded.config
-    turns = _chat_turns(folder)
+    """Puts each model's `tokenizer.json` into the run folder. Without it, runtimes that need one refuse the job."""
     for model in models:
-        target = folder.tokenizer_path(model.name)
+        target = session.folder.tokenizer_path(model.name)
+        if target.exists():
+            continue
         try:
-            if not target.exists():
-                session.progress.note(f"{model.name}: preparing its tokenizer.json")
-                target.parent.mkdir(exist_ok=True)
-                write_tokenizer(model, target)
-            for test in config.tests:
-                spec, key = test_spec(session.loaded, test), _turn_key(model.name, test.name)
-                if not test.raw and key not in turns:
-                    turns[key] = chat_turn(model, target, spec.prompt)
+            session.progress.note(f"{model.name}: preparing its tokenizer.json")
+            target.parent.mkdir(exist_ok=True)
+            write_tokenizer(model, target)
         except ModelError as error:
             session.progress.note(f"{model.name}: {error}")
-    folder.write(CHAT_TURNS, json.dumps(turns, indent=2) + "\n")
 
 
 def _job(session: Session, model: ModelFacts, slot: Slot, scratch: str) -> Job:
@@ -111,7 +103,7 @@ def _job(session: Session, model: ModelFacts, slot: Slot, scratch: str) -> Job:
         kind=slot.kind,
         tokenizer=str(tokenizer.resolve()) if tokenizer.exists() else None,
         further_prefills=FURTHER_PREFILLS if slot.kind == "full" and not slot.warmup else 0,
-        chat_turn=_chat_turns(folder).get(_turn_key(model.name, test.name)),
+        chat_turn=rendered_prompt(folder, model.name, test.name),
         scratch=scratch,
     )
 
@@ -120,15 +112,6 @@ def job_test(loaded: LoadedConfig, test: TestConfig, kind: TrialKind) -> TestSpe
     """A test as the job of one trial carries it: with the budget of that trial."""
     spec = test_spec(loaded, test)
     return spec.but(max_tokens=test.short_tokens) if kind == "short" else spec
-
-
-def _chat_turns(folder: RunFolder) -> dict[str, str]:
-    found: dict[str, str] = folder.read_json(CHAT_TURNS) or {}
-    return found
-
-
-def _turn_key(model: str, test: str) -> str:
-    return f"{model} · {test}"
 
 
 def _refused(path: Path, head: Head, message: str) -> Transcript:

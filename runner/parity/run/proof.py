@@ -134,7 +134,7 @@ def _job(adapter: Adapter[Any], runtime: str, settings: dict[str, Any], model: M
     if adapter.needs_tokenizer:
         tokenizer = scratch / "tokenizer.json"
         write_tokenizer(model, tokenizer)
-        turn = chat_turn(model, tokenizer, TEST.prompt)
+        turn = chat_turn(model, TEST.prompt)
     return Job(
         runtime=runtime,
         adapter=adapter.name,

@@ -92,7 +92,7 @@ def run_trial(tmp_path: Path) -> RunTrial:
         tokenizer_json = tokenizer_of(model)
         scratch = tmp_path / f"trial-{next(runs)}"
         scratch.mkdir()
-        turn = None if job.test.raw else chat_turn(job.model, tokenizer_json, job.test.prompt)
+        turn = None if job.test.raw else chat_turn(job.model, job.test.prompt)
         job = job.model_copy(update={"tokenizer": str(tokenizer_json), "chat_turn": turn, "scratch": str(scratch)})
         launch = candle.launch(job, build)
         for name, content in launch.files.items():

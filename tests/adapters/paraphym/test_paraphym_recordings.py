@@ -134,7 +134,7 @@ def test_a_worker_that_failed_to_load_ends_the_trial_at_once(
     trial = recorded("failures", section, query=query)
     assert (trial.end.by, trial.since_spawn_s(trial.end.t_ns)) == ("fail", pytest.approx(ended_s))
     assert trial.failure is not None
-    assert trial.failure.kind == "crash:worker"
+    assert trial.failure.kind == "unavailable"
     assert cause in trial.failure.message
     assert advice in trial.failure.message
 

@@ -114,7 +114,7 @@ def test_a_failed_load_is_reported_at_once_instead_of_waited_for(
         assert trial.end.by == "fail"
         assert trial.since_spawn_s(trial.end.t_ns) == close(trial.did_s("failure")[0] + AFTER_FAIL_S)
         assert trial.failure is not None
-        assert trial.failure.kind == "crash:worker"
+        assert trial.failure.kind == "unavailable"
         assert cause in trial.failure.message
 
     in_a_quiet_moment(check)
@@ -200,8 +200,8 @@ def test_a_replayed_recording_reads_as_the_recording(
 @pytest.mark.parametrize(
     ("section", "query", "kind"),
     [
-        ("empty model cache", "What is 2+2?", "crash:worker"),
-        ("truncated GGUF", "hello there", "crash:worker"),
+        ("empty model cache", "What is 2+2?", "unavailable"),
+        ("truncated GGUF", "hello there", "unavailable"),
         ("unwritable cache folder", "What is 2+2?", "silent"),
         ("too little memory", "What is 2+2?", "silent"),
     ],

@@ -39,6 +39,15 @@ impl Failure {
         self
     }
 
+    /// The same before the model was asked anything: what goes wrong then is a job that this program can't do.
+    pub fn before_the_prompt(self) -> Self {
+        let kind = match self.kind {
+            Kind::Failed => Kind::Refused,
+            kind => kind,
+        };
+        Self { kind, ..self }
+    }
+
     fn new(kind: Kind, message: impl Into<String>) -> Self {
         Self {
             kind,

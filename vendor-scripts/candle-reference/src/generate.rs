@@ -19,19 +19,28 @@ pub fn run(job: Job) -> Result<Reason> {
     let Job {
         model,
         test,
+        chat_turn,
         settings,
         further_prefills,
     } = job;
     let mut sampler = Sampler::new(&test.sampling, &settings);
-    let mut session = phase(Phase::Header, || Session::open(&model, settings))?;
-    let mut model = phase(Phase::Weights, || session.load_weights())?;
+    let mut session = phase(Phase::Header, || Session::open(&model, settings))
+        .map_err(Failure::before_the_prompt)?;
+    let mut model =
+        phase(Phase::Weights, || session.load_weights()).map_err(Failure::before_the_prompt)?;
     let (codec, prompt) = phase(Phase::Tokenizer, || {
-        let (codec, template) = session.load_tokenizer()?;
-        let prompt = Prompt::compose(&test, &codec, template)?;
+        let codec = session.load_tokenizer()?;
+        let text = match chat_turn {
+            _ if test.raw => test.prompt.clone(),
+            Some(rendered) => rendered,
+            None => render(session.load_template()?, &test.prompt)?,
+        };
+        let prompt = Prompt::encode(text, &codec, test.raw)?;
         session.check_ids(&prompt.ids)?;
         session.check_positions(prompt.ids.len() + test.max_tokens.get() - 1)?;
         Ok((codec, prompt))
-    })?;
+    })
+    .map_err(Failure::before_the_prompt)?;
     emit(Event::Phase {
         name: Phase::Ready,
         edge: Edge::End,
@@ -144,18 +153,18 @@ struct Prompt {
     ids: Vec<u32>,
 }
 
+/// A user turn in the model's own chat template, for a job whose prompt parity could not render.
+fn render(template: Option<ChatTemplate>, prompt: &str) -> Result<String> {
+    match template {
+        Some(template) => template.render(prompt),
+        None => Err(Failure::refused("the file has no chat template")
+            .with_remedy("set `raw` in the test to send the prompt as it is")),
+    }
+}
+
 impl Prompt {
-    /// A user turn in the model's own chat template, or the prompt as it is.
-    fn compose(test: &Test, codec: &TextCodec, template: Option<ChatTemplate>) -> Result<Self> {
-        let text = match template {
-            _ if test.raw => test.prompt.clone(),
-            Some(template) => template.render(&test.prompt)?,
-            None => {
-                return Err(Failure::refused("the file has no chat template")
-                    .with_remedy("set `raw` in the test to send the prompt as it is"));
-            }
-        };
-        let ids = codec.encode(&text, !test.raw)?;
+    fn encode(text: String, codec: &TextCodec, raw: bool) -> Result<Self> {
+        let ids = codec.encode(&text, !raw)?;
         if ids.is_empty() {
             return Err(Failure::refused("the prompt has no tokens"));
         }

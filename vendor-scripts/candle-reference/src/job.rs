@@ -14,6 +14,9 @@ use crate::failure::{Failure, Result};
 pub struct Job {
     pub model: ModelFile,
     pub test: Test,
+    /// The prompt in the model's own chat template, as parity rendered it for every runtime.
+    #[serde(default)]
+    pub chat_turn: Option<String>,
     #[serde(default)]
     pub settings: Settings,
     /// How many times to compute the prompt again, once generation is over.

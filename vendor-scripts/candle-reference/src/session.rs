@@ -61,12 +61,15 @@ impl Session {
         Model::load(self.architecture, content, &mut self.file, &self.device)
     }
 
-    pub fn load_tokenizer(&self) -> Result<(TextCodec, Option<ChatTemplate>)> {
-        let codec = match &self.settings.tokenizer {
-            Some(path) => TextCodec::from_file(path, &self.header)?,
-            None => TextCodec::from_gguf(&self.header)?,
-        };
-        Ok((codec, ChatTemplate::read(&self.header)?))
+    pub fn load_tokenizer(&self) -> Result<TextCodec> {
+        match &self.settings.tokenizer {
+            Some(path) => TextCodec::from_file(path, &self.header),
+            None => TextCodec::from_gguf(&self.header),
+        }
+    }
+
+    pub fn load_template(&self) -> Result<Option<ChatTemplate>> {
+        ChatTemplate::read(&self.header)
     }
 
     /// # Errors

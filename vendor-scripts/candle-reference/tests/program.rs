@@ -353,11 +353,11 @@ fn models_that_are_not_known_here_are_refused_by_name() {
 }
 
 #[test]
-fn a_file_that_is_missing_or_cut_short_fails_and_says_which() {
+fn a_file_that_is_missing_or_cut_short_is_refused_and_named() {
     let model = TinyModel::write("llama", &[]);
     let mut job = job(&model, 2);
     job["model"]["path"] = json!("/nowhere/model.gguf");
-    assert_eq!(error(&job)["kind"], "failed");
+    assert_eq!(error(&job)["kind"], "refused");
     assert!(
         error(&job)["message"]
             .as_str()
@@ -368,8 +368,28 @@ fn a_file_that_is_missing_or_cut_short_fails_and_says_which() {
     let whole = std::fs::read(model.path()).unwrap();
     for length in [0, 3, 40, whole.len() / 2, whole.len() - 64] {
         std::fs::write(model.path(), &whole[..length]).unwrap();
-        assert_eq!(error(&job)["kind"], "failed", "{length} bytes");
+        assert_eq!(error(&job)["kind"], "refused", "{length} bytes");
     }
+}
+
+#[test]
+fn the_prompt_that_parity_rendered_is_sent_as_it_is() {
+    let model = TinyModel::write(
+        "qwen3",
+        &[(
+            "tokenizer.chat_template",
+            Metadata::String("{% generation %}".into()),
+        )],
+    );
+    let mut job = job(&model, 1);
+    assert_eq!(error(&job)["kind"], "refused");
+    job["chat_turn"] = json!("Hello, world 12 and more");
+    assert_eq!(
+        find(&events(&job), "prompt")["text"],
+        "Hello, world 12 and more"
+    );
+    job["test"]["raw"] = json!(true);
+    assert_eq!(find(&events(&job), "prompt")["text"], "Hello, world 12");
 }
 
 #[test]

@@ -38,7 +38,8 @@ def run(events: Events, job: dict[str, Any]) -> str:
 
     events.phase("tokenizer", "begin")
     tokenizer = loaded.tokenizer()
-    text = test["prompt"] if test["raw"] else tokenizer.render(test["prompt"])
+    rendered = test["prompt"] if test["raw"] else job.get("chat_turn")
+    text = rendered if rendered is not None else tokenizer.render(test["prompt"])
     ids = tokenizer.encode(text, test["raw"])
     if not ids:
         raise WorkerError("refused", "the prompt is empty: it has no token to begin with")

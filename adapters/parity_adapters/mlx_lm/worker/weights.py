@@ -54,7 +54,7 @@ def load_gguf(mlx: Mlx, facts: dict[str, Any], dtype: str | None) -> Loaded:
     try:
         weights, raw = mlx.mx.load(facts["path"], format="gguf", return_metadata=True)
     except (RuntimeError, ValueError) as error:
-        raise WorkerError("failed", f"{facts['path']} can't be loaded: {error}") from error
+        raise WorkerError("refused", f"{facts['path']} can't be loaded: {error}") from error
     metadata = Metadata(raw)
     model = empty_model(metadata, weights)
     if not kinds or kinds & REPACKED:
@@ -95,13 +95,17 @@ def empty_model(metadata: Metadata, weights: dict[str, Any]) -> Any:
         raise WorkerError("refused", message, "give this runtime an MLX model folder")
     heads, kv_heads = metadata.own("attention.head_count"), metadata.own("attention.head_count_kv")
     hidden = metadata.own("embedding_length")
+    layered = [key for key in PER_LAYER if isinstance(metadata.own(key), list)]
+    if layered:
+        named = ", ".join(f"{metadata.architecture}.{key}" for key in layered)
+        message = f"{named}: values that differ from layer to layer aren't read from a GGUF file"
+        raise WorkerError("refused", message, "give this runtime an MLX model folder")
     head_size = metadata.own("attention.key_length") or hidden // heads
     rotated = metadata.own("rope.dimension_count", head_size)
     scaling = metadata.own("rope.scaling.type")
     unread = {
         "expert_count": metadata.own("expert_count"),
         "rope.scaling.type": None if scaling in (None, "none", "linear") else scaling,
-        "attention.head_count_kv": kv_heads if isinstance(kv_heads, list) else None,
         "rope.dimension_count": rotated if rotated != head_size else None,
     }
     for key, value in unread.items():
@@ -128,6 +132,9 @@ def empty_model(metadata: Metadata, weights: dict[str, Any]) -> Any:
     module = importlib.import_module(f"mlx_lm.models.{metadata.architecture}")
     return module.Model(module.ModelArgs(**shape))
 
+
+PER_LAYER = ("attention.head_count", "attention.head_count_kv", "feed_forward_length")
+"""Keys that may hold one value a layer."""
 
 TOP_NAMES = {"token_embd": "model.embed_tokens", "output_norm": "model.norm", "output": "lm_head"}
 LAYER_NAMES = {

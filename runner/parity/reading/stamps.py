@@ -1,0 +1,185 @@
+"""Whether the stamps of a trial's tokens can be the instants at which the tokens were there. Pure.
+
+A worker stamps its tokens itself, and parity reads the stamps as they are. A program that stamps tokens when it hands
+them on, or when it hands work to a device, shows a rate at which nothing was computed. Its own stamps and the arrival
+of its output contradict it. What is beyond doubt counts at once. What a machine that is busy for an instant can show
+too is a weak doubt: it counts where trials of the cell show it again and again.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+from parity.adapter.events import Hello, Settings
+from parity.reading.facts import device_class
+from parity.reading.timeline import Timeline
+from parity.records import Cell, Departure, ModelFacts, Trial
+from parity.units import format_value
+
+FEWEST_TOKENS = 3
+"""With fewer, there is no rate that a gate could rest on."""
+
+FASTEST_S = 20e-6
+"""A token of a model of more than `TOY_BYTES` takes longer everywhere: a single kernel takes some 5 µs to start, and a
+model has tens of them."""
+
+TOY_BYTES = 1_000_000
+FASTEST_BYTES_S = 100e12
+"""Each token reads the weights once. Eight of the fastest accelerators of 2025 together read 64 TB/s."""
+
+PREFILL_SHARE = {"cpu": 20.0, "other": 100.0}
+"""How much longer the first forward may take for a prompt token than a step takes for its token. Reading a prompt is
+never slower for a token than generation is, but for what a process does once in its first forward: on a GPU that may
+take seconds, on a CPU it is touching memory."""
+
+BEYOND_DOUBT = 1000.0
+"""The same, where no first forward and no busy machine explains it."""
+
+ASSUMED_PROMPT = 1000
+"""Prompt tokens of a program that does not say how many there were: few prompts of a benchmark are longer."""
+
+BUNCHED = 0.05
+"""Of the mean gap: tokens that are closer were stamped together."""
+
+FEWEST_FOR_BUNCHES = 8
+FIRST_BUNCH_SHARE = 0.1
+"""Of all gaps: where more of them lie in the first bunch, what was computed before it makes the rate too high by as
+much."""
+
+LATE_GAPS = 2
+"""Gaps that a loop may take for a step that it has begun and does not need."""
+
+WEAK = "doubtful-stamps"
+"""Fact of a weak doubt, until `systematic` takes it for what it is or leaves it out."""
+
+FACT = "stamps"
+
+SYSTEMATIC = 1 / 3
+"""Of a cell's measured trials."""
+
+ALL = ("prompt_tps", "ttft_s", "gen_tps", "gen_late_tps", "itl_p50_s", "itl_p95_s", "gen_cores")
+"""Metrics that rest on the stamps of tokens."""
+
+
+def doubts(timeline: Timeline, model: ModelFacts) -> Iterator[Departure]:
+    """What shows that the stamps of one trial are no instants of its tokens; nothing where they may be."""
+    stamps = [token.t_ns for token in timeline.tokens]
+    if len(stamps) < FEWEST_TOKENS:
+        return
+    gap_s = (stamps[-1] - stamps[0]) / (len(stamps) - 1) * 1e-9
+    if (fast := _too_fast(gap_s, model)) is not None:
+        yield Departure(fact=FACT, sentence=fast, metrics=ALL)
+    elif (burst := _burst(timeline, stamps, gap_s)) is not None:
+        yield burst
+    elif (bunch := _bunch(stamps, gap_s)) is not None:
+        yield Departure(fact=WEAK, sentence=bunch, metrics=ALL)
+    yield from _late(timeline, stamps, gap_s)
+
+
+def systematic(trials: Sequence[Trial]) -> tuple[Trial, ...]:
+    """The trials with their weak doubts either as facts, where enough measured trials of a cell raise one, or left
+    out."""
+    measured: dict[Cell, list[bool]] = {}
+    for trial in trials:
+        if trial.kind != "whole" and not trial.warmup and trial.failure is None:
+            measured.setdefault(_cell(trial), []).append(_is_doubtful(trial))
+    kept = {cell for cell, doubtful in measured.items() if sum(doubtful) >= SYSTEMATIC * len(doubtful)}
+    return tuple(_settled(trial, _cell(trial) in kept) if _is_doubtful(trial) else trial for trial in trials)
+
+
+def _settled(trial: Trial, counts: bool) -> Trial:
+    if counts:
+        return trial.but(departures=tuple(d.but(fact=FACT) if d.fact == WEAK else d for d in trial.departures))
+    return trial.but(departures=tuple(d for d in trial.departures if d.fact != WEAK))
+
+
+def _is_doubtful(trial: Trial) -> bool:
+    return any(departure.fact == WEAK for departure in trial.departures)
+
+
+def _cell(trial: Trial) -> Cell:
+    return trial.model, trial.test, trial.runtime
+
+
+def _too_fast(gap_s: float, model: ModelFacts) -> str | None:
+    reads_all = "moe" not in (model.architecture or "")
+    least_s = max(
+        FASTEST_S if model.size_bytes > TOY_BYTES else 0.0, model.size_bytes / FASTEST_BYTES_S if reads_all else 0.0
+    )
+    if gap_s >= least_s:
+        return None
+    size = format_value(model.size_bytes, "bytes")
+    return f"its tokens are stamped {_short(gap_s)} apart, and no machine reads a model of {size} that fast"
+
+
+def _burst(timeline: Timeline, stamps: Sequence[int], gap_s: float) -> Departure | None:
+    """All tokens in one burst, after the time in which they were computed."""
+    began = _began(timeline)
+    if began is None:
+        return None
+    first_s = (stamps[0] - began) * 1e-9
+    count = timeline.prompt_tokens or ASSUMED_PROMPT
+    limit = PREFILL_SHARE["cpu" if _on_cpu(timeline) else "other"]
+    if first_s <= limit * count * gap_s:
+        return None
+    sentence = (
+        f"its {len(stamps)} tokens are stamped within {_short(gap_s * (len(stamps) - 1))} after {_short(first_s)} "
+        "without any: that is when it handed them on, not when it computed them"
+    )
+    beyond = first_s > BEYOND_DOUBT * count * gap_s
+    return Departure(fact=FACT if beyond else WEAK, sentence=sentence, metrics=ALL)
+
+
+def _bunch(stamps: Sequence[int], gap_s: float) -> str | None:
+    """The first tokens together: the time in which they were computed lies before the first stamp."""
+    if len(stamps) < FEWEST_FOR_BUNCHES:
+        return None
+    together = 0
+    for one, other in pairwise(stamps):
+        if (other - one) * 1e-9 >= BUNCHED * gap_s:
+            break
+        together += 1
+    if together < 2 or together <= FIRST_BUNCH_SHARE * (len(stamps) - 1):
+        return None
+    return (
+        f"its first {together + 1} tokens are stamped together, so that the time in which it computed them is in no gap"
+    )
+
+
+def _late(timeline: Timeline, stamps: Sequence[int], gap_s: float) -> Iterator[Departure]:
+    """Work that goes on after the last token: it was stamped before it was there."""
+    arrivals = [piece.t_ns for piece in timeline.transcript.pieces if piece.stream == "out"]
+    if not arrivals:
+        return
+    # What a program does once its text is out is no part of the answer, if it says so.
+    text_ns = timeline.text_ns
+    aside_ns = sum(a.t_ns - a.begin_ns for a in timeline.asides if text_ns is not None and a.begin_ns >= text_ns)
+    late_s, span_s = (arrivals[-1] - aside_ns - stamps[-1]) * 1e-9, (stamps[-1] - stamps[0]) * 1e-9
+    beyond_s = late_s - LATE_GAPS * gap_s
+    if beyond_s <= 0.1 * span_s + 0.005:
+        return
+    strong = beyond_s > 0.5 * span_s + 0.05
+    sentence = (
+        f"its tokens are stamped within {_short(span_s)}, and it worked on for {_short(late_s)} before its output was "
+        "complete: tokens have to be stamped when they are there, not when their computing is begun"
+    )
+    yield Departure(fact=FACT if strong else WEAK, sentence=sentence, metrics=(*ALL, "total_s"))
+
+
+def _began(timeline: Timeline) -> int | None:
+    """When the prompt was accepted, or the last earlier mark of a program that does not show it."""
+    marks = (timeline.phase("prefill", "begin"), timeline.phase("ready", "end"), timeline.spawned)
+    return next((mark for mark in marks if mark is not None), None)
+
+
+def _on_cpu(timeline: Timeline) -> bool:
+    device = ""
+    for event in timeline.events:
+        if isinstance(event, Hello):
+            device = event.device or device
+        elif isinstance(event, Settings) and event.values.get("device") is not None:
+            device = str(event.values["device"])
+    return device_class(device) == "cpu"
+
+
+def _short(seconds: float) -> str:
+    return format_value(seconds, "s") if seconds >= 1e-3 else f"{seconds * 1e6:.3g} µs"

@@ -1,0 +1,38 @@
+"""A prompt that a cache answered, which outlives the process, is found by the trials of a run."""
+
+import pytest
+from builders import trial
+
+from parity.judging.caches import with_prompt_caches
+from parity.records import Trial
+
+
+def ran(*ttft_s: float, load_s: tuple[float, ...] = (), warmup: bool = True) -> list[Trial]:
+    loads = load_s or (0.5,) * len(ttft_s)
+    return [
+        trial("one", max(k, 1), {"ttft_s": s, "load_s": load}, warmup=warmup and k == 0)
+        for k, (s, load) in enumerate(zip(ttft_s, loads, strict=True))
+    ]
+
+
+@pytest.mark.parametrize("warmup", [True, False])
+def test_a_first_trial_that_is_much_slower_than_all_others_makes_the_prompt_not_comparable(warmup: bool) -> None:
+    found = with_prompt_caches(ran(0.4, 0.002, 0.003, 0.002, warmup=warmup))
+    assert {d.fact for t in found for d in t.departures} == {"prefix_cache"}
+    assert all(t.departures[0].concerns("prompt_tps") and not t.departures[0].concerns("gen_tps") for t in found)
+    assert "its first trial took 0.40 s for the prompt, and every later one at most 0.0030 s" in found[1].warnings[0]
+
+
+@pytest.mark.parametrize(
+    "trials",
+    [
+        ran(0.4, 0.3, 0.31, 0.29),
+        ran(0.4, 0.002, 0.35, 0.002),
+        ran(0.012, 0.002, 0.002, 0.002),
+        ran(0.4, 0.002),
+        ran(5.0, 0.5, 0.5, 0.5, load_s=(9.0, 1.0, 1.0, 1.0)),
+    ],
+    ids=["equal", "one later trial is slow too", "within a scheduler's doing", "too few", "cold files"],
+)
+def test_what_else_makes_a_first_trial_slow_is_no_cache(trials: list[Trial]) -> None:
+    assert with_prompt_caches(trials) == tuple(trials)

@@ -1,0 +1,54 @@
+"""The prompt that a trial ran must hold the prompt of its test, as far as anything shows it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from builders import SPAWN_NS, job
+
+from parity.adapter.events import Event, Prompt
+from parity.reading.departures import departures_of
+from parity.records import Identity
+from parity.transcript import Head, Transcript
+
+QUESTION = "What is 2+2?"
+FRAME = "<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n"
+
+
+def odd(events: Sequence[Event], turn: str | None, **test: Any) -> list[str]:
+    asked = job(test={"prompt": QUESTION, **test}, fields={"chat_turn": turn})
+    ran = Identity(weights_sha256=asked.model.sha256, generated_tokens=5)
+    transcript = Transcript(Head(purpose="trial", runtime="one", job=asked))
+    return [d.sentence for d in departures_of(transcript, ran, events, None, None) if d.fact == "prompt"]
+
+
+def shown(text: str | None) -> list[Event]:
+    return [Prompt(t_ns=SPAWN_NS, ids=[1, 2, 3], text=text)]
+
+
+@pytest.mark.parametrize("text", [None, FRAME.format(QUESTION), "x", "scripted"])
+def test_a_template_that_holds_the_prompt_and_a_text_that_shows_no_other_are_what_was_asked(text: str | None) -> None:
+    assert odd(shown(text), FRAME.format(QUESTION)) == []
+
+
+@pytest.mark.parametrize("text", [None, FRAME.format("")])
+def test_a_template_that_leaves_the_prompt_out_departs_for_every_runtime(text: str | None) -> None:
+    [sentence] = odd(shown(text), FRAME.format(""))
+    assert sentence.startswith("the model's chat template leaves the test's prompt out")
+    assert "raw = true" in sentence
+
+
+def test_a_runtime_with_a_template_of_its_own_may_still_show_the_prompt() -> None:
+    assert odd(shown(f"User: {QUESTION}\nAssistant:"), FRAME.format("")) == []
+
+
+@pytest.mark.parametrize("text", [FRAME.format(""), FRAME.format("What was 2+2?")])
+def test_a_runtime_that_shows_a_different_prompt_departs(text: str) -> None:
+    [sentence] = odd(shown(text), FRAME.format(QUESTION))
+    assert sentence.startswith("the prompt that it ran does not hold the test's prompt: '<|im_start|>user")
+
+
+def test_a_raw_prompt_is_sent_as_it_is() -> None:
+    assert odd(shown(QUESTION), None, raw=True) == []
+    assert odd(shown(f"<s>{QUESTION}"), None, raw=True) == []
+    assert len(odd(shown("What was 2+2, then?"), None, raw=True)) == 1
