@@ -90,16 +90,19 @@ def fact_rows(
 
 
 def conflict(metric: str, rows: Sequence[FactRow], intent: Intent) -> str | None:
-    """Why two sides can't be compared by a metric, or None."""
-    for row in rows:
-        fact = FACTS[row.fact]
-        if not fact.concerns(METRICS[metric]):
-            continue
-        if row.state == "differs":
-            return row.reason
-        if row.state == "unproven" and (fact.rule == "proven" or (intent.strict and fact.rule == "equal")):
-            return row.reason
-    return None
+    """Every reason why two sides can't be compared by a metric, as one sentence; None where there is none."""
+    found = [row for row in rows if FACTS[row.fact].concerns(METRICS[metric]) and _blocks(row, intent)]
+    reasons = [row.reason for row in found if row.reason is not None]
+    may_declare = [f'"{row.fact}"' for row in found if FACTS[row.fact].rule != "proven"]
+    if may_declare:
+        reasons.append(f"if that is intended, declare it: [[declare]] fact = {' and '.join(may_declare)}")
+    return "; ".join(reasons) or None
+
+
+def _blocks(row: FactRow, intent: Intent) -> bool:
+    rule = FACTS[row.fact].rule
+    unproven = row.state == "unproven" and (rule == "proven" or (intent.strict and rule == "equal"))
+    return row.state == "differs" or unproven
 
 
 def declared_in(metric: str, rows: Sequence[FactRow]) -> tuple[str, ...]:
@@ -242,11 +245,7 @@ def _declared(row: FactRow, intent: Intent) -> FactRow:
     if row.state not in ("differs", "unproven"):
         return row
     reason = intent.reason(row.fact, row.runtime, row.baseline) or intent.named.get(row.runtime, {}).get(row.fact)
-    if reason is not None:
-        return row.but(state="declared", reason=reason)
-    if row.state == "differs" and FACTS[row.fact].rule != "proven":
-        return row.but(reason=f'{row.reason}; if that is intended, declare it: [[declare]] fact = "{row.fact}"')
-    return row
+    return row if reason is None else row.but(state="declared", reason=reason)
 
 
 def _title(fact: str) -> str:

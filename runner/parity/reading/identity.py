@@ -33,9 +33,11 @@ def identity_of(
     for event in events:
         if isinstance(event, Settings):
             settings |= event.values
+    hello = next((event for event in events if isinstance(event, Hello)), None)
+    if hello is not None and hello.device is not None:
+        settings.setdefault("device", hello.device)
     generated = len(timeline.tokens) or timeline.counted
     bye = next((event for event in events if isinstance(event, Bye)), None)
-    hello = next((event for event in events if isinstance(event, Hello)), None)
     before = transcript.head.files
     return Identity(
         runtime=hello.runtime if hello is not None else None,

@@ -43,7 +43,8 @@ def run(events: Events, job: dict[str, Any]) -> None:
     events.send("phase", name="tokenizer", edge="end")
     events.send("phase", name="ready", edge="end")
 
-    events.send("settings", values={"device": "cpu", "threads": 1, "step_bytes": step_bytes})
+    settings = {"device": "cpu", "threads": 1, "prefix_cache": False, "step_bytes": step_bytes, **test["sampling"]}
+    events.send("settings", values=settings)
     events.send("prompt", ids=prompt, text=test["prompt"])
     events.send("phase", name="prefill", edge="begin")
     for _ in prompt:
