@@ -99,6 +99,21 @@ def test_a_load_in_which_files_were_downloaded_is_no_load() -> None:
         assert (found[metric].value, found[metric].reason) == (None, "the program downloaded files in this trial")
 
 
+def test_the_load_is_shown_with_its_parts() -> None:
+    marks = [("import", "end", 40), ("weights", "begin", 45), ("weights", "end", 70), ("tokenizer", "begin", 71)]
+    marks += [("tokenizer", "end", 90)]
+    parts = [Phase.model_validate({"t_ns": SPAWN_NS + ms * MS, "name": n, "edge": e}) for n, e, ms in marks]
+    plain = [e for e in timeline(ready_ms=100) if not (isinstance(e, Phase) and e.name == "weights")]
+    events = [plain[0], *parts, *plain[1:]]
+    found = {(m.metric, m.definition): m.value for m in measure(transcript(events), events)}
+    assert found["load_s", "spawn-to-ready"] == pytest.approx(0.100)
+    assert found["load_import_s", "spawn-to-import"] == pytest.approx(0.040)
+    assert found["load_weights_s", "weights-begin-to-end"] == pytest.approx(0.025)
+    assert found["load_tokenizer_s", "tokenizer-begin-to-end"] == pytest.approx(0.019)
+    assert found["load_weights_s", "spawn-to-weights"] == pytest.approx(0.070)
+    assert only_a_bound("load_weights_s", "spawn-to-weights") == "upper"
+
+
 def test_the_first_token_counts_in_no_generation_rate() -> None:
     slow_first = measured(timeline(token_ms=(900, 910, 920)))
     quick_first = measured(timeline(token_ms=(120, 130, 140)))

@@ -40,6 +40,10 @@ _READS: dict[tuple[str, str], tuple[str, ...]] = {
     ("wall_s", "spawn-to-stop-mark"): ("spawn", "end"),
     ("cpu_s", "process-tree"): ("end", "aside", "further prefills"),
     ("peak_rss_bytes", "process-tree-sampled"): ("peak sample", "end"),
+    ("peak_vram_bytes", "nvml-sampled"): ("peak sample of GPU memory",),
+    ("load_import_s", "spawn-to-import"): ("spawn", "import"),
+    ("load_weights_s", "weights-begin-to-end"): ("weights begin", "weights"),
+    ("load_tokenizer_s", "tokenizer-begin-to-end"): ("tokenizer begins", "tokenizer"),
     ("load_cores", "process-tree-sampled"): ("spawn", "ready"),
     ("gen_cores", "process-tree-sampled"): ("t1", "tN"),
 }

@@ -169,12 +169,21 @@ def _peak(trial: Traced, label: str) -> Source | None:
     return trial.of_sample(label, sample, f"{sample.rss_bytes} bytes" if sample else "")
 
 
+def _peak_vram(trial: Traced, label: str) -> Source | None:
+    known = [s for s in trial.transcript.samples if s.vram_bytes is not None]
+    sample = max(known, key=lambda s: s.vram_bytes or 0, default=None)
+    return trial.of_sample(label, sample, f"{sample.vram_bytes} bytes on GPUs" if sample else "")
+
+
 _FINDERS: dict[str, Callable[[Traced, str], Source | None]] = {
     "spawn": _spawn,
     "end": _end,
     "peak sample": _peak,
+    "peak sample of GPU memory": _peak_vram,
     "import": _phase("import", "end"),
+    "weights begin": _phase("weights", "begin"),
     "weights": _phase("weights", "end"),
+    "tokenizer begins": _phase("tokenizer", "begin"),
     "tokenizer": _phase("tokenizer", "end"),
     "load begins": _phase("lm-load", "begin"),
     "load ends": _phase("lm-load", "end"),

@@ -59,8 +59,7 @@ def delta_rows(pair: Pair) -> list[Row]:
     measured = {s.metric for s in summaries if s.centre is not None}
     leading: list[str] = []
     for metric in ALWAYS:
-        part = METRICS[metric].part
-        leading += [metric] if part is None or part not in measured else [metric, part]
+        leading += [metric, *(part for part in METRICS[metric].parts if part in measured)]
     names = (*leading, *sorted(known - set(leading), key=metric_order))
     return [row for metric in names for row in (delta_row(pair, metric), *_rows_beside(pair, metric))]
 

@@ -101,17 +101,18 @@ class NoSpawn(Record):
 
 
 class Sample(Record):
-    """Memory and CPU time of the process tree at one instant."""
+    """Memory and CPU time of the process tree at one instant. `vram_bytes`: that on discrete GPUs, where known."""
 
     t_ns: int
     rss_bytes: int
     cpu_s: float
+    vram_bytes: int | None = None
 
 
 class End(Record):
     """How it ended. `t_ns` is the instant of what `by` names: the exit, the arrival of a stop or fail marker, the
     deadline; `by` is what parity saw first, `signals` what it had to send. Exactly one of `exit_code` and `signal` is
-    there, unless the process could not be reaped in time."""
+    there, unless the process could not be reaped in time. `vram_absent`: why the last sample has no memory of GPUs."""
 
     t_ns: int
     by: EndedBy
@@ -119,6 +120,7 @@ class End(Record):
     signal: int | None = None
     signals: tuple[str, ...] = ()
     peak_rss_bytes: int | None = None
+    vram_absent: str | None = None
     cpu_s: float | None = None
     left_behind: int = 0
     oom: bool = False

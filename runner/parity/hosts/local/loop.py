@@ -77,6 +77,7 @@ class Supervision:
 
         self._sample_due_ns = leader.spawned_ns + ns(FIRST_SAMPLE_S)
         self._usage: Usage | None = None
+        self._vram: int | str = "the process ended before parity could ask for it"
         self._oom_kills = oom_kills()
 
         self._ended: tuple[EndedBy, int] | None = None
@@ -178,7 +179,15 @@ class Supervision:
         if usage is None:
             return
         t_ns = time.monotonic_ns()
-        self._writer.sample(Sample(t_ns=t_ns, rss_bytes=usage.rss_bytes, cpu_s=round(usage.cpu_s, 3)))
+        self._writer.sample(
+            Sample(
+                t_ns=t_ns,
+                rss_bytes=usage.rss_bytes,
+                cpu_s=round(usage.cpu_s, 3),
+                vram_bytes=usage.vram if isinstance(usage.vram, int) else None,
+            )
+        )
+        self._vram = usage.vram
         self._writer.flush()
         self._usage = usage
         self._deadlines.cpu(t_ns, usage.cpu_s)
@@ -257,6 +266,7 @@ class Supervision:
                 exit_code=reaped.exit_code if reaped else None,
                 signal=reaped.signal if reaped else None,
                 signals=tuple(number.name for number in self._sent),
+                vram_absent=self._vram if isinstance(self._vram, str) else None,
                 peak_rss_bytes=max(sampled_peak, (reaped and reaped.peak_rss_bytes) or 0) or None,
                 cpu_s=max(sampled_cpu_s, reaped.cpu_s + survivors_cpu_s if reaped else 0.0) or None,
                 left_behind=len(survivors),

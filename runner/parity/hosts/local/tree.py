@@ -15,16 +15,19 @@ from pathlib import Path
 
 import psutil
 
+from parity.hosts import nvml
 from parity.hosts.local.environment import TREE_VARIABLE
 
 
 @dataclass(frozen=True)
 class Usage:
-    """Memory of those that live now; highest memory known so far; CPU time of all that were ever seen."""
+    """Memory of those that live now; highest memory known so far; CPU time of all that were ever seen; memory on
+    discrete GPUs in bytes, or why it is not known."""
 
     rss_bytes: int
     peak_rss_bytes: int
     cpu_s: float
+    vram: int | str = "not asked for"
 
 
 class Tree:
@@ -58,7 +61,8 @@ class Tree:
         if not rss_bytes:
             return None
         self._peak_rss_bytes = max(self._peak_rss_bytes, rss_bytes, _high_water_bytes(self._leader))
-        return Usage(rss_bytes, self._peak_rss_bytes, sum(self._cpu_s.values()))
+        vram = nvml.memory_bytes(self._members.keys())
+        return Usage(rss_bytes, self._peak_rss_bytes, sum(self._cpu_s.values()), vram)
 
     def living(self) -> list[psutil.Process]:
         """The descendants, without the leader, that are alive."""

@@ -18,14 +18,47 @@ LOAD = MetricSpec(
     depends_on_prompt=False,
     depends_on_count=False,
     part="load_lm_s",
+    parts=("load_import_s", "load_weights_s", "load_tokenizer_s", "load_lm_s"),
+)
+LOAD_IMPORT = MetricSpec(
+    name="load_import_s",
+    title="Load: Start and Imports",
+    unit="s",
+    better="lower",
+    meaning="the part of `load_s` before the model is touched: the start of the interpreter and its imports",
+    definitions=(Definition("spawn-to-import", "from the spawn to the mark at which imports are done"),),
+    scale="ratio",
+    shown="measured",
+    depends_on_prompt=False,
+    depends_on_count=False,
+)
+LOAD_TOKENIZER = MetricSpec(
+    name="load_tokenizer_s",
+    title="Load: Tokenizer",
+    unit="s",
+    better="lower",
+    meaning="the part of `load_s` in which the tokenizer is loaded",
+    definitions=(Definition("tokenizer-begin-to-end", "from the begin of its phase to its end"),),
+    scale="ratio",
+    shown="measured",
+    depends_on_prompt=False,
+    depends_on_count=False,
 )
 LOAD_WEIGHTS = MetricSpec(
     name="load_weights_s",
-    title="Load to Weights",
+    title="Load: Weights",
     unit="s",
     better="lower",
-    meaning="process spawn → weights resident; the tokenizer may not be loaded yet",
-    definitions=(Definition("spawn-to-weights", "from the spawn to the mark at which the weights are resident"),),
+    meaning="the part of `load_s` in which the weights are loaded, until they are resident",
+    definitions=(
+        Definition("weights-begin-to-end", "from the begin of its phase to its end"),
+        Definition(
+            "spawn-to-weights",
+            "from the spawn to the mark at which the weights are resident, of a program that marks no begin: what the "
+            "program does before it loads them is in it",
+            bound="upper",
+        ),
+    ),
     scale="ratio",
     shown="measured",
     depends_on_prompt=False,
@@ -57,7 +90,7 @@ LOAD_HEADER = MetricSpec(
     depends_on_prompt=False,
     depends_on_count=False,
 )
-METRICS = (LOAD, LOAD_WEIGHTS, LOAD_LM, LOAD_HEADER)
+METRICS = (LOAD, LOAD_IMPORT, LOAD_WEIGHTS, LOAD_TOKENIZER, LOAD_LM, LOAD_HEADER)
 
 
 def measure(timeline: Timeline) -> Iterator[Measurement]:
@@ -65,11 +98,19 @@ def measure(timeline: Timeline) -> Iterator[Measurement]:
     if timeline.phase("download", "begin") is not None:
         reason = "the program downloaded files in this trial"
         yield LOAD.absent(reason, "spawn-to-ready")
-        yield LOAD_WEIGHTS.absent(reason, "spawn-to-weights")
+        yield LOAD_IMPORT.absent(reason, "spawn-to-import")
+        yield LOAD_WEIGHTS.absent(reason, "weights-begin-to-end")
+        yield LOAD_TOKENIZER.absent(reason, "tokenizer-begin-to-end")
         return
     spawned = timeline.spawned
     ready, weights = timeline.phase("ready", "end"), timeline.phase("weights", "end")
     yield LOAD.span("spawn-to-ready", spawned, ready, "its spawn", "when it was ready")
+    imported = timeline.phase("import", "end")
+    yield LOAD_IMPORT.span("spawn-to-import", spawned, imported, "its spawn", "when its imports were done")
+    for metric, name in ((LOAD_WEIGHTS, "weights"), (LOAD_TOKENIZER, "tokenizer")):
+        begin, end = timeline.phase(name, "begin"), timeline.phase(name, "end")
+        definition = metric.definitions[0].id
+        yield metric.span(definition, begin, end, f"the begin of its phase `{name}`", f"the end of its phase `{name}`")
     yield LOAD_WEIGHTS.span("spawn-to-weights", spawned, weights, "its spawn", "when the weights were resident")
     begun = timeline.phase("lm-load", "begin")
     if begun is not None:

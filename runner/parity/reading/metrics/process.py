@@ -11,6 +11,7 @@ SHORTEST_FOR_CORES_S = 0.5
 """Shorter phases hold too few samples of CPU time to say how many cores were busy."""
 
 SAMPLED = "process-tree-sampled"
+NVML = "nvml-sampled"
 TO_EXIT, TO_STOP = "spawn-to-exit", "spawn-to-stop-mark"
 
 WALL = MetricSpec(
@@ -43,6 +44,20 @@ PEAK_RSS = MetricSpec(
     ),
     scale="ratio",
     shown="always",
+    depends_on_prompt=True,
+    depends_on_count=True,
+)
+PEAK_VRAM = MetricSpec(
+    name="peak_vram_bytes",
+    title="Peak GPU Memory",
+    unit="bytes",
+    better="lower",
+    meaning="highest memory of the process tree on discrete GPUs",
+    definitions=(
+        Definition(NVML, "the highest sample of the memory that NVML shows for all processes together; without asides"),
+    ),
+    scale="ratio",
+    shown="measured",
     depends_on_prompt=True,
     depends_on_count=True,
 )
@@ -86,7 +101,7 @@ GEN_CORES = MetricSpec(
     depends_on_prompt=True,
     depends_on_count=False,
 )
-METRICS = (WALL, PEAK_RSS, CPU, LOAD_CORES, GEN_CORES)
+METRICS = (WALL, PEAK_RSS, PEAK_VRAM, CPU, LOAD_CORES, GEN_CORES)
 
 
 def measure(timeline: Timeline) -> Iterator[Measurement]:
@@ -95,6 +110,7 @@ def measure(timeline: Timeline) -> Iterator[Measurement]:
     definition = TO_STOP if end is not None and end.by == "stop" else TO_EXIT
     yield WALL.span(definition, timeline.spawned, _less_asides(timeline), "its spawn", "its end")
     yield _peak_rss(timeline)
+    yield _peak_vram(timeline)
     yield (
         CPU.value(max(0.0, end.cpu_s - sum(aside.cpu_s for aside in timeline.asides)), "process-tree")
         if end is not None and end.cpu_s is not None
@@ -118,8 +134,22 @@ def _peak_rss(timeline: Timeline) -> Measurement:
         return PEAK_RSS.absent("the process ended before parity could read its memory", SAMPLED)
     if not asides:
         return PEAK_RSS.value(end.peak_rss_bytes, SAMPLED)
-    sampled = [s.rss_bytes for s in timeline.transcript.samples if s.t_ns < asides[0].begin_ns]
+    sampled = [s.rss_bytes for s in _samples_of_the_answer(timeline)]
     return PEAK_RSS.value(min(end.peak_rss_bytes, max([asides[0].peak_rss_bytes, *sampled])), SAMPLED)
+
+
+def _peak_vram(timeline: Timeline) -> Measurement:
+    sampled = [s.vram_bytes for s in _samples_of_the_answer(timeline) if s.vram_bytes is not None]
+    if sampled:
+        return PEAK_VRAM.value(max(sampled), NVML)
+    end = timeline.transcript.end
+    return PEAK_VRAM.absent((end and end.vram_absent) or "no memory of a GPU was sampled", NVML)
+
+
+def _samples_of_the_answer(timeline: Timeline) -> Sequence[Sample]:
+    """Those before the first aside."""
+    until = timeline.asides[0].begin_ns if timeline.asides else None
+    return [s for s in timeline.transcript.samples if until is None or s.t_ns < until]
 
 
 def _cores(metric: MetricSpec, timeline: Timeline, start: int | None, end: int | None) -> Measurement:

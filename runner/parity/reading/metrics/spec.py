@@ -48,7 +48,9 @@ class MetricSpec:
     depends_on_count: bool
     """Two sides are comparable only if they generated the same number of tokens."""
     part: str | None = None
-    """A metric that is a part of this one, and is shown beneath it."""
+    """A metric that is a part of this one; a gate and a page name its share."""
+    parts: tuple[str, ...] = ()
+    """Metrics that are parts of this one, and are shown beneath it."""
     of_gaps: Callable[[Sequence[int]], float | None] | None = None
     """The metric from the gaps between consecutive tokens in ns, None where they are too few. Given for rates and gaps:
     two sides that generated different numbers of tokens are compared over the tokens that both have."""
