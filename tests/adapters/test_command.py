@@ -233,19 +233,29 @@ ECHOES = {"ready": {"pattern": "ready"}, "prefill": {"pattern": "^> start"}}
         ("Are you ready", {}, "markers.ready"),
         ("First this.\n> start here", {}, "markers.prefill"),
         ("hi", {"chat_turn": "<|user|>hi, all ready<|end|>"}, "markers.ready"),
-        ("at 9.5 token/s", {}, "figures[0].pattern"),
     ],
 )
 def test_a_pattern_that_the_prompt_matches_is_refused_by_its_key(prompt: str, fields: dict[str, Any], key: str) -> None:
-    figures = [{"pattern": "(?P<gen_tps>[0-9.]+) token/s"}]
     asked = job(test={"prompt": prompt}, fields=fields)
     with pytest.raises(RefusedError, match=rf"^{re.escape(key)} = .* is found in the prompt"):
-        adapter(markers=ECHOES, figures=figures, text=None).launch(asked, None)
+        adapter(markers=ECHOES).launch(asked, None)
 
 
-def test_a_pattern_that_an_argument_with_the_model_matches_is_refused() -> None:
-    with pytest.raises(RefusedError, match=r"is found in the argument '--model=/ready\.gguf'"):
-        adapter(markers=ECHOES, args=["--model={model}"]).launch(job(path="/ready.gguf"), None)
+def test_a_figure_is_not_read_from_an_echo_of_the_prompt() -> None:
+    figure = {"pattern": "(?P<gen_tps>[0-9.]+) token/s"}
+    asked = job(test={"prompt": "Is 500 token/s fast?"})
+    echo = "loaded\nprompt: Is 500 token/s fast?\n"
+    reader = adapter(figures=[figure], text=None)
+    with pytest.raises(ReadError, match="but for an echo of the prompt"):
+        list(reader.read(printed(echo), asked))
+    [own] = [e for e in reader.read(printed(f"{echo}20.5 token/s\n"), asked) if isinstance(e, RuntimeFigure)]
+    assert own.value == 20.5
+
+
+def test_a_marker_that_the_path_of_the_model_matches_is_refused_and_one_in_an_argument_is_not() -> None:
+    with pytest.raises(RefusedError, match=r"is found in the model's path '/ready\.gguf'"):
+        adapter(markers=ECHOES).launch(job(path="/ready.gguf"), None)
+    assert adapter(markers=ECHOES, args=["-c", "echo ready # {model}"]).launch(job(), None).argv
 
 
 def test_a_pattern_that_matches_no_line_of_the_prompt_is_accepted() -> None:

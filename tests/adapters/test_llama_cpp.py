@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from builders import job
+from model_files import facts_of
 from pydantic import ValidationError
 
 import parity_worker
@@ -16,7 +17,9 @@ from parity.adapter import PROTOCOL_MARKERS, Adapter, Transcript
 from parity.adapter.events import Aside, Event, Hello, Phase, Sampling, Text, Token
 from parity.errors import RefusedError
 from parity.hosts.machine import host_facts
+from parity.reading import stamps
 from parity.reading.dictionary import METRICS
+from parity.reading.timeline import Timeline
 from parity.transcript import Head, Launched, NoSpawn, read_transcript
 from parity_adapters.llama_cpp import WORKER, LlamaCpp, LlamaCppSettings
 
@@ -238,6 +241,7 @@ def test_the_begin_token_comes_once_where_the_metadata_want_it(
     ran = run_job(adapter(), tiny_gguf("qwen3", add_bos=True), prompt=prompt, raw=True, max_tokens=1)
     assert len(ran.prompt.ids) == 2
     assert ran.prompt.text == prompt
+    assert ran.settings["begin_token"] == f"token {ran.prompt.ids[0]}"
 
 
 @pytest.mark.slow
@@ -325,3 +329,13 @@ def test_the_prompt_is_computed_again_with_the_same_speed_and_the_share_of_sampl
     [sampling] = [event for event in ran.events if isinstance(event, Sampling)]
     tokens = [event for event in ran.events if isinstance(event, Token)]
     assert 0 < sampling.seconds < (tokens[-1].t_ns - tokens[0].t_ns) / 1e9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("further_prefills", [0, 3])
+def test_the_stamps_of_a_real_generation_are_beyond_doubt(
+    run_job: Callable[..., Any], smollm2: Path, further_prefills: int
+) -> None:
+    ran = run_job(adapter(), smollm2, max_tokens=24, further_prefills=further_prefills)
+    found = stamps.doubts(Timeline(ran.transcript, ran.events), facts_of(smollm2))
+    assert [departure.sentence for departure in found] == []

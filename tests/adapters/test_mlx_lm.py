@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 from builders import job
+from model_files import facts_of
 from pydantic import ValidationError
 from texts import AWKWARD
 
@@ -15,6 +16,8 @@ from parity.adapter import PROTOCOL_MARKERS, Adapter, Transcript
 from parity.adapter.events import Aside, Phase, RuntimeFigure, Settings, Text, Token
 from parity.errors import RefusedError
 from parity.hosts.machine import host_facts
+from parity.reading import stamps
+from parity.reading.timeline import Timeline
 from parity.transcript import read_transcript
 from parity_adapters.llama_cpp import LlamaCpp, LlamaCppSettings
 from parity_adapters.mlx_lm import WORKER, MlxLm, MlxLmSettings
@@ -391,3 +394,13 @@ def test_an_interpreter_without_the_package_gets_the_command_that_installs_it_th
     assert availability.remedy is not None
     assert f"{bare_python} -m pip install mlx-lm" in availability.remedy
     assert "vendor-scripts/prepare-python-env.sh" in availability.remedy
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("further_prefills", [0, 3])
+def test_the_stamps_of_a_real_generation_are_beyond_doubt(
+    run_job: Callable[..., Any], smollm2: Path, further_prefills: int
+) -> None:
+    ran = run_job(adapter(), smollm2, max_tokens=24, further_prefills=further_prefills)
+    found = stamps.doubts(Timeline(ran.transcript, ran.events), facts_of(smollm2))
+    assert [departure.sentence for departure in found] == []

@@ -318,3 +318,10 @@ def test_a_program_that_is_stopped_after_its_answer_has_a_whole_trial_of_its_own
     assert kinds.count("whole") == (0 if keys else 1)
     stopped = [trial["stopped"] for trial in program.report()["trials"] if trial["runtime"] == "other"]
     assert stopped == [True] * 4 + [False] * kinds.count("whole")
+
+
+def test_every_trial_of_a_run_is_given_the_prompt_as_it_was_rendered_once(program: Program) -> None:
+    host = program.host()
+    program("run", program.write(config(TWO, rounds=2)), "--out", "run", host=host)
+    turns = {head.job.chat_turn for head in host.trials if head.job is not None}
+    assert turns == {"<|im_start|>user\nhello<|im_end|>\n<|im_start|>assistant\n"}

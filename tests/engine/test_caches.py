@@ -23,6 +23,15 @@ def test_a_first_trial_that_is_much_slower_than_all_others_makes_the_prompt_not_
     assert "its first trial took 0.40 s for the prompt, and every later one at most 0.0030 s" in found[1].warnings[0]
 
 
+def test_a_tiny_model_that_took_longer_than_every_trial_shows_that_its_proof_filled_the_cache() -> None:
+    trials = ran(0.002, 0.003, 0.002, 0.002)
+    found = with_prompt_caches(trials, {"one": 0.4})
+    assert {d.fact for t in found for d in t.departures} == {"prefix_cache"}
+    assert "it took 0.40 s for the prompt of a tiny model, and every trial at most 0.0030 s" in found[1].warnings[0]
+    for other in ({"one": 0.012}, {"one": None}, {"two": 0.4}):
+        assert with_prompt_caches(trials, other) == tuple(trials)
+
+
 @pytest.mark.parametrize(
     "trials",
     [

@@ -72,6 +72,16 @@ def test_two_bounds_have_no_ratio_and_no_difference(metric: str, definition: str
     assert "bounds, which have no ratio" in (found.reason or "")
 
 
+def test_prompts_that_differ_because_of_a_begin_token_name_it() -> None:
+    trials = sides([50.0], [50.0])
+    for k, (ids, bos) in enumerate((("p", "none"), ("q", "token 11 (llama.cpp's own choice)"))):
+        trials[k] = trials[k].but(
+            identity=entry(prompt_ids_sha256=ids, prompt_tokens=4 + k, settings={"begin_token": bos})
+        )
+    reason = comparison(trials).reason or ""
+    assert "begin token: none against token 11 (llama.cpp's own choice)" in reason
+
+
 def by_two_budgets(runtime: str, rates: list[float], *, within: str, shown: list[float]) -> list[Trial]:
     """Trials whose rate two budgets give, and which show a different one within themselves."""
     return [

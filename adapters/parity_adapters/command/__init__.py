@@ -45,9 +45,6 @@ PLACEHOLDERS = (
     "round",
 )
 
-ECHOED = ("prompt", "model", "model_name")
-"""Placeholders of which a program may print the value."""
-
 LINE_END = re.compile("\r\n|\r")
 
 PHASE_OF_MARKER: dict[str, tuple[Literal["weights", "ready", "prefill"], Literal["begin", "end"]]] = {
@@ -171,8 +168,7 @@ class CommandLine(Adapter[CommandSettings]):
     def launch(self, job: Job, build: Build | None) -> Launch:
         markers, values = self.settings.markers, _values(job)
         if not self.settings.events:
-            told = [arg for arg in self.settings.args if any(f"{{{name}}}" in arg for name in ECHOED)]
-            refuse_echoed(self._patterns(), job, [_fill(arg, values) for arg in told])
+            refuse_echoed(self._patterns(), job)
         return Launch(
             argv=(self.settings.program, *(_fill(arg, values) for arg in self.settings.args)),
             cwd=self.settings.cwd,
@@ -194,7 +190,7 @@ class CommandLine(Adapter[CommandSettings]):
             return
         found = [
             *self._phases(transcript),
-            *read_figures(self.settings.figures, transcript, job.runtime),
+            *read_figures(self.settings.figures, transcript, job),
             *self._text(transcript),
         ]
         if self.settings.device is not None and transcript.spawn is not None:
@@ -202,10 +198,9 @@ class CommandLine(Adapter[CommandSettings]):
         yield from sorted(found, key=lambda event: event.t_ns)
 
     def _patterns(self) -> dict[str, str]:
-        """Key of the runtime's table → the regular expression that looks for a line of the program's own."""
+        """Key of a marker → its regular expression."""
         markers = {key: getattr(self.settings.markers, key) for key in MarkerTable.model_fields}
-        found = {f"markers.{key}": marker.pattern for key, marker in markers.items() if marker is not None}
-        return found | {f"figures[{k}].pattern": figure.pattern for k, figure in enumerate(self.settings.figures)}
+        return {f"markers.{key}": marker.pattern for key, marker in markers.items() if marker is not None}
 
     def _is_told_the_model(self) -> bool:
         """If not, nothing shows that the program ran this test's weights, unless it reports `weights_file` itself. A

@@ -7,7 +7,17 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from parity.adapter import METRIC_NAMES, Line, ReadError, Record, Transcript, half_of_last_digit, longer_number
+from parity.adapter import (
+    METRIC_NAMES,
+    Job,
+    Line,
+    ReadError,
+    Record,
+    Transcript,
+    half_of_last_digit,
+    is_echo,
+    longer_number,
+)
 from parity.adapter.events import Event, Prompt, RuntimeFigure
 
 MOST_DIGITS = 9
@@ -56,17 +66,19 @@ def compiled(pattern: str) -> str:
     return pattern
 
 
-def read_figures(figures: Sequence[Figure], transcript: Transcript, runtime: str) -> Iterator[Event]:
+def read_figures(figures: Sequence[Figure], transcript: Transcript, job: Job) -> Iterator[Event]:
     """An event for each group of each figure.
 
     Raises:
-        ReadError: no line matches, or a group holds a part of a number only.
+        ReadError: no line matches but an echo of the prompt, or a group holds a part of a number only.
     """
     for figure in figures:
         seen = transcript.find(figure.pattern, figure.stream, last=True)
         if seen is None:
             raise ReadError(f"no line of its output matches {figure.pattern}")
         line, match = seen
+        if is_echo(match, job):
+            raise ReadError(f"no line of its output matches {figure.pattern}, but for an echo of the prompt")
         for metric in match.groupdict():
             if match[metric] is not None and (longer := longer_number(match, metric)) is not None:
                 raise ReadError(
@@ -74,7 +86,7 @@ def read_figures(figures: Sequence[Figure], transcript: Transcript, runtime: str
                     f"{figure.pattern} so that its group holds the whole number, or put a neighbouring number into a "
                     "group of its own"
                 )
-            yield _event(figure, line, metric, match[metric], runtime)
+            yield _event(figure, line, metric, match[metric], job.runtime)
 
 
 def _event(figure: Figure, line: Line, metric: str, raw: str | None, runtime: str) -> Event:

@@ -70,6 +70,7 @@ def run_holding(held: ExitStack, events: Events, job: dict[str, Any]) -> str:
     events.phase("ready", "end")
     used = settings_used(llama, context, settings, log)
     used["bos"] = bool(llama.llama_vocab_get_add_bos(vocab))
+    used["begin_token"] = begin_token(llama, model, vocab)
     events.send("settings", values={**used, "extra_buffers": extra_buffers, **asked_settings(test)})
     events.send("prompt", ids=ids, count=len(ids), text=text)
 
@@ -197,6 +198,15 @@ def tokenize(llama: Any, vocab: Any, text: str) -> list[int]:
     if not ids:
         raise WorkerError("refused", "the prompt is empty: it has no token to begin with")
     return ids
+
+
+def begin_token(llama: Any, model: Any, vocab: Any) -> str:
+    """The token that comes first, unless the text begins with it."""
+    if not llama.llama_vocab_get_add_bos(vocab):
+        return "none"
+    named = llama.llama_model_meta_val_str(model, b"tokenizer.ggml.bos_token_id", ctypes.create_string_buffer(32), 32)
+    assumed = " (llama.cpp's own choice: the file names none)" if named < 0 else ""
+    return f"token {llama.llama_vocab_bos(vocab)}{assumed}"
 
 
 def new_context(llama: Any, model: Any, settings: dict[str, Any], need: int, log: Log) -> Any:

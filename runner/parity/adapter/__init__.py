@@ -6,7 +6,7 @@
 
 from parity.adapter.base import Adapter, AdapterSettings, InputPath, Program
 from parity.adapter.commands import Availability, Build, Command, Launch, Marker, Markers, Need
-from parity.adapter.echo import refuse_echoed
+from parity.adapter.echo import is_echo, refuse_echoed
 from parity.adapter.printed import half_of_last_digit, longer_number
 from parity.adapter.protocol import PROTOCOL_MARKERS, read_protocol, read_protocol_probe, worker_argv
 from parity.errors import ReadError, RefusedError
@@ -37,6 +37,7 @@ __all__ = [
     "Task",
     "Transcript",
     "half_of_last_digit",
+    "is_echo",
     "longer_number",
     "read_protocol",
     "read_protocol_probe",

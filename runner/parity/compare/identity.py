@@ -186,13 +186,19 @@ def _weights(baseline: Identity, other: Identity) -> _Seen:
     return _Seen(shown[0], shown[1], "equal")
 
 
+def _begin_tokens(baseline: Identity, other: Identity) -> str:
+    """The most frequent cause of prompts that differ, where it is one."""
+    one, two = (side.settings.get("begin_token") for side in (baseline, other))
+    return f"; begin token: {one} against {two}" if one is not None and two is not None and one != two else ""
+
+
 def _prompt(baseline: Identity, other: Identity) -> _Seen:
     one, two = _prompt_words(baseline), _prompt_words(other)
     if baseline.prompt_ids_sha256 is not None and other.prompt_ids_sha256 is not None:
         if baseline.prompt_ids_sha256 == other.prompt_ids_sha256:
             return _Seen(one, two, "equal")
         lengths = f"{baseline.prompt_tokens} tokens against {other.prompt_tokens}"
-        return _Seen(one, two, "differs", f"the prompt ids differ ({lengths})")
+        return _Seen(one, two, "differs", f"the prompt ids differ ({lengths}{_begin_tokens(baseline, other)})")
     if baseline.prompt_tokens is None or other.prompt_tokens is None:
         reason = "a side did not show the tokens of its prompt, so the prompts may differ"
         return _Seen(one, two, "unproven", reason)

@@ -4,7 +4,7 @@ No trial shows it alone. A first trial that was slow because its files were not 
 and one that the machine held up is not slower than all of the others by so much.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from parity.records import Cell, Departure, Trial
 from parity.units import format_value
@@ -18,33 +18,44 @@ SLOWER_LOAD = 2.0
 LEAST_S = 0.02
 """A difference below this is within what a scheduler does."""
 
+NO_PROOFS: Mapping[str, float | None] = {}
+
 OF_THE_PROMPT = ("prompt_tps", "ttft_s", "total_s")
 
 
-def with_prompt_caches(trials: Sequence[Trial]) -> tuple[Trial, ...]:
-    """The trials; those of a cell whose later trials found their prompt in a cache depart from what was asked."""
+def with_prompt_caches(trials: Sequence[Trial], proofs: Mapping[str, float | None] = NO_PROOFS) -> tuple[Trial, ...]:
+    """The trials; those of a cell whose later trials found their prompt in a cache depart from what was asked.
+
+    `proofs`: runtime → the seconds that it took for its first token on a tiny model, before any trial."""
     cells: dict[Cell, list[Trial]] = {}
     for trial in trials:
         if trial.kind == "full" and trial.failure is None and _value(trial, "ttft_s") is not None:
             cells.setdefault(_cell(trial), []).append(trial)
-    found = {cell: departure for cell, mine in cells.items() if (departure := _cached(mine)) is not None}
+    found = {cell: departure for cell, mine in cells.items() if (departure := _cached(mine, proofs.get(cell[2])))}
     return tuple(_with(trial, found[_cell(trial)]) if _cell(trial) in found else trial for trial in trials)
 
 
-def _cached(trials: Sequence[Trial]) -> Departure | None:
+def _cached(trials: Sequence[Trial], proof_s: float | None) -> Departure | None:
     first, *later = trials
     if len(later) < 2:
         return None
-    slow, fast = _seconds("ttft_s", [first]), _seconds("ttft_s", later)
-    if slow < SLOWER * fast or slow - fast < LEAST_S:
-        return None
+    slow, fast, all_s = (_seconds("ttft_s", some) for some in ([first], later, trials))
+    if proof_s is not None and _much_slower(proof_s, all_s):
+        return _departure(f"it took {format_value(proof_s, 's')} for the prompt of a tiny model", "every trial", all_s)
     loads = _seconds("load_s", later)
-    if loads > 0 and _seconds("load_s", [first]) > SLOWER_LOAD * loads:
+    if not _much_slower(slow, fast) or (loads > 0 and _seconds("load_s", [first]) > SLOWER_LOAD * loads):
         return None
+    return _departure(f"its first trial took {format_value(slow, 's')} for the prompt", "every later one", fast)
+
+
+def _much_slower(slow: float, fast: float) -> bool:
+    return slow >= SLOWER * fast and slow - fast >= LEAST_S
+
+
+def _departure(slow: str, others: str, fast_s: float) -> Departure:
     sentence = (
-        f"its first trial took {format_value(slow, 's')} for the prompt, and every later one at most "
-        f"{format_value(fast, 's')}: a cache that outlives the process may hold the prompt; switch it off, or clear it "
-        "before each trial"
+        f"{slow}, and {others} at most {format_value(fast_s, 's')}: a cache that outlives the process may hold the "
+        "prompt; switch it off, or clear it before each trial"
     )
     return Departure(fact="prefix_cache", sentence=sentence, metrics=OF_THE_PROMPT)
 

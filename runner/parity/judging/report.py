@@ -1,7 +1,7 @@
 """From the facts and trials of a run to its report. Pure: the same input gives the same report."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from parity.adapter import Availability
 from parity.compare import Measured, compare, fact_rows, summarise
@@ -27,7 +27,8 @@ class RunFacts:
 
     `started`: ISO 8601, UTC. `runtimes`: every runtime that is set → whether it could be used. `cells`: those
     that the config asks for. `not_run`: those of which not all trials ran.
-    `spawned`: how many trials got a process."""
+    `spawned`: how many trials got a process. `proofs`: runtime → the seconds that it took on a tiny model for its first
+    token, on a CPU."""
 
     name: str
     started: str
@@ -40,6 +41,7 @@ class RunFacts:
     not_run: tuple[NotRun, ...]
     spawned: int
     interrupted: bool
+    proofs: Mapping[str, float | None] = field(default_factory=dict)
 
 
 def judge(facts: RunFacts, trials: Sequence[Trial]) -> Report:
@@ -48,7 +50,7 @@ def judge(facts: RunFacts, trials: Sequence[Trial]) -> Report:
     budgets = budgets_of(config)
     counting, void = settled(trials)
     trials = with_departures(with_two_budgets(systematic(counting), budgets), config.baseline)
-    trials = with_prompt_caches(trials)
+    trials = with_prompt_caches(trials, facts.proofs)
     intent = intent_of(facts.loaded)
     not_run = {(entry.model, entry.test, entry.runtime): entry for entry in facts.not_run}
     measured = Measured(trials, not_run)

@@ -12,7 +12,7 @@ from itertools import pairwise
 from parity.adapter.events import Hello, Settings
 from parity.reading.facts import device_class
 from parity.reading.timeline import Timeline
-from parity.records import Cell, Departure, ModelFacts, Trial
+from parity.records import Cell, Departure, ModelFacts, Scalar, Trial
 from parity.units import format_value
 
 FEWEST_TOKENS = 3
@@ -118,7 +118,7 @@ def _burst(timeline: Timeline, stamps: Sequence[int], gap_s: float) -> Departure
         return None
     first_s = (stamps[0] - began) * 1e-9
     count = timeline.prompt_tokens or ASSUMED_PROMPT
-    limit = PREFILL_SHARE["cpu" if _on_cpu(timeline) else "other"]
+    limit = PREFILL_SHARE["cpu" if on_cpu(timeline) else "other"]
     if first_s <= limit * count * gap_s:
         return None
     sentence = (
@@ -171,13 +171,14 @@ def _began(timeline: Timeline) -> int | None:
     return next((mark for mark in marks if mark is not None), None)
 
 
-def _on_cpu(timeline: Timeline) -> bool:
-    device = ""
+def on_cpu(timeline: Timeline) -> bool:
+    """Whether the program says that it computes on a CPU."""
+    device: Scalar = None
     for event in timeline.events:
         if isinstance(event, Hello):
             device = event.device or device
-        elif isinstance(event, Settings) and event.values.get("device") is not None:
-            device = str(event.values["device"])
+        elif isinstance(event, Settings):
+            device = event.values.get("device") or device
     return device_class(device) == "cpu"
 
 

@@ -10,7 +10,8 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from parity.adapter import Adapter, Availability, Build, Need, checkout
-from parity.reading import outcome
+from parity.reading import outcome, stamps
+from parity.reading.timeline import Timeline
 from parity.reading.trial import read_events
 from parity.records import Record
 from parity.run.giving_up import Absent
@@ -25,6 +26,8 @@ class Proof:
 
     kind: ProofKind
     reason: str | None = None
+    first_token_s: float | None = None
+    """How long it took for the first token on a CPU, where it shows that."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,11 @@ def read_proof(adapter: Adapter[Any], transcript: Transcript) -> Proof:
     events, unreadable = read_events(adapter, transcript, job)
     failure = outcome.classify(transcript, events, unreadable)
     if failure is None:
-        return Proof("proved")
+        timeline = Timeline(transcript, events)
+        begun, first = timeline.phase("prefill", "begin"), next(iter(timeline.tokens), None)
+        if begun is None or first is None or not stamps.on_cpu(timeline):
+            return Proof("proved")
+        return Proof("proved", first_token_s=(first.t_ns - begun) * 1e-9)
     said = f"{failure.kind}: {failure.message}"
     if explained := adapter.explain(failure.kind, transcript):
         said = f"{said}. {explained}"

@@ -68,6 +68,9 @@ class State:
             cells=tuple(planned(self.config, unset)),
             not_run=tuple(not_run(self.config, self.trials, self.given_up, unset=unset)),
             spawned=self.spawned,
+            proofs={
+                name: found.proof.first_token_s for name, found in self.prepared.items() if found.proof is not None
+            },
             interrupted=interrupted,
         )
         return judge(facts, self.trials)

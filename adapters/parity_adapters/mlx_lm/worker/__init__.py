@@ -45,7 +45,7 @@ def run(events: Events, job: dict[str, Any]) -> str:
         raise WorkerError("refused", "the prompt is empty: it has no token to begin with")
     events.phase("tokenizer", "end")
     events.phase("ready", "end")
-    used = settings_used(mlx, loaded, settings)
+    used = {**settings_used(mlx, loaded, settings), "begin_token": tokenizer.begin}
     events.send("settings", values={**used, **asked_settings(test)})
     events.send("prompt", ids=ids, count=len(ids), text=text)
 

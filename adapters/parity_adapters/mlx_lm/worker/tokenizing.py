@@ -35,6 +35,8 @@ class Tokenizer(NamedTuple):
     encode: Callable[[str, bool], list[int]]
     decode: Callable[[Iterable[int]], str]
     end_ids: frozenset[int]
+    begin: str | None = None
+    """The token that comes first, unless the text begins with it; None where it is the tokenizer's own business."""
 
 
 def folder_tokenizer(mlx: Mlx, path: Path, config: dict[str, Any]) -> Tokenizer:
@@ -84,6 +86,7 @@ def gguf_tokenizer(metadata: Metadata) -> Tokenizer:
         encode=encode,
         decode=lambda ids: str(core.decode(list(ids), skip_special_tokens=True)),
         end_ids=frozenset(end for end in ends if end is not None),
+        begin=f"token {bos}" if begins and bos is not None else "none",
     )
 
 
