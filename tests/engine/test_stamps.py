@@ -105,6 +105,7 @@ def test_tokens_that_are_stamped_before_they_are_there_are_found(timeline: Timel
     ("timeline", "model"),
     [
         (ran(steady(3000, 10, 20), prompt=500), SMALL),
+        (ran(steady(3000, 10, 20), prompt=3), SMALL),
         (ran(steady(30_000, 10, 20), prompt=2000), SMALL),
         (ran(steady(65, 2.4, 50), prompt=15, device="cuda"), SMALL),
         (ran(steady(2000, 2.4, 50), prompt=15, device="cuda"), SMALL),
@@ -119,6 +120,7 @@ def test_tokens_that_are_stamped_before_they_are_there_are_found(timeline: Timel
     ],
     ids=[
         "a long prompt and few tokens",
+        "a slow start of a short prompt",
         "a very long prompt and few tokens",
         "a GPU",
         "a GPU that is set up in its first forward",

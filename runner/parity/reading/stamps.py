@@ -26,7 +26,10 @@ TOY_BYTES = 1_000_000
 FASTEST_BYTES_S = 100e12
 """Each token reads the weights once. Eight of the fastest accelerators of 2025 together read 64 TB/s."""
 
-PREFILL_SHARE = {"cpu": 20.0, "other": 100.0}
+BURST_SHARE = 0.05
+"""Of the time from the start of prefill to the last token: tokens that take less of it are a burst."""
+
+PREFILL_SHARE = {"cpu": 20.0, "other": 200.0}
 """How much longer the first forward may take for a prompt token than a step takes for its token. Reading a prompt is
 never slower for a token than generation is, but for what a process does once in its first forward: on a GPU that may
 take seconds, on a CPU it is touching memory."""
@@ -119,10 +122,11 @@ def _burst(timeline: Timeline, stamps: Sequence[int], gap_s: float) -> Departure
     first_s = (stamps[0] - began) * 1e-9
     count = timeline.prompt_tokens or ASSUMED_PROMPT
     limit = PREFILL_SHARE["cpu" if on_cpu(timeline) else "other"]
-    if first_s <= limit * count * gap_s:
+    span_s = gap_s * (len(stamps) - 1)
+    if span_s > BURST_SHARE * (first_s + span_s) or first_s <= limit * count * gap_s:
         return None
     sentence = (
-        f"its {len(stamps)} tokens are stamped within {_short(gap_s * (len(stamps) - 1))} after {_short(first_s)} "
+        f"its {len(stamps)} tokens are stamped within {_short(span_s)} after {_short(first_s)} "
         "without any: that is when it handed them on, not when it computed them"
     )
     beyond = first_s > BEYOND_DOUBT * count * gap_s
