@@ -1,7 +1,6 @@
 """From a report's index to the page kept beside a project's code: an implementation against its baseline."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from parity.errors import ParityError
 from parity.reading.dictionary import METRICS
@@ -9,7 +8,7 @@ from parity.records import ModelFacts, RuntimeReport
 from parity.report import how
 from parity.report.analysis import HEADINGS, analysis_lines, as_written, branch_of, criteria
 from parity.report.delta import HEADLINE, MISSING, bound_of, headline_row, tabulated
-from parity.report.identity import declarations, delta_heading, facts_table, unproven
+from parity.report.identity import declarations, delta_heading, unproven
 from parity.report.index import CellResults, Index, Workload, judges_consistency, worst
 from parity.report.overview import INTERRUPTED, explain_delta, shortened
 from parity.report.view import Labelled, PageTest, PageView, Table
@@ -43,7 +42,6 @@ def page_view(index: Index) -> PageView:
         notices=(INTERRUPTED,) if report.interrupted else (),
         baseline=index.baseline.title,
         headline=tuple(_headline(index, implementation)),
-        facts=tuple(_facts(index, implementation)),
         tests=tuple(_tests(index, implementation)),
         branch=HEADINGS[branch_of(index, implementation)],
         analysis=tuple(analysis_lines(index, implementation)),
@@ -84,13 +82,6 @@ def _headline(index: Index, implementation: RuntimeReport) -> Iterator[Table]:
             notes = [*how.prompts(pair), *declarations(pair), *unproven(pair)]
             notes += [*how.not_known(pair), *how.definitions(rows)]
             yield tabulated(rows, (*titles, delta_heading(pair)), notes, model.title if index.several_models else "")
-
-
-def _facts(index: Index, implementation: RuntimeReport) -> Iterator[Table]:
-    for workload in index.workloads:
-        table = facts_table(index, workload, implementation.name)
-        if table is not None:
-            yield replace(table, title=workload.title)
 
 
 def _tests(index: Index, implementation: RuntimeReport) -> Iterator[PageTest]:

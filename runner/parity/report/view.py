@@ -145,7 +145,6 @@ class PageView:
     notices: tuple[str, ...]
     baseline: str
     headline: tuple[Table, ...]
-    facts: tuple[Table, ...]
     tests: tuple[PageTest, ...]
     branch: str
     analysis: tuple[Line, ...]
