@@ -339,3 +339,8 @@ def test_the_stamps_of_a_real_generation_are_beyond_doubt(
     ran = run_job(adapter(), smollm2, max_tokens=24, further_prefills=further_prefills)
     found = stamps.doubts(Timeline(ran.transcript, ran.events), facts_of(smollm2))
     assert [departure.sentence for departure in found] == []
+
+
+@pytest.mark.parametrize(("layers", "asked"), [(None, None), (0, None), (-1, "gpu"), (10, "gpu")])
+def test_layers_on_a_gpu_ask_for_one(layers: int | None, asked: str | None) -> None:
+    assert adapter(gpu_layers=layers).device_asked == asked

@@ -30,6 +30,9 @@ HEADER_DEFINITION = "device opened and file header parsed, no weights"
 PROMPT_DEFINITION = "prompt tokens over the first forward of the process and the sampling of token 1"
 GENERATION_DEFINITION = "first token excluded from both, detokenising and printing included"
 
+PRINTED_TO = 0.005
+"""Half of the last digit in which a temperature is printed."""
+
 _RATE = rb"(-?(?:[0-9.]+|inf|NaN)) token/s\n"
 _STATISTICS = re.compile(
     rb"\n\n *([0-9]+) prompt tokens processed: " + _RATE + rb" *([0-9]+) tokens generated: " + _RATE + rb"\Z"
@@ -77,7 +80,7 @@ def read_example(settings: CandleSettings, transcript: Transcript, job: Job) -> 
         return
     program = program_for(settings, job)
     preamble = read_preamble(output.data)
-    yield from _opening(settings, output, preamble, program)
+    yield from _opening(settings, output, preamble, program, job)
     yield from _loading(output, preamble)
     if preamble.built_newline is None:
         raise ReadError(f"{program.name} did not say that its model was built")
@@ -89,7 +92,9 @@ def read_example(settings: CandleSettings, transcript: Transcript, job: Job) -> 
     yield from _closing(output, program, job, text_start, statistics)
 
 
-def _opening(settings: CandleSettings, output: Output, preamble: Preamble, program: Program) -> Iterator[Event]:
+def _opening(
+    settings: CandleSettings, output: Output, preamble: Preamble, program: Program, job: Job
+) -> Iterator[Event]:
     first = output.arrival(0)
     published = settings.source == "crate"
     device = "cpu" if preamble.fell_back_to_cpu else settings.device
@@ -119,6 +124,9 @@ def _opening(settings: CandleSettings, output: Output, preamble: Preamble, progr
         "prefix_cache": False,
         **preamble.facts,
     }
+    printed, asked = values.get("temperature"), job.test.sampling.temperature
+    if isinstance(printed, float) and abs(printed - asked) <= PRINTED_TO:
+        values["temperature"] = asked
     if program.which:
         values["which"] = program.which
     if preamble.header:

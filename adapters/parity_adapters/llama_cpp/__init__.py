@@ -72,8 +72,7 @@ class LlamaCpp(Adapter[LlamaCppSettings]):
     @property
     def device_asked(self) -> str | None:
         """A build without a GPU ignores `gpu_layers`."""
-        layers = self.settings.gpu_layers
-        return None if layers is None else "gpu" if layers else "cpu"
+        return "gpu" if self.settings.gpu_layers else None
 
     @property
     def python(self) -> str:

@@ -242,3 +242,12 @@ def test_a_run_cut_off_in_its_echo_keeps_its_load_and_shows_no_text() -> None:
 def test_a_program_that_printed_nothing_has_no_events_nor_has_a_job_that_was_refused() -> None:
     assert read(printed(), a_job()) == []
     assert read(printed(), a_job("gemma3")) == []
+
+
+@pytest.mark.parametrize(("asked", "shown"), [(0.704, 0.704), (0.7, 0.7), (0.3, 0.7)])
+def test_a_temperature_that_is_printed_short_is_the_one_that_was_asked(asked: float, shown: float) -> None:
+    job = a_job()
+    job = job.but(test=job.test.but(sampling=job.test.sampling.but(temperature=asked)))
+    whole = printed(PREAMBLE.replace("temp: 0.00", "temp: 0.70") + ECHO, " a" * 10 + statistics())
+    [settings] = [event for event in read(whole, job) if isinstance(event, Settings)]
+    assert settings.values["temperature"] == shown
