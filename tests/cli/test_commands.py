@@ -17,7 +17,7 @@ GOOD = config(table("base") + table("other"))
     [
         (None, "there is no such file"),
         ("not toml", "not valid TOML"),
-        (GOOD.replace("count = 3", "count = 0"), "rounds.count"),
+        (GOOD.replace("count = 5", "count = 0"), "rounds.count"),
         (GOOD.replace('adapter = "command"', 'adapter = "nope"', 1), "there is no adapter 'nope'"),
         (GOOD.replace('baseline = "base"', 'baseline = "nope"'), "baseline"),
         (config(table("base"), gates=HANGS), "there is no implementation to judge"),
@@ -112,7 +112,7 @@ def test_the_published_schemas_hold_what_parity_writes(program: Program) -> None
     for name in ("report", "run"):
         jsonschema.validate(json.loads((run / f"{name}.json").read_text(encoding="utf-8")), schema(program, name))
     results = (run / "results.jsonl").read_text(encoding="utf-8").splitlines()
-    assert len(results) == 8
+    assert len(results) == 12
     published = jsonschema.Draft202012Validator(schema(program, "results"))
     for line in results:
         published.validate(json.loads(line))

@@ -174,7 +174,7 @@ def test_gates_that_read_one_runtime_are_judged_without_the_baseline(program: Pr
 def test_a_baseline_alone_is_measured(program: Program) -> None:
     host = program.host()
     done = program("run", program.write(config(table("base"), gates="")), "--out", "run", host=host)
-    assert len(host.trials) == 4
+    assert len(host.trials) == 6
     assert done.code == 4
 
 
@@ -183,13 +183,13 @@ def test_gates_on_a_runtime_that_is_not_set_stop_nothing(program: Program) -> No
     gates = HANGS + 'runtimes = ["spare"]\n'
     host = program.host()
     done = program("run", program.write(config(TWO + spare, gates=gates)), "--out", "run", host=host)
-    assert len(host.trials) == 8
+    assert len(host.trials) == 12
     assert done.code == 4
 
 
 def test_a_baseline_that_crashes_on_a_tiny_model_is_said_to_be_lost(program: Program) -> None:
     host = program.host(base=Script(fault=lambda head: "crash" if head.purpose == "proof" else None))
-    done = program("run", program.write(CASE), "--out", "run", host=host)
+    done = program("run", program.write(config(TWO)), "--out", "run", host=host)
     assert done.code == 5
     assert "the baseline base is lost on t" in done.err
     assert "prove = false" in done.err
@@ -210,7 +210,7 @@ def test_a_run_goes_on_from_a_different_working_folder(program: Program, monkeyp
 
 def test_nothing_more_is_proved_once_the_baseline_is_lost(program: Program) -> None:
     host = program.host(base=Script(fault=lambda head: "crash" if head.purpose == "proof" else None))
-    assert program("run", program.write(CASE), "--out", "run", host=host).code == 5
+    assert program("run", program.write(config(TWO)), "--out", "run", host=host).code == 5
     assert [head.runtime for head in host.asked if head.purpose == "proof"] == ["base"]
 
 

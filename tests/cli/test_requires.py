@@ -10,7 +10,7 @@ from synthetic import synthesise
 
 from parity.models.facts import SYNTHETIC_DESCRIPTION
 
-FIRST = config(table("base") + table("other"), rounds=2).replace(MODEL, "model.gguf")
+FIRST = config(table("base") + table("other"), rounds=5).replace(MODEL, "model.gguf")
 LATER = FIRST + '\n[requires]\nconfig = "first.toml"\n'
 
 

@@ -32,7 +32,7 @@ def test_a_good_run_passes_and_asks_each_runtime_before_the_first_trial(program:
     done = program("run", program.write(config(TWO)), "--out", "run", host=host)
     assert done.code == 0, done.err
     assert [head.purpose for head in host.asked[:4]] == ["probe", "probe", "proof", "proof"]
-    assert len(host.trials) == len(host.asked) - 4 == 8
+    assert len(host.trials) == len(host.asked) - 4 == 12
     assert {v["verdict"] for v in program.report()["verdicts"]} == {"PASS"}
     assert program.report()["not_run"] == []
 
@@ -69,7 +69,7 @@ def test_a_runtime_that_failed_twice_in_the_same_way_is_not_tried_again(program:
     done = program("run", program.write(config(TWO + third)), "--out", "run", host=host)
     assert done.code == 1
     assert [head.runtime for head in host.trials].count("other") == 2
-    assert [head.runtime for head in host.trials].count("third") == 4
+    assert [head.runtime for head in host.trials].count("third") == 6
     said = "its warm-up and first measured trial failed in the same way (crash:SIGSEGV), so it was not tried again"
     assert done.err.count(said) == 1
     verdicts = {(v["gate"], v["runtime"]): v["verdict"] for v in program.report()["verdicts"]}
@@ -80,7 +80,7 @@ def test_a_runtime_that_failed_twice_in_the_same_way_is_not_tried_again(program:
         ("speed", "third"): "PASS",
     }
     [left] = program.report()["not_run"]
-    assert (left["runtime"], left["planned"], left["ran"], left["kind"]) == ("other", 4, 2, "given up")
+    assert (left["runtime"], left["planned"], left["ran"], left["kind"]) == ("other", 6, 2, "given up")
 
 
 def test_failures_of_different_kinds_are_no_reason_to_give_up(program: Program) -> None:
@@ -89,13 +89,13 @@ def test_failures_of_different_kinds_are_no_reason_to_give_up(program: Program) 
 
     host = program.host(other=Script(fault=fault))
     program("run", program.write(config(TWO)), "--out", "run", host=host)
-    assert [head.runtime for head in host.trials].count("other") == 4
+    assert [head.runtime for head in host.trials].count("other") == 6
 
 
 def test_one_failure_is_no_reason_to_give_up(program: Program) -> None:
     host = program.host(other=Script(fault=lambda head: "crash" if head.slot and head.slot.warmup else None))
     done = program("run", program.write(config(TWO)), "--out", "run", host=host)
-    assert len(host.trials) == 8
+    assert len(host.trials) == 12
     assert done.code == 1
 
 
@@ -119,7 +119,7 @@ def test_nothing_is_fetched_or_run_where_no_verdict_is_possible(program: Program
     assert f"No trial was run: {gone} is not available, so that no verdict is possible." in done.err
     assert f"install {gone}" in done.err
     [left] = [n for n in program.report()["not_run"] if n["runtime"] == gone]
-    assert (left["kind"], left["ran"], left["planned"]) == ("unavailable", 0, 4)
+    assert (left["kind"], left["ran"], left["planned"]) == ("unavailable", 0, 6)
 
 
 def test_witnesses_go_on_alone_only_while_a_required_gate_can_be_decided(program: Program) -> None:
@@ -211,7 +211,7 @@ def test_plan_runs_nothing(program: Program) -> None:
     host = program.host()
     done = program("plan", program.write(config(TWO)), host=host)
     assert done.code == 0
-    assert "8 trials in all" in done.out
+    assert "12 trials in all" in done.out
     assert host.asked == []
 
 
@@ -317,7 +317,7 @@ def test_a_program_that_is_stopped_after_its_answer_has_a_whole_trial_of_its_own
     kinds = [head.slot.kind for head in host.trials if head.runtime == "other" and head.slot is not None]
     assert kinds.count("whole") == (0 if keys else 1)
     stopped = [trial["stopped"] for trial in program.report()["trials"] if trial["runtime"] == "other"]
-    assert stopped == [True] * 4 + [False] * kinds.count("whole")
+    assert stopped == [True] * 6 + [False] * kinds.count("whole")
 
 
 def test_every_trial_of_a_run_is_given_the_prompt_as_it_was_rendered_once(program: Program) -> None:

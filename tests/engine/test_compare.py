@@ -3,8 +3,7 @@
 import pytest
 from builders import also, trial
 
-from parity.compare import Measured, centre_of, compare, summarise
-from parity.compare.scales import compare_on
+from parity.compare import Measured, agreement, centre_of, compare, summarise
 from parity.reading.dictionary import METRICS
 from parity.records import Comparison, Failure, Identity, NotRun, Trial
 from parity.stats import Estimate
@@ -133,7 +132,7 @@ def test_a_rate_of_zero_has_no_ratio() -> None:
 
 
 def test_agreement_is_the_share_of_rounds_with_equal_values() -> None:
-    assert compare_on("agreement", [1.0, 2.0, 3.0, 0.0], [1.0, 2.0, 4.0, 0.0]).agreement == 0.75
+    assert agreement.share([1.0, 2.0, 3.0, 0.0], [1.0, 2.0, 4.0, 0.0]) == 0.75
 
 
 def test_the_centre_of_a_side_depends_on_the_scale() -> None:

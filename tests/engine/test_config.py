@@ -12,6 +12,7 @@ from parity.config import LoadedConfig, load_config
 from parity.errors import ConfigError
 from parity.gates import KINDS
 from parity.registry import settings_of
+from parity.stats import Looks
 
 GOOD = """
 baseline = "one"
@@ -54,7 +55,7 @@ def complaint(tmp_path: Path, text: str) -> str:
 def test_a_good_config_is_named_after_its_file_and_filled_with_defaults(tmp_path: Path) -> None:
     loaded = load(tmp_path, GOOD)
     assert loaded.config.name == "case"
-    assert loaded.config.rounds.count == 5
+    assert loaded.config.rounds.looks == Looks(20)
     assert loaded.config.implementations == ("two",)
 
 

@@ -69,7 +69,8 @@ def rates(runtime: str, *values: float) -> list[Trial]:
     return [trial(runtime, k, {"gen_tps": value}) for k, value in enumerate(values, start=1)]
 
 
-GOOD = [*rates("one", 100.0, 101.0, 99.0), *rates("two", 100.0, 101.0, 99.0)]
+RATES = [100.0, 101.0, 99.0, 100.0, 101.0, 99.0, 100.0, 100.0]
+GOOD = [*rates("one", *RATES), *rates("two", *RATES)]
 
 
 def not_run(cell: Cell, kind: Literal["unavailable", "build", "given up", "interrupted"]) -> NotRun:
@@ -128,14 +129,14 @@ def test_gates_of_a_runtime_that_is_not_set_are_not_applicable_and_it_says_why()
 
 
 def test_each_warning_of_a_cell_is_reported_once_with_its_rounds() -> None:
-    odd = [t.but(warnings=("left 1 process(es) behind",)) if t.round > 1 else t for t in GOOD]
+    odd = [t.but(warnings=("left 1 process(es) behind",)) if t.round > 6 else t for t in GOOD]
     early = odd[-1].identity
     assert early is not None
     odd[-1] = odd[-1].but(identity=early.but(ended_early=True, generated_tokens=20))
     assert judge(facts(), odd).warnings == (
-        "one · t, rounds 2, 3: left 1 process(es) behind",
-        "Two · t, rounds 2, 3: left 1 process(es) behind",
-        "Two · t, round 3: sampled 20 of 50 tokens",
+        "one · t, rounds 7, 8: left 1 process(es) behind",
+        "Two · t, rounds 7, 8: left 1 process(es) behind",
+        "Two · t, round 8: sampled 20 of 50 tokens",
     )
 
 

@@ -1,11 +1,17 @@
 """The order of trials: interleaved, drawn from the seed, the same every time; and which comes next."""
 
+import itertools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from parity.config import Config
-from parity.records import Failure, Slot, Trial
-from parity.run.schedule import estimate_s, next_turn, planned, schedule
+from parity.judging.evidence import Pair
+from parity.records import Failure, Measurement, Slot, Trial
+from parity.run.schedule import Undecided, estimate_s, next_turn, planned, rounds_of, schedule
 
 
 def config(**changes: object) -> Config:
@@ -46,14 +52,119 @@ def test_warm_up_comes_first_and_rounds_follow_one_another() -> None:
     assert turns == sorted(turns)
 
 
-def test_the_order_within_rounds_is_shuffled_and_follows_the_seed() -> None:
-    def orders(seed: int) -> list[tuple[str, ...]]:
-        plan = make_plan(config(rounds={"count": 20, "warmup": 0, "seed": seed}))
-        return [tuple(t.runtime for t in plan if (t.round, t.test, t.model) == (r, "t", "m")) for r in range(1, 21)]
+def orders(*names: str, rounds: int, seed: int = 3, **changes: object) -> list[tuple[str, ...]]:
+    runtimes = {name: {"adapter": "command"} for name in names}
+    plan = make_plan(config(runtimes=runtimes, baseline=names[0], rounds={"count": rounds, "seed": seed}, **changes))
+    mine = [t for t in plan if (t.test, t.model, t.warmup) == ("t", "m", False)]
+    return [tuple(t.runtime for t in mine if t.round == r) for r in range(1, rounds + 1)]
 
-    assert orders(1) == orders(1)
-    assert orders(1) != orders(2)
-    assert len(set(orders(1))) > 3
+
+def test_the_order_follows_the_seed() -> None:
+    assert orders("one", "two", rounds=20) == orders("one", "two", rounds=20)
+    assert orders("one", "two", rounds=20) != orders("one", "two", rounds=20, seed=4)
+
+
+@pytest.mark.parametrize("names", [("one", "two"), ("one", "two", "three"), ("a", "b", "c", "d"), tuple("abcde")])
+@given(seed=st.integers(0, 1000))
+def test_over_the_rounds_each_runtime_is_equally_often_in_each_place_and_before_each_other(
+    names: tuple[str, ...], seed: int
+) -> None:
+    size = len(names)
+    block = size if size % 2 == 0 else 2 * size
+    found = orders(*names, rounds=2 * block, seed=seed)
+    for start in (0, block):
+        places = Counter((name, place) for row in found[start : start + block] for place, name in enumerate(row))
+        assert set(places.values()) == {block // size}
+        follows = Counter(pair for row in found[start : start + block] for pair in itertools.pairwise(row))
+        assert len(follows) == size * (size - 1)
+        assert len(set(follows.values())) == 1
+    assert all(one == other[::-1] for one, other in zip(found[::2], found[1::2], strict=True))
+
+
+def test_with_two_budgets_the_second_of_two_rounds_runs_everything_in_reverse() -> None:
+    tests = ({"name": "t", "prompt": "p", "max_tokens": 50, "short_tokens": 10},)
+    plan = [s for s in make_plan(config(tests=tests, rounds={"count": 8})) if s.model == "m" and not s.warmup]
+    rounds = [[(s.runtime, s.kind) for s in plan if s.round == k] for k in range(1, 9)]
+    assert all(one == other[::-1] for one, other in zip(rounds[::2], rounds[1::2], strict=True))
+
+
+# rounds that depend on what the earlier ones show
+
+
+def adaptive(**rounds: object) -> Config:
+    return config(
+        models=({"name": "m", "source": "m"},),
+        tests=({"name": "t", "prompt": "p", "max_tokens": 5}, {"name": "u", "prompt": "p", "max_tokens": 5}),
+        rounds={"warmup": 0, **rounds},
+    )
+
+
+def run_all(config: Config, undecided: Undecided, of: Callable[[Slot], Trial] | None = None) -> list[Trial]:
+    trials: list[Trial] = []
+    while (turn := next_turn(config, trials, undecided=undecided)) is not None:
+        trials += [(of or trial)(slot) for slot in turn]
+    return trials
+
+
+def counts(trials: Sequence[Trial]) -> dict[str, int]:
+    return {test: len({t.round for t in trials if t.test == test}) for test in ("t", "u")}
+
+
+def until(**rounds: int) -> Undecided:
+    """Gates that are undecided until so many rounds of a test ran."""
+    return lambda pair, trials: ["g"] if rounds_of(pair, trials) < rounds.get(pair[1], 0) else []
+
+
+def test_each_test_gets_rounds_until_its_gates_are_decided() -> None:
+    assert counts(run_all(adaptive(), until(t=9))) == {"t": 9, "u": 5}
+    assert counts(run_all(adaptive(), until(t=99, u=7))) == {"t": 20, "u": 7}
+    assert counts(run_all(adaptive(least=6, max=8), until(t=99))) == {"t": 8, "u": 6}
+
+
+def test_a_fixed_number_of_rounds_depends_on_nothing() -> None:
+    assert counts(run_all(adaptive(fixed=3), until(t=99))) == {"t": 3, "u": 3}
+    assert counts(run_all(adaptive(count=7), until())) == {"t": 7, "u": 7}
+
+
+def test_gates_are_judged_by_whole_rounds_and_a_round_that_began_is_finished() -> None:
+    judged: list[int] = []
+
+    def ask(pair: Pair, trials: Sequence[Trial]) -> list[str]:
+        judged.append(rounds_of(pair, trials))
+        ran = Counter(t.round for t in trials if (t.model, t.test) == pair)
+        assert ran == dict.fromkeys(range(1, judged[-1] + 1), 3)
+        return ["g"] if judged[-1] < 6 else []
+
+    trials = run_all(adaptive(), ask)
+    assert counts(trials) == {"t": 6, "u": 6}
+    [cut] = [t for t in trials if t.test == "t" and t.round == 6][-1:]
+    left = [t for t in trials if t is not cut]
+    turn = next_turn(adaptive(), left, undecided=lambda pair, trials: [])
+    assert turn is not None
+    assert [slot.place for slot in turn] == [cut.place]
+
+
+def test_no_round_begins_once_the_time_is_up() -> None:
+    def took(slot: Slot) -> Trial:
+        wall = Measurement(metric="wall_s", unit="s", definition="spawn-to-exit", provenance="observed", value=10.0)
+        return trial(slot).but(measurements=(wall,))
+
+    # 30 s a turn of three runtimes; five rounds of two tests take 300 s.
+    assert counts(run_all(adaptive(max_s=360), until(t=99, u=99), took)) == {"t": 6, "u": 6}
+    assert counts(run_all(adaptive(max_s=100), until(t=99, u=99), took)) == {"t": 5, "u": 5}
+
+
+def test_a_turn_with_a_void_trial_runs_again_as_a_whole_and_not_for_ever() -> None:
+    def busy(slot: Slot) -> Trial:
+        void = "others" if (slot.test, slot.round, slot.runtime) == ("t", 2, "one") and slot.attempt < 3 else None
+        return trial(slot).but(void=void)
+
+    trials = run_all(adaptive(fixed=5), until(), busy)
+    assert {t.attempt for t in trials if t.test == "t" and t.round == 2} == {1, 2, 3}
+    assert Counter(t.runtime for t in trials if t.test == "t" and t.round == 2) == {"one": 3, "two": 3, "three": 3}
+    assert {t.attempt for t in trials if t.round != 2 or t.test == "u"} == {1}
+    always = run_all(adaptive(fixed=4), until(), lambda slot: trial(slot).but(void="others"))
+    assert max(Counter((t.test, t.runtime) for t in always).values()) == 4 + 2
 
 
 def test_a_test_runs_only_on_the_models_that_it_names() -> None:

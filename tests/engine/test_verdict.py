@@ -68,12 +68,16 @@ HANGS: dict[str, object] = {"kind": "no-failed-trials"}
 LOAD: dict[str, object] = {"kind": "bound", "metric": "load_s", "max": 2.0}
 EVEN: dict[str, object] = {"kind": "consistency"}
 BASE = [100.0, 101.0, 99.0, 100.0, 100.0]
+LONGER = [*BASE, 100.0, 101.0, 99.0]
 
 
 @pytest.mark.parametrize(
     ("ours", "word"),
     [
-        ([95.0, 96.0, 94.0, 95.0, 95.0], "PASS"),
+        ([95.0, 96.0, 94.0, 95.0, 95.0, 95.0, 96.0, 94.0], "PASS"),
+        ([95.0, 96.0, 94.0, 95.0, 95.0], "INCONCLUSIVE"),
+        ([125.0, 126.0, 124.0, 125.0, 125.0], "PASS"),
+        ([50.0, 51.0, 49.0, 50.0], "INCONCLUSIVE"),
         ([50.0, 51.0, 49.0, 50.0, 50.0], "FAIL"),
         ([60.0, 110.0, 70.0, 90.0, 80.0], "INCONCLUSIVE"),
         ([95.0], "INCONCLUSIVE"),
@@ -81,11 +85,11 @@ BASE = [100.0, 101.0, 99.0, 100.0, 100.0]
     ],
 )
 def test_a_ratio_is_judged_by_its_whole_interval(ours: list[float], word: str) -> None:
-    assert verdict(rates(ours, BASE[: max(len(ours), 1)]), SPEED).verdict == word
+    assert verdict(rates(ours, LONGER[: max(len(ours), 1)]), SPEED).verdict == word
 
 
 def test_a_bound_on_a_count_takes_zero_as_a_value() -> None:
-    idle = rates([0.0, 0.0, 0.1], [1.0, 1.0, 1.0], "gen_cores")
+    idle = rates([0.0, 0.0, 0.1, 0.0, 0.1], [1.0] * 5, "gen_cores")
     gate: dict[str, object] = {"kind": "bound", "metric": "gen_cores", "max": 2.0}
     assert verdict(idle, gate).verdict == "PASS"
     assert verdict(idle, {"kind": "consistency", "metric": "gen_cores"}).verdict == "NOT COMPARABLE"
@@ -95,7 +99,7 @@ def test_a_two_sided_ratio_fails_on_either_side() -> None:
     two_sided = {**SPEED, "max_ratio": 1.25}
     assert verdict(rates([v * 2 for v in BASE], BASE), two_sided).verdict == "FAIL"
     assert verdict(rates([v * 0.5 for v in BASE], BASE), two_sided).verdict == "FAIL"
-    assert verdict(rates(BASE, BASE), two_sided).verdict == "PASS"
+    assert verdict(rates(LONGER, LONGER), two_sided).verdict == "PASS"
 
 
 @pytest.mark.parametrize(
@@ -121,8 +125,15 @@ def test_a_bound_is_judged_by_its_whole_interval(loads: list[float], word: str) 
         ([], "NOT RUN"),
     ],
 )
-def test_consistency_is_judged_by_its_chi_square_interval(values: list[float], word: str) -> None:
-    assert verdict(rates(values, values), EVEN).verdict == word
+def test_consistency_is_judged_by_the_interval_of_a_runtimes_own_spread(values: list[float], word: str) -> None:
+    assert verdict(rates(values, LONGER[: max(len(values), 1)]), EVEN).verdict == word
+
+
+def test_what_all_runtimes_of_a_round_share_is_not_charged_to_one_of_them() -> None:
+    machine = [100.0, 60.0, 130.0, 70.0, 150.0, 90.0, 50.0, 120.0, 80.0, 140.0]
+    own = [v * f for v, f in zip(machine, [1.0, 1.01, 0.99, 1.0, 1.02, 0.98, 1.01, 0.99, 1.0, 1.0], strict=True)]
+    assert verdict(rates(own, machine), EVEN).verdict == "PASS"
+    assert verdict(rates(own, [100.0] * 10), EVEN).verdict == "FAIL"
 
 
 def test_a_speed_gate_on_unequal_prompts_is_not_comparable() -> None:
@@ -149,7 +160,7 @@ def test_a_runtimes_own_report_is_no_evidence_for_a_bound() -> None:
 
 def test_a_ratio_of_what_both_sides_print_of_themselves_says_so() -> None:
     reported = "runtime-report:printed at the end"
-    trials = [trial(side, k, {"gen_tps": 50.0}, definition=reported) for side in ("one", "two") for k in (1, 2, 3)]
+    trials = [trial(side, k, {"gen_tps": 50.0}, definition=reported) for side in ("one", "two") for k in range(1, 9)]
     found = verdict(trials, {"name": "g", "kind": "ratio", "metric": "gen_tps", "min_ratio": 0.5})
     assert found.verdict == "PASS"
     assert found.sentence.startswith("gen_tps (self-reported by both runtimes) is 1× that of one")
@@ -157,14 +168,14 @@ def test_a_ratio_of_what_both_sides_print_of_themselves_says_so() -> None:
 
 def test_a_rate_from_two_budgets_that_the_trials_contradict_leaves_gates_inconclusive() -> None:
     def both(runtime: str, rate: float, within: str) -> list[Trial]:
-        trials = (trial(runtime, k, {"gen_tps": rate}, definition="two-budgets") for k in (1, 2, 3))
+        trials = (trial(runtime, k, {"gen_tps": rate}, definition="two-budgets") for k in range(1, 9))
         return [also(good, within, {"gen_tps": 50.0}) for good in trials]
 
     trials = [*both("one", 50.0, "chunk-interval"), *both("two", 100.0, "token-stamps")]
     ratio = verdict(trials, {"name": "g", "kind": "ratio", "metric": "gen_tps", "max_ratio": 1.25})
     assert ratio.verdict == "INCONCLUSIVE"
     assert "set them further apart" in ratio.sentence
-    alone = [trial("two", k, {"gen_tps": 100.0}, definition="two-budgets") for k in (1, 2, 3)]
+    alone = [trial("two", k, {"gen_tps": 100.0}, definition="two-budgets") for k in range(1, 9)]
     contradicted = [also(good, "chunk-interval", {"gen_tps": 50.0}) for good in alone]
     floor = {"name": "g", "kind": "bound", "metric": "gen_tps", "min": 70.0, "runtimes": ("two",)}
     assert verdict([*both("one", 50.0, "chunk-interval"), *alone], floor).verdict == "PASS"

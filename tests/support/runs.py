@@ -10,6 +10,8 @@ from typing import Any
 
 import psutil
 
+from parity.stats import LEAST
+
 PARITY = str(Path(sys.executable).with_name("parity"))
 SPEAKER = Path(__file__).parent.parent / "scripted" / "speaker.py"
 OWN = "PARITY_TEST_RUN"
@@ -68,6 +70,8 @@ def config_text(
     min_ratio: float = 0.1,
     rest: str = "",
 ) -> str:
+    """A config with a gate on hangs, and on speed where there are enough rounds to judge it."""
+    speed = f'[[gates]]\nname = "speed"\nkind = "ratio"\nmetric = "gen_tps"\nmin_ratio = {min_ratio}\n'
     return f"""
 baseline = "base"
 
@@ -94,11 +98,7 @@ others_cpu = 1000
 name = "hangs"
 kind = "no-failed-trials"
 
-[[gates]]
-name = "speed"
-kind = "ratio"
-metric = "gen_tps"
-min_ratio = {min_ratio}
+{speed if rounds >= LEAST else ""}
 
 {rest}
 """

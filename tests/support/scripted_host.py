@@ -23,6 +23,7 @@ from parity.hosts.host import Request
 from parity.hosts.local.environment import recordable
 from parity.hosts.sighting import Sighting
 from parity.records import Busyness, ConditionLimits, HostFacts, PageCache, PageCachePolicy, Scalar
+from parity.stats import LEAST
 from parity.transcript import (
     End,
     EndedBy,
@@ -264,9 +265,9 @@ install = "install {name}"
 """
 
 
-def config(runtimes: str, *, rounds: int = 3, warmup: int = 1, gates: str | None = None, rest: str = "") -> str:
-    """A config with two required gates unless others are given."""
-    gates = gates if gates is not None else HANGS + SPEED
+def config(runtimes: str, *, rounds: int = 5, warmup: int = 1, gates: str | None = None, rest: str = "") -> str:
+    """A config with a gate on hangs, and on speed where there are enough rounds for it, unless others are given."""
+    gates = gates if gates is not None else HANGS + (SPEED if rounds >= LEAST else "")
     return f"""
 baseline = "base"
 

@@ -9,6 +9,20 @@ from parity.compare.doubt import doubt
 from parity.compare.identity import Departed, Intent, departed, fact_rows
 from parity.compare.measured import Measured
 from parity.compare.scales import centre_of
+from parity.compare.series import interval_of, ratio_at, side_at
 from parity.compare.summary import summarise
 
-__all__ = ["Departed", "Intent", "Measured", "centre_of", "compare", "departed", "doubt", "fact_rows", "summarise"]
+__all__ = [
+    "Departed",
+    "Intent",
+    "Measured",
+    "centre_of",
+    "compare",
+    "departed",
+    "doubt",
+    "fact_rows",
+    "interval_of",
+    "ratio_at",
+    "side_at",
+    "summarise",
+]

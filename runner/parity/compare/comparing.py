@@ -1,43 +1,54 @@
 """Two sides compared: over the rounds in which both have a value by one definition, if they ran the same."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
+from parity import stats
+from parity.compare import agreement
 from parity.compare.common_tokens import Common, over_common_tokens
 from parity.compare.doubt import doubt
 from parity.compare.identity import Intent, conflict, declared_in, departed, fact_rows, unproven_in
 from parity.compare.measured import Measured
-from parity.compare.scales import centre_of, compare_on
+from parity.compare.ratio import NOT_POSITIVE
+from parity.compare.scales import centre_of
+from parity.compare.series import interval_of, ratio_at, slack
 from parity.reading.dictionary import METRICS, only_a_bound
 from parity.reading.metrics.spec import Scale
+from parity.reading.metrics.two_budgets import RATE
 from parity.records import Cell, Comparison, FactRow
+from parity.stats import ONCE, Looks
 
 NO_INTENT = Intent()
 
 
 def compare(
-    measured: Measured, cells: Sequence[Cell], baseline: str, intent: Intent = NO_INTENT
+    measured: Measured,
+    cells: Sequence[Cell],
+    baseline: str,
+    intent: Intent = NO_INTENT,
+    looks: Looks = ONCE,
+    metrics: Iterable[str] = METRICS,
 ) -> Iterator[Comparison]:
     """Every implementation's cell compared with the baseline's, in every metric. `intent`: the differences that the
-    config declares."""
+    config declares. `looks`: when the run is judged, which decides how wide intervals are."""
     for cell in cells:
         model, test, runtime = cell
         if runtime != baseline:
             base = (model, test, baseline)
             rows = fact_rows(measured, cell, base, intent)
-            for metric in METRICS:
-                yield from _by_each_definition(measured, cell, base, metric, rows, intent)
+            for metric in metrics:
+                yield from _by_each_definition(measured, cell, base, metric, rows, intent, looks)
 
 
 def _by_each_definition(
-    measured: Measured, cell: Cell, base: Cell, metric: str, facts: Sequence[FactRow], intent: Intent
+    measured: Measured, cell: Cell, base: Cell, metric: str, facts: Sequence[FactRow], intent: Intent, looks: Looks
 ) -> Iterator[Comparison]:
     """By the strictest definition, then by each further one that has a row of its own and that both have in a round."""
-    strictest = _compare_metric(measured, cell, base, metric, facts, intent)
+    strictest = _compare_metric(measured, cell, base, metric, facts, intent, looks)
     yield strictest
     for definition in METRICS[metric].definitions:
         ours, theirs = (measured.values(side, metric, definition.id).keys() for side in (cell, base))
         if definition.row and definition.id != strictest.definition and ours & theirs:
-            yield _compare_metric(measured, cell, base, metric, facts, intent, definition.id)
+            yield _compare_metric(measured, cell, base, metric, facts, intent, looks, definition.id)
 
 
 def _compare_metric(
@@ -47,6 +58,7 @@ def _compare_metric(
     metric: str,
     facts: Sequence[FactRow],
     intent: Intent,
+    looks: Looks,
     definition: str | None = None,
 ) -> Comparison:
     """By `definition`, or by the strictest that both sides have."""
@@ -89,16 +101,28 @@ def _compare_metric(
     if bound := only_a_bound(metric, definition):
         return blank.but(reason=f"both values are {bound} bounds, which have no ratio")
     blank = blank.but(value=_centre(spec.scale, ours), baseline_value=_centre(spec.scale, theirs))
-    compared = compare_on(spec.scale, ours, theirs)
-    doubts = (doubt(measured, c, metric, definition) for c in (base, cell)) if compared.reason is None else ()
-    return blank.but(
-        difference=compared.difference,
-        ratio=compared.ratio,
-        agreement=compared.agreement,
-        interval=compared.interval,
-        reason=compared.reason,
-        doubt=next(filter(None, doubts), None),
-    )
+    slacks = [slack(ours_by_round[r]) + slack(theirs_by_round[r]) for r in rounds]
+    blank = blank.but(numbers=tuple(rounds), ours=tuple(ours), theirs=tuple(theirs), slack=tuple(slacks))
+    doubts = (doubt(measured, c, metric, definition) for c in (base, cell))
+    return _estimated(blank.but(doubt=next(filter(None, doubts), None)), looks)
+
+
+def _estimated(found: Comparison, looks: Looks) -> Comparison:
+    """With the estimate that the metric's scale has, over all rounds."""
+    ours, theirs = found.ours, found.theirs
+    if found.scale == "agreement":
+        return found.but(agreement=agreement.share(ours, theirs))
+    if found.scale == "difference":
+        mean = stats.paired_difference(ours, theirs, looks)
+        return found.but(difference=mean.centre, interval=interval_of(mean))
+    if min(*ours, *theirs) <= 0:
+        return found.but(reason=NOT_POSITIVE, doubt=None)
+    ratio = ratio_at(found, looks)(len(ours), stats.ALPHA)
+    spans = found.definition == RATE
+    one, other = (centre_of("ratio", side, looks, spans=spans) for side in (ours, theirs))
+    assert isinstance(one, stats.Estimate)
+    assert isinstance(other, stats.Estimate)
+    return found.but(difference=one.centre - other.centre, ratio=ratio.centre, interval=interval_of(ratio))
 
 
 def _common_definition(measured: Measured, metric: str, base: Cell, cell: Cell) -> str | None:

@@ -3,15 +3,11 @@
 from collections.abc import Sequence
 
 from parity import stats
-from parity.compare.compared import Compared, interval_of
+from parity.stats import ALPHA, Looks
 
 
-def centre(values: Sequence[float]) -> stats.Estimate | str:
+def centre(
+    values: Sequence[float], looks: Looks, alpha: float = ALPHA, widen: float = 0.0, *, spans: bool = False
+) -> stats.Estimate | str:
     """The arithmetic mean."""
-    return stats.arithmetic_mean(values)
-
-
-def compare(ours: Sequence[float], theirs: Sequence[float]) -> Compared:
-    """The arithmetic mean of the differences of the rounds."""
-    difference = stats.paired_difference(ours, theirs)
-    return Compared(difference=difference.centre, interval=interval_of(difference))
+    return stats.arithmetic_mean(values, looks, alpha, widen)

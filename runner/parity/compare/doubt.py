@@ -29,7 +29,7 @@ def doubt(measured: Measured, cell: Cell, metric: str, definition: str) -> str |
         pairs = [(a, b) for k in sorted(ours.keys() & theirs.keys()) if (a := ours[k].value) and (b := theirs[k].value)]
         if len(pairs) < max(2, len(ours) / 2):
             continue
-        apart = stats.paired_ratio(*zip(*pairs, strict=True)).centre
+        apart = stats.geometric_mean([a / b for a, b in pairs]).centre
         if 1 - MOST_APART <= apart <= 1 / (1 - MOST_APART):
             return None
         one, two = (stats.geometric_mean(values).centre for values in zip(*pairs, strict=True))

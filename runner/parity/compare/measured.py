@@ -1,5 +1,6 @@
 """The trials of a run that measurements are taken from."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from parity.reading.dictionary import strictness
@@ -13,15 +14,25 @@ class Measured:
         self._not_run = not_run or {}
         self._cells: dict[Cell, list[Trial]] = {}
         self._departures: dict[Cell, list[Departure]] = {}
-        for trial in trials:
-            if not trial.warmup and trial.kind == "full":
-                self._cells.setdefault((trial.model, trial.test, trial.runtime), []).append(trial)
-            if not trial.warmup and trial.kind != "whole":
-                self._departures.setdefault((trial.model, trial.test, trial.runtime), []).extend(trial.departures)
+        self._times: dict[Cell, dict[int, float]] = {}
+        timed = [trial for trial in trials if not trial.warmup and trial.kind != "whole"]
+        in_a_round = Counter((t.model, t.test) for t in {t.place[:4] + t.place[6:]: t for t in timed}.values())
+        ran: Counter[tuple[str, str]] = Counter()
+        for trial in timed:
+            pair, cell = (trial.model, trial.test), (trial.model, trial.test, trial.runtime)
+            if trial.kind == "full":
+                self._cells.setdefault(cell, []).append(trial)
+                self._times.setdefault(cell, {})[trial.round] = ran[pair] / in_a_round[pair]
+            self._departures.setdefault(cell, []).extend(trial.departures)
+            ran[pair] += 1
 
     @property
     def cells(self) -> Sequence[Cell]:
         return list(self._cells)
+
+    def times(self, cell: Cell) -> Mapping[int, float]:
+        """Round → when its trial ran, in rounds from the first, by its place among the trials of its model and test."""
+        return self._times.get(cell, {})
 
     def trials(self, cell: Cell) -> Sequence[Trial]:
         """The successful trials of a cell, by round."""

@@ -1,32 +1,30 @@
-"""Each scale with its functions, and what they return."""
+"""The centre of one side's values on each scale."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from parity import stats
 from parity.compare import agreement, difference, ratio
-from parity.compare.compared import Compared
 from parity.reading.metrics.spec import Scale
+from parity.stats import ALPHA, ONCE, Looks
 
-
-@dataclass(frozen=True)
-class _Functions:
-    centre: Callable[[Sequence[float]], stats.Estimate | str]
-    compare: Callable[[Sequence[float], Sequence[float]], Compared]
-
-
-_SCALES: dict[Scale, _Functions] = {
-    "ratio": _Functions(ratio.centre, ratio.compare),
-    "difference": _Functions(difference.centre, difference.compare),
-    "agreement": _Functions(agreement.centre, agreement.compare),
+_CENTRES: dict[Scale, Callable[..., stats.Estimate | str]] = {
+    "ratio": ratio.centre,
+    "difference": difference.centre,
+    "agreement": agreement.centre,
 }
 
 
-def centre_of(scale: Scale, values: Sequence[float]) -> stats.Estimate | str:
-    """The centre of one side's values over the rounds, or why there is none. Needs at least one value."""
-    return _SCALES[scale].centre(values)
+def centre_of(
+    scale: Scale,
+    values: Sequence[float],
+    looks: Looks = ONCE,
+    alpha: float = ALPHA,
+    widen: float = 0.0,
+    *,
+    spans: bool = False,
+) -> stats.Estimate | str:
+    """The centre of one side's values over the rounds, or why there is none. Needs at least one value.
 
-
-def compare_on(scale: Scale, ours: Sequence[float], theirs: Sequence[float]) -> Compared:
-    """An implementation's values compared with the baseline's of the same rounds, in the same order."""
-    return _SCALES[scale].compare(ours, theirs)
+    `widen`: what is added to each end of the interval, as a logarithm on the ratio scale. `spans`: each value is a rate
+    computed from a difference of times."""
+    return _CENTRES[scale](values, looks, alpha, widen, spans=spans)

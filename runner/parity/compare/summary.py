@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 
-from parity.compare.compared import interval_of
 from parity.compare.measured import Measured
-from parity.compare.scales import centre_of
+from parity.compare.series import interval_of, side_at
 from parity.reading.dictionary import METRICS
 from parity.records import Cell, Measurement, Summary
+from parity.stats import ALPHA, ONCE, Looks
 
 
-def summarise(measured: Measured, cells: Sequence[Cell]) -> Iterator[Summary]:
+def summarise(measured: Measured, cells: Sequence[Cell], looks: Looks = ONCE) -> Iterator[Summary]:
     """One summary for every metric and definition of every planned cell; one with a reason where there is none."""
     for cell in cells:
         for metric in METRICS:
@@ -18,15 +18,15 @@ def summarise(measured: Measured, cells: Sequence[Cell]) -> Iterator[Summary]:
                 values = measured.values(cell, metric, definition)
                 if values:
                     found = True
-                    yield _summary(cell, metric, list(values.values()))
+                    yield _summary(cell, metric, list(values.values()), looks)
             if not found:
                 yield _missing(cell, metric, measured.reason(cell, metric))
 
 
-def _summary(cell: Cell, metric: str, measurements: Sequence[Measurement]) -> Summary:
+def _summary(cell: Cell, metric: str, measurements: Sequence[Measurement], looks: Looks) -> Summary:
     values = tuple(m.value for m in measurements if m.value is not None)
     model, test, runtime = cell
-    first, centre = measurements[0], centre_of(METRICS[metric].scale, values)
+    first, at = measurements[0], side_at(metric, measurements, looks)
     blank = Summary(
         model=model,
         test=test,
@@ -38,8 +38,9 @@ def _summary(cell: Cell, metric: str, measurements: Sequence[Measurement]) -> Su
         values=values,
         note=first.note,
     )
-    if isinstance(centre, str):
-        return blank.but(reason=centre)
+    if isinstance(at, str):
+        return blank.but(reason=at)
+    centre = at(len(values), ALPHA)
     return blank.but(centre=centre.centre, interval=interval_of(centre))
 
 

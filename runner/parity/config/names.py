@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from parity.config.schema import Config
+from parity.config.schema import Config, RoundsConfig
 from parity.errors import Problem, unknown_names
 from parity.gates import Gate
 from parity.reading.facts import FACTS
@@ -34,6 +34,7 @@ def cross_check(config: Config) -> Iterator[Problem]:
     for k, declared in enumerate(config.declare):
         yield from unknown_names(f"declare[{k + 1}].fact", [declared.fact], tuple(FACTS))
         yield from unknown_names(f"declare[{k + 1}].runtimes", declared.runtimes, runtimes)
+    yield from _check_rounds(config.rounds)
     page = config.report
     yield from unknown_names("report.test", [page.test] if page.test else [], tests)
     yield from unknown_names(
@@ -46,6 +47,15 @@ def cross_check(config: Config) -> Iterator[Problem]:
             "report.markdown",
             "there is no implementation to report on",
             "add a second runtime beside the baseline",
+        )
+
+
+def _check_rounds(rounds: RoundsConfig) -> Iterator[Problem]:
+    if rounds.fixed is not None and rounds.count is not None:
+        yield Problem("rounds.count", "says the same as `fixed`", "leave out `count`")
+    if rounds.exactly is None and rounds.max < rounds.least:
+        yield Problem(
+            "rounds.max", f"{rounds.max} is below least = {rounds.least}", "raise `max`, or lower `least` as well"
         )
 
 

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from parity.gates import Gate
 from parity.records import ConditionLimits, Declaration, Limits, Name, PageSpec, Record
+from parity.stats import LEAST, Looks
 
 
 class ModelConfig(Record):
@@ -90,17 +91,41 @@ class RuntimeConfig(Record):
 
 
 class RoundsConfig(Record):
-    """`[rounds]`: how often everything is measured. Each round runs every runtime once on every model and test, in an
-    order that is shuffled anew."""
+    """`[rounds]`: how often everything is measured. Each round runs every runtime once on every model and test, in a
+    balanced order: over the rounds, each runtime is equally often in each place. After each round from `least` on, the
+    required gates are judged; a model and test gets no more rounds once all of its required gates are decided."""
 
-    count: int = Field(default=5, ge=1, le=1000, description="measured rounds")
+    max: int = Field(default=20, ge=1, le=1000, description="the most measured rounds")
+    least: int = Field(
+        default=LEAST,
+        ge=1,
+        le=1000,
+        description="the fewest measured rounds; a gate on a metric needs 5 before it can pass or fail",
+    )
+    max_s: float | None = Field(
+        default=None, gt=0, description="start no further round once the trials have taken so many seconds in all"
+    )
+    fixed: int | None = Field(
+        default=None, ge=1, le=1000, description="run exactly so many measured rounds, and judge once, at the end"
+    )
+    count: int | None = Field(default=None, ge=1, le=1000, description="the same as `fixed`, its earlier name")
     warmup: int = Field(
         default=1,
         ge=0,
         le=100,
         description="rounds before the measured ones; they are kept, but not measured",
     )
-    seed: int = Field(default=0, ge=0, description="seed of the shuffled order")
+    seed: int = Field(default=0, ge=0, description="seed of the order")
+
+    @property
+    def exactly(self) -> int | None:
+        """How many measured rounds there are; None where that depends on what they show."""
+        return self.fixed if self.fixed is not None else self.count
+
+    @property
+    def looks(self) -> Looks:
+        """When the gates of the run are judged."""
+        return Looks(self.max) if self.exactly is None else Looks(self.exactly, fixed=True)
 
 
 class Requires(Record):

@@ -2,20 +2,19 @@
 
 import difflib
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from parity import stats
 from parity.compare import Departed, Intent, Measured, departed, doubt
 from parity.errors import Problem, unknown_names
-from parity.gates.busy import busy_machine
+from parity.gates.busy import busy_machine, uneven_voids
 from parity.reading.dictionary import METRICS, REPORTED, only_a_bound
 from parity.reading.facts import DEVICE_CLASSES, facts_in
-from parity.records import Cell, Comparison, Interval, Name, NotRun, Record, Trial, VerdictKind
-from parity.units import format_value
+from parity.records import Cell, Comparison, Interval, Measurement, Name, NotRun, Record, Trial, VerdictKind
+from parity.stats import ALPHA, ONCE, Looks
 
 NOT_RUN_WORDS = {
     "unavailable": "{runtime} is unavailable: {reason}",
@@ -29,7 +28,9 @@ NOT_RUN_WORDS = {
 class Evidence:
     """What verdicts rest on. `devices`: runtime → the device that its probe names, which stands in where no trial
     reports one. `unset`: runtimes that are not set here. `not_run`: cells of which not all planned trials ran, with the
-    reason. `intent`: the differences that the config declares."""
+    reason. `intent`: the differences that the config declares. `looks`: when the run is judged. `fail_alpha`: of an
+    interval by which a required gate fails. `greedy`: tests whose tokens are not sampled. `void`:
+    trials that do not count because of what else the machine did."""
 
     baseline: str
     trials: Sequence[Trial]
@@ -39,6 +40,10 @@ class Evidence:
     unset: frozenset[str] = frozenset()
     not_run: Mapping[Cell, NotRun] = field(default_factory=dict)
     intent: Intent = field(default_factory=Intent)
+    looks: Looks = ONCE
+    fail_alpha: float = ALPHA
+    greedy: frozenset[str] = frozenset()
+    void: Sequence[Trial] = ()
     measured: Measured = field(init=False)
 
     def __post_init__(self) -> None:
@@ -99,7 +104,8 @@ class Evidence:
 @dataclass(frozen=True)
 class Judgement:
     """A verdict before it is tied to its gate and cell. `failed_side`: which way a speed gate failed. `fell_away`: the
-    gate applies on a different device. `declared`, `unproven`: see `Verdict`."""
+    gate applies on a different device. `declared`, `unproven`: see `Verdict`. `open`: it is undecided, and more rounds
+    may decide it."""
 
     verdict: VerdictKind
     sentence: str
@@ -109,6 +115,7 @@ class Judgement:
     fell_away: bool = False
     declared: tuple[str, ...] = ()
     unproven: tuple[str, ...] = ()
+    open: bool = False
 
 
 class When(Record):
@@ -136,6 +143,9 @@ class GateBase(Record):
 
     compares: ClassVar[bool] = False
     """Whether the gate compares a runtime with the baseline."""
+
+    over_rounds: ClassVar[bool] = False
+    """Whether the gate judges values over the rounds, so that more rounds may decide it."""
 
     name: Name = Field(description="the gate's name in verdicts and in `[report]`")
     runtimes: tuple[str, ...] | None = Field(
@@ -182,10 +192,12 @@ class GateBase(Record):
         """INCONCLUSIVE where the machine was too busy for it."""
         trials = [trial for read in self.cells(cell, evidence.baseline) for trial in evidence.of(read)]
         busy = busy_machine(self.judged_metric, trials)
+        if busy is None and self.over_rounds:
+            busy = uneven_voids(self.cells(cell, evidence.baseline), evidence.void)
         if busy is None or judgement.verdict == "NOT COMPARABLE":
             return judgement
         sentence = f"{busy}; {judgement.sentence}"
-        return replace(judgement, verdict="INCONCLUSIVE", sentence=sentence, failed_side=None)
+        return replace(judgement, verdict="INCONCLUSIVE", sentence=sentence, failed_side=None, open=False)
 
     @abstractmethod
     def judge_trials(self, cell: Cell, evidence: Evidence) -> Judgement:
@@ -194,6 +206,8 @@ class GateBase(Record):
 
 class MetricGate(GateBase):
     """What every gate on a metric has."""
+
+    over_rounds: ClassVar[bool] = True
 
     metric: str = Field(description="the name of a metric, such as `gen_tps`")
 
@@ -216,15 +230,15 @@ def crossed_bounds(at: str, bounds: Mapping[str, float | None]) -> Iterator[Prob
         )
 
 
-def strictest(metric: str, cell: Cell, evidence: Evidence) -> list[float] | Judgement:
-    """A cell's values by its strictest definition; a judgement with the reason where there are none.
+def strictest(metric: str, cell: Cell, evidence: Evidence) -> dict[int, Measurement] | Judgement:
+    """Round → the cell's measurement by its strictest definition; a judgement with the reason where there are none.
 
     A figure that the runtime reports about itself is no evidence, and neither is a value that is only a bound."""
     measured = evidence.measured
     for definition in measured.definitions(cell, metric):
         if definition.startswith(REPORTED) or only_a_bound(metric, definition):
             continue
-        values = [m.value for m in measured.values(cell, metric, definition).values() if m.value is not None]
+        values = measured.values(cell, metric, definition)
         good = len(evidence.good_rounds(cell))
         if values and len(values) < good:
             return Judgement("INCONCLUSIVE", f"{metric} was measured in only {len(values)} of {good} successful rounds")
@@ -236,37 +250,6 @@ def strictest(metric: str, cell: Cell, evidence: Evidence) -> list[float] | Judg
     if unfit:
         return Judgement("NOT COMPARABLE", f"{metric} was only measured by {unfit[0]}, which no gate accepts")
     return Judgement("NOT RUN", f"{metric}: {measured.reason(cell, metric)}")
-
-
-def asked(low: float | None, high: float | None, show: Callable[[float], str]) -> str:
-    """`at least 1 and at most 2`."""
-    parts = [
-        f"at least {show(low)}" if low is not None else "",
-        f"at most {show(high)}" if high is not None else "",
-    ]
-    return " and ".join(part for part in parts if part)
-
-
-def within(
-    estimate: stats.Estimate, low: float | None, high: float | None, measured: str, required: str, unit: str
-) -> Judgement:
-    """PASS when the whole interval lies within the bounds, FAIL when it lies wholly outside one of them."""
-    if estimate.low is None or estimate.high is None:
-        sentence = f"{measured}, required: {required}; one round gives no interval"
-        return Judgement("INCONCLUSIVE", sentence, estimate.centre)
-    interval = Interval(low=estimate.low, high=estimate.high, confidence=stats.CONFIDENCE)
-    sentence = f"{measured} [{_show(estimate.low, unit)}, {_show(estimate.high, unit)}], required: {required}"
-    if (low is not None and estimate.high < low) or (high is not None and estimate.low > high):
-        return Judgement("FAIL", sentence, estimate.centre, interval)
-    if (low is None or estimate.low >= low) and (high is None or estimate.high <= high):
-        return Judgement("PASS", sentence, estimate.centre, interval)
-    return Judgement("INCONCLUSIVE", sentence, estimate.centre, interval)
-
-
-def _show(value: float, unit: str) -> str:
-    if unit == "%":
-        return f"{value:.1%}"
-    return f"{value:.3g}" if unit == "×" else format_value(value, unit)
 
 
 def side(metric: str, value: float, limit: float) -> Literal["slow", "fast"] | None:

@@ -6,11 +6,13 @@ from typing import Literal
 
 from pydantic import Field
 
-from parity.compare import centre_of
+from parity.compare import side_at
 from parity.errors import Problem
-from parity.gates.base import Evidence, Judgement, MetricGate, asked, crossed_bounds, side, strictest, within
+from parity.gates.base import Evidence, Judgement, MetricGate, crossed_bounds, side, strictest
+from parity.gates.interval import Bounds, judge_interval
 from parity.reading.dictionary import METRICS
 from parity.records import Cell
+from parity.stats import ALPHA
 from parity.units import format_value
 
 
@@ -26,20 +28,27 @@ class BoundGate(MetricGate):
         yield from crossed_bounds(f"gates.{self.name}", {"min": self.min, "max": self.max})
 
     def judge_trials(self, cell: Cell, evidence: Evidence) -> Judgement:
-        values = strictest(self.metric, cell, evidence)
-        if isinstance(values, Judgement):
-            return values
-        unit = METRICS[self.metric].unit
-        estimate = centre_of(METRICS[self.metric].scale, values)
-        if isinstance(estimate, str):
-            return Judgement("NOT COMPARABLE", f"{self.metric}: {estimate}")
-        required = asked(self.min, self.max, lambda bound: format_value(bound, unit))
-        measured = f"{self.metric} {format_value(estimate.centre, unit)}"
-        judgement = within(estimate, self.min, self.max, measured, required, unit)
+        found = strictest(self.metric, cell, evidence)
+        if isinstance(found, Judgement):
+            return found
+        spec = METRICS[self.metric]
+        at = side_at(self.metric, [found[number] for number in sorted(found)], evidence.looks)
+        if isinstance(at, str):
+            return Judgement("NOT COMPARABLE", f"{self.metric}: {at}")
+        judgement = judge_interval(
+            at,
+            len(found),
+            Bounds(self.min, self.max, spec.unit),
+            evidence,
+            lambda centre: f"{self.metric} {format_value(centre, spec.unit)}",
+            required=self.required,
+            logarithms=spec.scale == "ratio",
+        )
+        failed_at = judgement.value if judgement.verdict == "FAIL" else None
         return replace(
             judgement,
             sentence=judgement.sentence + _share(self.metric, cell, evidence),
-            failed_side=self._failed_side(estimate.centre) if judgement.verdict == "FAIL" else None,
+            failed_side=self._failed_side(failed_at) if failed_at is not None else None,
         )
 
     def _failed_side(self, value: float) -> Literal["slow", "fast"] | None:
@@ -50,8 +59,10 @@ class BoundGate(MetricGate):
 def _share(metric: str, cell: Cell, evidence: Evidence) -> str:
     """How much of a metric a part of it takes, where that was measured; the gate judges the whole."""
     part = METRICS[metric].part
-    values = strictest(part, cell, evidence) if part is not None else []
-    if part is None or isinstance(values, Judgement):
+    if part is None:
         return ""
-    centre = centre_of(METRICS[part].scale, values)
-    return "" if isinstance(centre, str) else f"; {part} is {format_value(centre.centre, METRICS[part].unit)} of it"
+    found = strictest(part, cell, evidence)
+    at = found if isinstance(found, Judgement) else side_at(part, list(found.values()), evidence.looks)
+    if isinstance(at, Judgement | str) or isinstance(found, Judgement):
+        return ""
+    return f"; {part} is {format_value(at(len(found), ALPHA).centre, METRICS[part].unit)} of it"

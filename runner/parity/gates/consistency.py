@@ -1,16 +1,39 @@
-"""`kind = "consistency"`: how much a metric of one runtime varies over the rounds."""
+"""`kind = "consistency"`: one runtime's trials give similar results: the same greedy output, and little spread."""
 
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import Field
 
 from parity import stats
-from parity.gates.base import Evidence, Judgement, MetricGate, strictest, within
-from parity.records import Cell
+from parity.gates.base import Evidence, Judgement, MetricGate, strictest
+from parity.reading.metrics.two_budgets import OF_TWO_TRIALS
+from parity.records import Cell, Interval, Measurement, Trial
+from parity.stats.oddities import outliers, two_modes
+from parity.stats.spread import Series, Spread, own_spread, residuals
+
+WHOLE_TRIALS = ("total_s", "wall_s")
+"""What a program shows of each trial whole, where the metric itself is a difference of two trials."""
+
+SHARES = (0.15, 0.25, 0.6)
+"""The spread is judged after half, three quarters and all of the rounds. Each look has its share of the error."""
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What the first rounds show. `oddities`: outliers and modes, as the end of a sentence."""
+
+    spread: Spread
+    confidence: float
+    oddities: str
 
 
 class ConsistencyGate(MetricGate):
-    """`kind = "consistency"`: a metric varies little from round to round, by its coefficient of variation."""
+    """`kind = "consistency"`: every trial of a runtime gives the same greedy output, and a metric varies little from
+    round to round, by its coefficient of variation."""
 
     kind: Literal["consistency"]
     metric: str = Field(default="gen_tps", description="the name of a metric, such as `gen_tps`")
@@ -19,17 +42,131 @@ class ConsistencyGate(MetricGate):
     )
 
     def judge_trials(self, cell: Cell, evidence: Evidence) -> Judgement:
-        values = strictest(self.metric, cell, evidence)
-        if isinstance(values, Judgement):
-            return values
-        if min(values) <= 0:
-            return Judgement(
-                "NOT COMPARABLE", f"{self.metric}: a value is zero or negative, so it has no variation in %"
-            )
-        estimate = stats.coefficient_of_variation(values)
-        if estimate.low is None:
-            return Judgement(
-                "INCONCLUSIVE", f"{self.metric}: one round does not show how much it varies; run more rounds"
-            )
-        measured = f"{self.metric} varies by {estimate.centre:.1%}"
-        return within(estimate, None, self.max_cv, measured, f"at most {self.max_cv * 100:.6g}%", "%")
+        if cell[1] in evidence.greedy and (differs := _outputs_differ(evidence.measured.trials(cell))):
+            return Judgement("FAIL", differs)
+        metric = self._of_whole_trials(cell, evidence)
+        found = strictest(metric, cell, evidence)
+        if isinstance(found, Judgement):
+            return found
+        if min(m.value or 0 for m in found.values()) <= 0:
+            return Judgement("NOT COMPARABLE", f"{metric}: a value is zero or negative, so it has no variation in %")
+        named = metric if metric == self.metric else f"{metric} of each trial ({self.metric} is from pairs of trials)"
+        return self._judge_spread(named, found, cell, evidence)
+
+    def _of_whole_trials(self, cell: Cell, evidence: Evidence) -> str:
+        """The metric, or one that each trial shows whole where this one is from the difference of two."""
+        measured = evidence.measured
+        own = [d for d in measured.definitions(cell, self.metric) if measured.values(cell, self.metric, d)]
+        if not own or own[0] not in OF_TWO_TRIALS:
+            return self.metric
+        shown = (m for m in WHOLE_TRIALS if any(measured.values(cell, m, d) for d in measured.definitions(cell, m)))
+        return next(shown, self.metric)
+
+    def _judge_spread(self, named: str, found: Mapping[int, Measurement], cell: Cell, evidence: Evidence) -> Judgement:
+        rounds = len(found)
+        looks = _looks(evidence.looks, rounds)
+        series = _series(found, cell, evidence)
+        fail_alpha = evidence.fail_alpha if self.required else stats.ALPHA
+        first: Judgement | None = None
+        for at, share in looks:
+            if at > rounds:
+                break
+            look = _look(series.only(range(at)), share, fail_alpha)
+            judged = self._judged(named, look, at)
+            if first is None or first.verdict == "INCONCLUSIVE":
+                first = judged
+            elif judged.verdict not in (first.verdict, "INCONCLUSIVE"):
+                conflict = f"{first.sentence}; the rounds conflict: judged after {at}, it would be {judged.verdict}"
+                return Judgement(first.verdict, conflict, first.value, first.interval)
+        more = [at for at, _ in looks if at > rounds]
+        if first is None:
+            when = f"it is judged after {_listed(more)} rounds" if more else f"{stats.LEAST} rounds are the least"
+            sentence = f"{named}: {rounds} round{'s' if rounds != 1 else ''} do not show how much it varies; {when}"
+            return Judgement("INCONCLUSIVE", sentence, open=bool(more) and not evidence.looks.fixed)
+        if first.verdict != "INCONCLUSIVE":
+            return first
+        when = f"judged again after {_listed(more)} rounds" if more else "set `rounds.max` higher to decide this"
+        sentence = f"{first.sentence}; {when}"
+        return Judgement("INCONCLUSIVE", sentence, first.value, first.interval, open=bool(more))
+
+    def _judged(self, named: str, look: _Look, rounds: int) -> Judgement:
+        spread = look.spread
+        trend = ", without the drift that the other runtimes show" if spread.drift else ""
+        said = (
+            f"{named} varies by {spread.cv:.1%} [{spread.low:.1%}, {spread.high:.1%}] over {rounds} rounds{trend}, "
+            f"required: at most {100 * self.max_cv:.6g}%{look.oddities}"
+        )
+        interval = Interval(low=spread.low, high=spread.high, confidence=look.confidence)
+        if spread.high <= self.max_cv:
+            return Judgement("PASS", said, spread.cv, interval)
+        if spread.low > self.max_cv:
+            return Judgement("FAIL", said, spread.cv, interval)
+        return Judgement("INCONCLUSIVE", said, spread.cv, interval)
+
+
+def _look(series: Series, share: float, fail_alpha: float) -> _Look:
+    left = residuals(series).own
+    odd = outliers(left)
+    kept = series.only([k for k in range(len(left)) if k not in odd])
+    pass_tail, fail_tail = share * stats.ALPHA / 2, share * fail_alpha / 2
+    said = ""
+    if odd:
+        named = f"round{'s' if len(odd) > 1 else ''} {_listed([k + 1 for k in odd])}"
+        said += f"; {named} set aside as outlier{'s' if len(odd) > 1 else ''} (generalised ESD test at 1%)"
+    if modes := two_modes(left):
+        said += f"; two modes, {math.exp(modes.apart):.2f}× apart ({modes.more} and {modes.fewer} rounds)"
+    return _Look(own_spread(kept, pass_tail, fail_tail), 1 - pass_tail - fail_tail, said)
+
+
+def _looks(looks: stats.Looks, rounds: int) -> list[tuple[int, float]]:
+    """After how many rounds the spread is judged, each with its share of the error."""
+    if looks.fixed:
+        return [(rounds, 1.0)] if rounds >= stats.LEAST else []
+    at = (math.ceil(looks.last / 2), math.ceil(0.75 * looks.last), looks.last)
+    return [(number, share) for number, share in zip(at, SHARES, strict=True) if number >= stats.LEAST]
+
+
+def _series(found: Mapping[int, Measurement], cell: Cell, evidence: Evidence) -> Series:
+    """Logarithms of the cell, and of the other runtimes that have the same metric in each of its rounds."""
+    measured, rounds = evidence.measured, sorted(found)
+    first = found[rounds[0]]
+    own = [math.log(found[number].value or 1) for number in rounds]
+    own_times = _times(measured.times(cell), rounds)
+    logs: list[list[float]] = []
+    times: list[list[float]] = []
+    for other in measured.cells:
+        if other[:2] != cell[:2] or other == cell:
+            continue
+        for definition in measured.definitions(other, first.metric):
+            theirs = measured.values(other, first.metric, definition)
+            if definition not in OF_TWO_TRIALS and all((theirs[n].value or 0) > 0 for n in rounds if n in theirs):
+                if theirs.keys() >= set(rounds):
+                    logs.append([math.log(theirs[number].value or 1) for number in rounds])
+                    times.append(_times(measured.times(other), rounds))
+                break
+    if not logs:
+        return Series(own, own_times, None, None)
+    return Series(own, own_times, _mean(logs), _mean(times))
+
+
+def _times(times: Mapping[int, float], rounds: Sequence[int]) -> list[float]:
+    return [times[number] for number in rounds]
+
+
+def _mean(rows: Sequence[Sequence[float]]) -> list[float]:
+    return [math.fsum(column) / len(rows) for column in zip(*rows, strict=True)]
+
+
+def _outputs_differ(trials: Sequence[Trial]) -> str | None:
+    """Which rounds had a different greedy output, where any did."""
+    texts = {trial.round: trial.text for trial in trials if trial.text is not None}
+    if len(set(texts.values())) < 2:
+        return None
+    usual, _ = Counter(texts.values()).most_common(1)[0]
+    odd = [number for number, text in texts.items() if text != usual]
+    return f"its greedy output differs from round to round: {_listed(odd)} of {len(texts)} rounds gave a different text"
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    *most, last = [str(number) for number in numbers]
+    return f"{', '.join(most)} and {last}" if most else last

@@ -6,9 +6,10 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from parity import stats
+from parity.compare import ratio_at
 from parity.errors import Problem
-from parity.gates.base import Evidence, Judgement, MetricGate, asked, crossed_bounds, side, within
+from parity.gates.base import Evidence, Judgement, MetricGate, crossed_bounds, side
+from parity.gates.interval import Bounds, judge_interval
 from parity.reading.dictionary import METRICS, REPORTED, only_a_bound
 from parity.records import Cell, Comparison
 
@@ -58,16 +59,18 @@ class RatioGate(MetricGate):
             return Judgement("INCONCLUSIVE", missing)
         if comparison.doubt is not None:
             return Judgement("INCONCLUSIVE", f"{self.metric}: {comparison.doubt}")
-        interval = comparison.interval
-        low, high = (interval.low, interval.high) if interval else (None, None)
-        estimate = stats.Estimate(comparison.ratio, low, high)
-        required = asked(self.min_ratio, self.max_ratio, lambda bound: f"{bound:g}×")
         own = " (self-reported by both runtimes)" if definition.startswith(REPORTED) else ""
         over = f" over the first {comparison.tokens} tokens of both" if comparison.tokens is not None else ""
-        measured = f"{self.metric}{own}{over} is {estimate.centre:.3g}× that of {comparison.baseline}"
-        judgement = within(estimate, self.min_ratio, self.max_ratio, measured, required, "×")
-        failed_side = side(self.metric, estimate.centre, 1) if judgement.verdict == "FAIL" else None
-        return replace(judgement, failed_side=failed_side)
+        judgement = judge_interval(
+            ratio_at(comparison, evidence.looks),
+            comparison.rounds,
+            Bounds(self.min_ratio, self.max_ratio, "×"),
+            evidence,
+            lambda centre: f"{self.metric}{own}{over} is {centre:.3g}× that of {comparison.baseline}",
+            required=self.required,
+        )
+        failed = judgement.verdict == "FAIL" and judgement.value is not None
+        return replace(judgement, failed_side=side(self.metric, judgement.value or 1, 1) if failed else None)
 
 
 def _missing_rounds(comparison: Comparison, cell: Cell, evidence: Evidence) -> str | None:

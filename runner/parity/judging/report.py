@@ -4,19 +4,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from parity.adapter import Availability
-from parity.compare import Measured, compare, fact_rows, summarise
+from parity.compare import fact_rows, summarise
 from parity.config import LoadedConfig, test_spec
-from parity.gates import Evidence
-from parity.judging.caches import with_prompt_caches
-from parity.judging.departures import with_departures
+from parity.judging.evidence import Circumstances, evidence_of
 from parity.judging.exit import exit_of
-from parity.judging.intent import intent_of
 from parity.judging.settings import settings_of
 from parity.judging.verdict import verdicts
-from parity.judging.voids import settled
 from parity.judging.warnings import budgets_of, trial_warnings
-from parity.reading.metrics.two_budgets import with_two_budgets
-from parity.reading.stamps import systematic
 from parity.records import Cell, ModelFacts, NotRun, Report, RuntimeReport, Scalar, Trial
 from parity.redaction import REDACTED, SECRET
 
@@ -47,26 +41,13 @@ class RunFacts:
 def judge(facts: RunFacts, trials: Sequence[Trial]) -> Report:
     """Everything that is computed from a run: summaries, comparisons, verdicts, warnings and the exit code."""
     config = facts.loaded.config
-    budgets = budgets_of(config)
-    counting, void = settled(trials)
-    trials = with_departures(with_two_budgets(systematic(counting), budgets), config.baseline)
-    trials = with_prompt_caches(trials, facts.proofs)
-    intent = intent_of(facts.loaded)
     not_run = {(entry.model, entry.test, entry.runtime): entry for entry in facts.not_run}
-    measured = Measured(trials, not_run)
+    devices = {name: found.device for name, found in facts.runtimes.items() if found.device is not None}
+    around = Circumstances(str(facts.machine["platform"]), devices, not_run, facts.proofs)
     cells = _in_order_of_config(facts.loaded, facts.cells)
-    comparisons = tuple(compare(measured, cells, config.baseline, intent))
+    evidence = evidence_of(facts.loaded, trials, cells, around)
+    trials, measured, intent = evidence.trials, evidence.measured, evidence.intent
     runtimes = tuple(_runtime_report(facts, name, trials) for name in config.runtimes)
-    evidence = Evidence(
-        baseline=config.baseline,
-        trials=trials,
-        comparisons=comparisons,
-        platform=str(facts.machine["platform"]),
-        devices={name: found.device for name, found in facts.runtimes.items() if found.device is not None},
-        unset=frozenset(facts.loaded.not_set),
-        not_run=not_run,
-        intent=intent,
-    )
     judged = tuple(verdicts(config, evidence))
     known = {name: dict(_known_of(facts, name)) for name in config.runtimes}
     return Report(
@@ -81,12 +62,12 @@ def judge(facts: RunFacts, trials: Sequence[Trial]) -> Report:
         models=facts.models,
         tests=tuple(test_spec(facts.loaded, test) for test in config.tests),
         runtimes=runtimes,
-        trials=trials,
-        void=tuple(void),
+        trials=tuple(trials),
+        void=tuple(evidence.void),
         conditions=config.conditions,
         not_run=facts.not_run,
-        summaries=tuple(summarise(measured, cells)),
-        comparisons=comparisons,
+        summaries=tuple(summarise(measured, cells, evidence.looks)),
+        comparisons=tuple(evidence.comparisons),
         facts=tuple(
             row
             for model, test, runtime in cells
@@ -94,7 +75,7 @@ def judge(facts: RunFacts, trials: Sequence[Trial]) -> Report:
             for row in fact_rows(measured, (model, test, runtime), (model, test, config.baseline), intent, known)
         ),
         verdicts=judged,
-        warnings=tuple(trial_warnings(config, trials, budgets)),
+        warnings=tuple(trial_warnings(config, trials, budgets_of(config))),
         page=config.report,
         exit=exit_of(evidence, judged, interrupted=facts.interrupted, started=facts.spawned),
     )

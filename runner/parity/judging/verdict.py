@@ -15,11 +15,20 @@ from parity.records import Cell, Verdict
 def verdicts(config: Config, evidence: Evidence) -> Iterator[Verdict]:
     """One verdict for every gate on every cell that it names, in the order of the config."""
     for gate in config.gates:
-        for runtime in gate.runtimes or config.implementations:
-            for model, test in _models_and_tests(config, gate):
-                cell = (model, test, runtime)
-                judgement = _not_here(gate, cell, evidence) or gate.judge(cell, evidence)
-                yield _verdict(gate, cell, judgement)
+        for cell in cells_of(config, gate):
+            yield _verdict(gate, cell, judgement_on(gate, cell, evidence))
+
+
+def judgement_on(gate: Gate, cell: Cell, evidence: Evidence) -> Judgement:
+    """One gate judged on one cell."""
+    return _not_here(gate, cell, evidence) or gate.judge(cell, evidence)
+
+
+def cells_of(config: Config, gate: Gate) -> Iterator[Cell]:
+    """The cells that a gate judges, optional runtimes that are not set included."""
+    for runtime in gate.runtimes or config.implementations:
+        for model, test in _models_and_tests(config, gate):
+            yield model, test, runtime
 
 
 def _verdict(gate: Gate, cell: Cell, judgement: Judgement) -> Verdict:

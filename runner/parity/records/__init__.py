@@ -20,6 +20,7 @@ from parity.records.report import (
     Declaration,
     Exit,
     FactRow,
+    Floor,
     Interval,
     NotRun,
     PageSpec,
@@ -30,7 +31,7 @@ from parity.records.report import (
     VerdictKind,
 )
 from parity.records.trial import Checkout, Departure, Failure, Identity, Measurement, Trial
-from parity.records.work import LONGEST_S, Cell, Job, Limits, Sampling, Slot, Task, TestSpec, TrialKind
+from parity.records.work import LONGEST_S, Cell, Job, Limits, Place, Sampling, Slot, Task, TestSpec, TrialKind
 
 __all__ = [
     "LONGEST_S",
@@ -47,6 +48,7 @@ __all__ = [
     "Exit",
     "FactRow",
     "Failure",
+    "Floor",
     "HostFacts",
     "Identity",
     "Interval",
@@ -59,6 +61,7 @@ __all__ = [
     "PageCache",
     "PageCachePolicy",
     "PageSpec",
+    "Place",
     "ProcessLoad",
     "Record",
     "Report",

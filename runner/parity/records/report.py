@@ -1,5 +1,6 @@
 """What is judged and reported: summaries, comparisons, verdicts, and the report over them."""
 
+import math
 from typing import Literal
 
 from pydantic import Field
@@ -63,6 +64,15 @@ class FactRow(Record):
     reason: str | None = Field(default=None, description="of the declaration, or what is not known")
 
 
+class Floor(Record):
+    """The baseline compared with itself in the same rounds: the difference that this machine shows where there is
+    none."""
+
+    ratio: float
+    rounds: int
+    interval: Interval | None = None
+
+
 class Comparison(Record):
     """An implementation compared with the baseline in one metric, over the rounds in which both have a value."""
 
@@ -75,6 +85,14 @@ class Comparison(Record):
     scale: Literal["ratio", "difference", "agreement"] = "ratio"
     definition: str | None = None
     rounds: int = 0
+    numbers: tuple[int, ...] = Field(default=(), description="of the rounds that it is over")
+    ours: tuple[float, ...] = Field(default=(), description="the implementation's values in these rounds")
+    theirs: tuple[float, ...] = Field(default=(), description="the baseline's")
+    slack: tuple[float, ...] = Field(
+        default=(),
+        description="how far the logarithm of the ratio of each round may be off because of printed digits",
+    )
+    floor: Floor | None = None
     tokens: int | None = Field(
         default=None,
         description="of a rate of tokens: it is over so many first tokens of both sides, because one generated more",
@@ -94,6 +112,11 @@ class Comparison(Record):
     comparable: bool = True
     declared: tuple[str, ...] = Field(default=(), description="differences that the config declares, with its reasons")
     unproven: tuple[str, ...] = Field(default=(), description="facts of which a side did not report its value")
+
+    @property
+    def floor_log(self) -> float:
+        """By how much the noise floor widens the interval, as a logarithm."""
+        return abs(math.log(self.floor.ratio)) if self.floor is not None else 0.0
 
 
 class NotRun(Record):

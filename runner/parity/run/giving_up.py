@@ -9,7 +9,7 @@ from parity.config import Config
 from parity.gates import Gate
 from parity.reading.outcome import NEVER_RAN
 from parity.records import Cell, NotRun, Trial
-from parity.run.schedule import interrupted, planned, slots_left
+from parity.run.schedule import Undecided, interrupted, nothing_open, planned, slots_left
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,15 @@ def given_up(
 
 
 def not_run(
-    config: Config, trials: Sequence[Trial], lost: Mapping[Cell, GivenUp], *, unset: Sequence[str] = ()
+    config: Config,
+    trials: Sequence[Trial],
+    lost: Mapping[Cell, GivenUp],
+    *,
+    unset: Sequence[str] = (),
+    undecided: Undecided = nothing_open,
 ) -> Iterator[NotRun]:
     """Each cell that the schedule has trials left for, with the reason. Without one, the run was interrupted."""
-    left = Counter(slot.cell for slot in slots_left(config, trials, unset=unset, given_up={}))
+    left = Counter(slot.cell for slot in slots_left(config, trials, unset=unset, given_up={}, undecided=undecided))
     for cell in planned(config, unset):
         if not left[cell]:
             continue

@@ -16,6 +16,7 @@ from parity.run.prepared import Prepared
 from parity.run.progress import Progress, showing
 from parity.run.prompts import render_prompts
 from parity.run.reports import write_reports
+from parity.run.schedule import Turn
 from parity.run.score import score
 from parity.run.session import LOCAL, Session, make_adapters
 from parity.run.signals import cancelling
@@ -87,10 +88,11 @@ def fill(session: Session, state: State) -> None:
         turn = state.next_turn()
         if turn is None:
             return
+        _tell_undecided(session, state, turn)
         for slot in turn:
             if session.cancel.count:
                 return
-            session.progress.begin(slot, state.left)
+            session.progress.begin(slot, state.left, open=state.may_grow)
             trial = perform(session, state.prepared[slot.runtime], models[slot.model], slot)
             session.progress.done(slot, trial)
             state = state.after(trial)
@@ -187,6 +189,16 @@ def _tell_proof(session: Session, name: str, prepared: Prepared) -> None:
     elif prepared.proof is not None:
         why = f" ({prepared.proof.reason})" if prepared.proof.reason else ""
         session.progress.note(f"{name}: {prepared.proof.kind}{why}")
+
+
+def _tell_undecided(session: Session, state: State, turn: Turn) -> None:
+    """Why a round beyond the least ones is run: the gates that the rounds before it left undecided."""
+    number, rounds = turn[0].round, state.config.rounds
+    if rounds.looks.fixed or turn[0].warmup or turn[0].kind == "whole" or number <= rounds.least:
+        return
+    pair = turn[0].model, turn[0].test
+    names = state.undecided(pair, [t for t in state.trials if t.warmup or t.kind == "whole" or t.round < number])
+    session.progress.note(f"{turn[0].test}: undecided after {number - 1} rounds: {', '.join(names)}")
 
 
 def _tell_given_up(session: Session, lost: Mapping[Cell, GivenUp]) -> None:

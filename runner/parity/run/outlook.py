@@ -9,7 +9,7 @@ from tabulate import tabulate
 from parity.config import LoadedConfig
 from parity.records import Cell, Record, Slot
 from parity.run.log import RUNS
-from parity.run.schedule import estimate_s, schedule
+from parity.run.schedule import estimate_s, schedule, slots_left
 from parity.run.sources import locate_models
 
 SHOWN_ROUNDS = 2
@@ -17,13 +17,15 @@ SHOWN_ROUNDS = 2
 
 
 class Outlook(Record):
-    """A plan with what is known ahead of it. `models`: name → where its file lies, None where it must be fetched."""
+    """A plan with what is known ahead of it. `models`: name → where its file lies, None where it must be fetched.
+    `trials`: those that the run may have; `at_least` so many run, whatever they show. `estimate_s`: of these."""
 
     name: str
     baseline: str
     models: dict[str, str | None]
     not_set: tuple[str, ...]
     trials: tuple[Slot, ...]
+    at_least: int
     estimate_s: float | None
     estimated_from: str | None
     at_most_s: float
@@ -36,6 +38,7 @@ def outlook(loaded: LoadedConfig) -> Outlook:
         ConfigError: a model's source is malformed or names a file that isn't there.
     """
     plan = tuple(slot for turn in schedule(loaded.config, loaded.not_set) for slot in turn)
+    least = slots_left(loaded.config, (), unset=loaded.not_set, given_up={})
     seen, run = _earlier(loaded.sha256)
     return Outlook(
         name=loaded.config.name,
@@ -43,7 +46,8 @@ def outlook(loaded: LoadedConfig) -> Outlook:
         models={name: str(path) if path is not None else None for name, path in locate_models(loaded).items()},
         not_set=loaded.not_set,
         trials=plan,
-        estimate_s=estimate_s(plan, seen),
+        at_least=len(least),
+        estimate_s=estimate_s(least, seen),
         estimated_from=run,
         at_most_s=len(plan) * loaded.config.limits.total_s,
     )
@@ -85,7 +89,7 @@ def render(found: Outlook) -> str:
     for name, path in found.models.items():
         lines.append(f"model {name}: {path or 'not here yet; the run will fetch it'}")
     lines += [f"not set here: {name} (optional)" for name in found.not_set]
-    lines += ["", *_order(found), "", f"{len(found.trials)} trials in all; {_time(found)}"]
+    lines += ["", *_order(found), "", f"{_count(found)}; {_time(found)}"]
     return "\n".join(lines)
 
 
@@ -103,8 +107,15 @@ def _order(found: Outlook) -> list[str]:
     return [*lines, f"… and {len(hidden)} more {more} (--json has all)"] if hidden else lines
 
 
+def _count(found: Outlook) -> str:
+    if found.at_least == len(found.trials):
+        return f"{len(found.trials)} trials in all"
+    return f"{found.at_least} to {len(found.trials)} trials, until the required gates are decided"
+
+
 def _time(found: Outlook) -> str:
     bound = f"limits.total_s allows at most {found.at_most_s / 60:.0f} min"
     if found.estimate_s is None:
         return f"how long they take is known after a first run; {bound}"
-    return f"about {max(1, round(found.estimate_s / 60))} min, as in {found.estimated_from}; {bound}"
+    least = "about" if found.at_least == len(found.trials) else "at least"
+    return f"{least} {max(1, round(found.estimate_s / 60))} min, as in {found.estimated_from}; {bound}"

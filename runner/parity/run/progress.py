@@ -21,10 +21,10 @@ HEARTBEAT_S = 30.0
 
 
 class Progress(Protocol):
-    """Shows what happens in a run, as it happens."""
+    """Shows what happens in a run, as it happens. `open`: more rounds may follow those that are known to be left."""
 
     def note(self, line: str) -> None: ...
-    def begin(self, slot: Slot, left: Sequence[Slot]) -> None: ...
+    def begin(self, slot: Slot, left: Sequence[Slot], *, open: bool = False) -> None: ...
     def sight(self, sighting: Sighting) -> None: ...
     def done(self, slot: Slot, trial: Trial) -> None: ...
     def built(self, runtime: str, steps: int) -> None: ...
@@ -43,8 +43,8 @@ class PlainProgress:
     def note(self, line: str) -> None:
         self._write(line)
 
-    def begin(self, slot: Slot, left: Sequence[Slot]) -> None:
-        self._clock.begin(slot, left)
+    def begin(self, slot: Slot, left: Sequence[Slot], *, open: bool = False) -> None:
+        self._clock.begin(slot, left, open=open)
 
     def sight(self, sighting: Sighting) -> None:
         pass
@@ -78,8 +78,8 @@ class LiveProgress:
     def note(self, line: str) -> None:
         self._console.print(Text(line))
 
-    def begin(self, slot: Slot, left: Sequence[Slot]) -> None:
-        self._clock.begin(slot, left)
+    def begin(self, slot: Slot, left: Sequence[Slot], *, open: bool = False) -> None:
+        self._clock.begin(slot, left, open=open)
         self._first_ns = 0
         self._phase = "starting"
         self._show(slot)
@@ -114,7 +114,7 @@ class LiveProgress:
 
     def _show(self, slot: Slot) -> None:
         left = self._clock.left_s()
-        ahead = f" · about {_duration(left)} left" if left is not None else ""
+        ahead = f" · about {_duration(left)}{self._clock.or_more} left" if left is not None else ""
         self._live.update(Text(f"[{self._clock.place}] {describe(slot)} · {self._phase}{ahead}", style="dim"))
 
 
@@ -125,17 +125,23 @@ class _Clock:
         self.slot: Slot | None = None
         self.number = 0
         self._left: Sequence[Slot] = ()
+        self._open = False
         self._began = 0.0
         self._took: dict[Cell, list[float]] = {}
 
-    def begin(self, slot: Slot, left: Sequence[Slot]) -> None:
+    def begin(self, slot: Slot, left: Sequence[Slot], *, open: bool = False) -> None:
         self.slot, self._left, self._began = slot, left, time.monotonic()
+        self._open = open
         self.number += 1
 
     @property
     def place(self) -> str:
-        """`3/25`: the trial at hand, of those that have begun or are left."""
-        return f"{self.number}/{self.number + max(0, len(self._left) - 1)}"
+        """`3/25`: the trial at hand, of those that have begun or are left. `3/25+`: further rounds may follow."""
+        return f"{self.number}/{self.number + max(0, len(self._left) - 1)}{'+' if self._open else ''}"
+
+    @property
+    def or_more(self) -> str:
+        return " or more" if self._open else ""
 
     def done(self, slot: Slot) -> None:
         self._took.setdefault(slot.cell, []).append(time.monotonic() - self._began)

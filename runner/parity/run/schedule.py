@@ -1,24 +1,42 @@
-"""What a run does next, as a pure function of its config and of the trials that ran. Rounds are fixed."""
+"""What a run does next, as a pure function of its config and of the trials that ran."""
 
 import random
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from parity.config import Config, TestConfig
+from parity.judging.evidence import Pair
 from parity.records import Cell, Slot, Trial, TrialKind
+from parity.run.order import orders
 
 Turn = tuple[Slot, ...]
 """Trials that belong together: all runtimes of one model and test in one round."""
 
+Undecided = Callable[[Pair, Sequence[Trial]], Sequence[str]]
+"""The required gates that more rounds of a model and test may decide, by the trials of whole rounds."""
+
+SHARE_OF_VOIDS = 0.5
+"""How many turns of a model and test may run again because they were void, for each round that it may have."""
+
+
+def nothing_open(pair: Pair, trials: Sequence[Trial]) -> Sequence[str]:
+    """For runs of which no gate is judged before they end."""
+    return ()
+
 
 def next_turn(
-    config: Config, trials: Sequence[Trial], *, unset: Sequence[str] = (), given_up: Mapping[Cell, object] | None = None
+    config: Config,
+    trials: Sequence[Trial],
+    *,
+    unset: Sequence[str] = (),
+    given_up: Mapping[Cell, object] | None = None,
+    undecided: Undecided = nothing_open,
 ) -> Turn | None:
     """The slots to fill next, or None when nothing is left to do.
 
-    A slot whose trial was interrupted comes again under the next attempt. `unset` are optional runtimes that are not
-    set here, `given_up` the cells that are not tried any more."""
-    due = next(_turns_left(config, trials, unset, given_up or {}), None)
+    A slot whose trial was interrupted comes again under the next attempt, and so does every slot of a void turn.
+    `unset` are optional runtimes that are not set here, `given_up` the cells that are not tried any more."""
+    due = next(_turns_left(config, trials, unset, given_up or {}, undecided), None)
     if due is None:
         return None
     attempts: Counter[tuple[object, ...]] = Counter()
@@ -28,30 +46,26 @@ def next_turn(
 
 
 def schedule(config: Config, unset: Sequence[str] = ()) -> Iterator[Turn]:
-    """Every turn of a run: warm-up rounds first, then the measured ones.
+    """Every turn that a run may have: warm-up rounds first, then the measured ones, up to the most that there may be.
 
-    A round takes each model × test once, and in each all runtimes in an order drawn anew from the seed, so that a
-    drift of the machine falls on all sides alike; a test with two budgets has both in the same turn. Whole trials come
-    last: nothing is measured beside what they may leave hanging."""
-    draw = random.Random(config.rounds.seed)
+    A round takes each model × test once, and in each all runtimes in the order of the round; a test with two budgets
+    has both in the same turn. Whole trials come last: nothing is measured beside what they may leave hanging."""
     runtimes = [name for name in config.runtimes if name not in unset]
-    for number, warmup in _rounds(config):
-        for model, test in _pairs(config):
-            turn = []
-            for runtime in draw.sample(runtimes, len(runtimes)):
-                kinds: list[TrialKind] = ["full"] if test.short_tokens is None else ["full", "short"]
-                draw.shuffle(kinds)
-                turn += [_slot(model, test, runtime, number, kind, warmup=warmup) for kind in kinds]
-            yield tuple(turn)
-    for model, test in _pairs(config):
+    pairs = list(_pairs(config))
+    warm = {(model, test.name): _turns(config, model, test, runtimes, warmup=True) for model, test in pairs}
+    measured = {(model, test.name): _turns(config, model, test, runtimes, warmup=False) for model, test in pairs}
+    for turns, count in ((warm, config.rounds.warmup), (measured, config.rounds.looks.last)):
+        for _ in range(count):
+            yield from (next(turns[model, test.name]) for model, test in pairs)
+    for model, test in pairs:
         for runtime in runtimes:
-            count = config.runtimes[runtime].whole_trials
-            if count:
-                yield tuple(_slot(model, test, runtime, k, "whole") for k in range(1, count + 1))
+            whole = config.runtimes[runtime].whole_trials
+            if whole:
+                yield tuple(_slot(model, test, runtime, k, "whole") for k in range(1, whole + 1))
 
 
 def planned(config: Config, unset: Sequence[str] = ()) -> dict[Cell, int]:
-    """Cell → how many trials the schedule holds for it, warm-up included; in the order of the config."""
+    """Cell → how many trials the schedule holds for it at most, warm-up included; in the order of the config."""
     counts = Counter(slot.cell for turn in schedule(config, unset) for slot in turn)
     runtimes = [name for name in config.runtimes if name not in unset]
     cells = [(model, test.name, runtime) for model, test in _pairs(config) for runtime in runtimes]
@@ -59,10 +73,15 @@ def planned(config: Config, unset: Sequence[str] = ()) -> dict[Cell, int]:
 
 
 def slots_left(
-    config: Config, trials: Sequence[Trial], *, unset: Sequence[str] = (), given_up: Mapping[Cell, object]
+    config: Config,
+    trials: Sequence[Trial],
+    *,
+    unset: Sequence[str] = (),
+    given_up: Mapping[Cell, object],
+    undecided: Undecided = nothing_open,
 ) -> list[Slot]:
-    """Every slot that is still to be filled, in order."""
-    return [slot for turn in _turns_left(config, trials, unset, given_up) for slot in turn]
+    """Every slot that is known to be still due, in order. How many rounds follow these depends on what they show."""
+    return [slot for turn in _turns_left(config, trials, unset, given_up, undecided) for slot in turn]
 
 
 def estimate_s(slots: Sequence[Slot], mean_s: Mapping[Cell, float]) -> float | None:
@@ -78,24 +97,117 @@ def interrupted(trial: Trial) -> bool:
     return trial.failure is not None and trial.failure.kind == "interrupted"
 
 
+def rounds_of(pair: Pair, trials: Sequence[Trial]) -> int:
+    """How many measured rounds of a model and test have begun."""
+    return max((t.round for t in trials if (t.model, t.test) == pair and _is_measured(t)), default=0)
+
+
 def _turns_left(
-    config: Config, trials: Sequence[Trial], unset: Sequence[str], given_up: Mapping[Cell, object]
+    config: Config,
+    trials: Sequence[Trial],
+    unset: Sequence[str],
+    given_up: Mapping[Cell, object],
+    undecided: Undecided,
 ) -> Iterator[Turn]:
-    """Each turn with the slots of it that are still to be filled; turns without any are left out."""
-    finished = {trial.place for trial in trials if not interrupted(trial)}
+    """Each turn with the slots of it that are due; turns without any are left out.
+
+    Of the rounds beyond the least ones, only the next is known to be due, and only while a gate is undecided."""
+    ran: dict[tuple[object, ...], list[Trial]] = {}
+    for trial in trials:
+        if not interrupted(trial):
+            ran.setdefault(_turn_of(trial), []).append(trial)
+    voids = _void_passes(ran.values())
+    over: set[Pair] = set()
     for turn in schedule(config, unset):
-        due = tuple(slot for slot in turn if slot.place not in finished and slot.cell not in given_up)
-        if due:
-            yield due
+        first, mine = turn[0], ran.get(_turn_of(turn[0]), [])
+        pair, is_measured = (first.model, first.test), _is_measured(first)
+        due = _due(turn, mine, given_up, may_repeat=voids[pair] <= _most_voids(config))
+        if not due or (is_measured and pair in over):
+            continue
+        if is_measured and not _is_certain(config, first.round):
+            over.add(pair)
+            if not mine and not _goes_on(config, pair, first.round, trials, undecided):
+                continue
+        yield due
+
+
+def _goes_on(config: Config, pair: Pair, number: int, trials: Sequence[Trial], undecided: Undecided) -> bool:
+    """Whether a round beyond the least ones is due, by the whole rounds before it."""
+    earlier = [t for t in trials if not _is_measured(t) or t.round < number]
+    return not _time_is_up(config, trials) and bool(undecided(pair, earlier))
+
+
+def _due(turn: Turn, ran: Sequence[Trial], given_up: Mapping[Cell, object], may_repeat: bool) -> Turn:
+    """The slots of a turn that are still to be filled, in its latest pass. A void pass is followed by a new one."""
+    wanted = [slot for slot in turn if slot.cell not in given_up]
+    counts = Counter(trial.place for trial in ran)
+    passes = max((counts[slot.place] for slot in wanted), default=0)
+    missing = tuple(slot for slot in wanted if counts[slot.place] < max(passes, 1))
+    if missing or not may_repeat:
+        return missing
+    latest: dict[tuple[object, ...], Trial] = {trial.place: trial for trial in ran}
+    return tuple(wanted) if any(trial.void is not None for trial in latest.values()) else ()
+
+
+def _void_passes(turns: Iterable[Sequence[Trial]]) -> Counter[Pair]:
+    """How many passes over turns of each model and test were void."""
+    voids: Counter[Pair] = Counter()
+    for ran in turns:
+        passes: Counter[tuple[object, ...]] = Counter()
+        void = set()
+        for trial in ran:
+            passes[trial.place] += 1
+            if trial.void is not None:
+                void.add(passes[trial.place])
+        voids[ran[0].model, ran[0].test] += len(void)
+    return voids
+
+
+def _turn_of(place: Slot | Trial) -> tuple[object, ...]:
+    """What the slots of one turn have in common."""
+    alone = place.runtime if place.kind == "whole" else None
+    return place.model, place.test, place.warmup, alone, place.round if alone is None else None
+
+
+def _is_certain(config: Config, number: int) -> bool:
+    """Whether a round is due whatever the earlier ones show."""
+    return config.rounds.looks.fixed or number <= config.rounds.least
+
+
+def _is_measured(place: Slot | Trial) -> bool:
+    return not place.warmup and place.kind != "whole"
+
+
+def _most_voids(config: Config) -> int:
+    return max(1, int(SHARE_OF_VOIDS * config.rounds.looks.last))
+
+
+def _time_is_up(config: Config, trials: Sequence[Trial]) -> bool:
+    """By the wall time of the trials that ran, the only time that a run folder is sure to hold."""
+    if config.rounds.max_s is None:
+        return False
+    spent = (m.value for t in trials for m in t.measurements if m.metric == "wall_s" and m.value is not None)
+    return sum(spent) >= config.rounds.max_s
+
+
+def _turns(config: Config, model: str, test: TestConfig, runtimes: Sequence[str], *, warmup: bool) -> Iterator[Turn]:
+    """The turns of a model and test, without end. Of a runtime with two budgets, both come one after the other; their
+    order is reversed with that of the runtimes."""
+    draw = random.Random(f"{config.rounds.seed} {model} {test.name} {warmup}")
+    kinds: tuple[TrialKind, ...] = ("full",) if test.short_tokens is None else ("full", "short")
+    kind_orders: dict[str, tuple[TrialKind, ...]] = {}
+    for number, order in enumerate(orders(runtimes, draw), start=1):
+        if number % 2:
+            kind_orders = {name: tuple(draw.sample(kinds, len(kinds))) for name in order}
+        else:
+            kind_orders = {name: found[::-1] for name, found in kind_orders.items()}
+        yield tuple(
+            _slot(model, test, name, number, kind, warmup=warmup) for name in order for kind in kind_orders[name]
+        )
 
 
 def _slot(model: str, test: TestConfig, runtime: str, number: int, kind: TrialKind, *, warmup: bool = False) -> Slot:
     return Slot(model=model, test=test.name, runtime=runtime, round=number, warmup=warmup, kind=kind)
-
-
-def _rounds(config: Config) -> Iterator[tuple[int, bool]]:
-    yield from ((k, True) for k in range(1, config.rounds.warmup + 1))
-    yield from ((k, False) for k in range(1, config.rounds.count + 1))
 
 
 def _pairs(config: Config) -> Iterator[tuple[str, TestConfig]]:

@@ -1,11 +1,12 @@
 """All that is known of a run at one point. It decides what the run does next, and is what the run reports. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from parity.adapter import Availability
 from parity.config import Config
+from parity.judging.evidence import Circumstances, Pair, undecided
 from parity.judging.report import RunFacts, judge
 from parity.records import Cell, Report, Slot, Trial
 from parity.run.giving_up import GivenUp, given_up, not_run
@@ -44,15 +45,33 @@ class State:
     @cached_property
     def left(self) -> list[Slot]:
         """Every slot that is still to be filled, in order."""
-        return slots_left(self.config, self.trials, unset=self.run.loaded.not_set, given_up=self.given_up)
+        unset = self.run.loaded.not_set
+        return slots_left(self.config, self.trials, unset=unset, given_up=self.given_up, undecided=self.undecided)
 
     def next_turn(self) -> Turn | None:
         """The slots to fill next; None when nothing is left to do."""
-        return next_turn(self.config, self.trials, unset=self.run.loaded.not_set, given_up=self.given_up)
+        unset = self.run.loaded.not_set
+        return next_turn(self.config, self.trials, unset=unset, given_up=self.given_up, undecided=self.undecided)
+
+    def undecided(self, pair: Pair, trials: Sequence[Trial]) -> list[str]:
+        """The required gates that more rounds of a model and test may decide, by the given trials."""
+        devices = {name: found.found.device for name, found in self.prepared.items() if found.found.device is not None}
+        around = Circumstances(str(self.run.machine["platform"]), devices, proofs=self._proofs)
+        return undecided(self.run.loaded, trials, pair, around, self.given_up)
+
+    @property
+    def may_grow(self) -> bool:
+        """Whether more rounds may follow those that are known to be left."""
+        return not self.config.rounds.looks.fixed and any(slot.kind != "whole" for slot in self.left)
 
     def after(self, trial: Trial) -> "State":
         """The state once a trial has run."""
         return replace(self, trials=(*self.trials, trial))
+
+    @property
+    def _proofs(self) -> dict[str, float | None]:
+        """Runtime → the seconds that it took on a tiny model for its first token."""
+        return {name: found.proof.first_token_s for name, found in self.prepared.items() if found.proof is not None}
 
     def report(self, name: str, *, interrupted: bool) -> Report:
         """Everything that is computed from the run. `name`: of its folder."""
@@ -66,11 +85,9 @@ class State:
             machine=run.machine,
             runtimes={runtime: _availability(found) for runtime, found in self.prepared.items()},
             cells=tuple(planned(self.config, unset)),
-            not_run=tuple(not_run(self.config, self.trials, self.given_up, unset=unset)),
+            not_run=tuple(not_run(self.config, self.trials, self.given_up, unset=unset, undecided=self.undecided)),
             spawned=self.spawned,
-            proofs={
-                name: found.proof.first_token_s for name, found in self.prepared.items() if found.proof is not None
-            },
+            proofs=self._proofs,
             interrupted=interrupted,
         )
         return judge(facts, self.trials)

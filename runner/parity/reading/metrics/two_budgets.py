@@ -14,6 +14,9 @@ from parity.records import Measurement, Trial, TrialKind
 
 RATE = TWO_BUDGETS.id
 PROMPT = PREFILL_SHORT_BUDGET.id
+OF_TWO_TRIALS = (RATE, PROMPT)
+"""Definitions of which a value is computed from the difference of two trials."""
+
 SPANS = ("total_s", "wall_s")
 """What T may be, strictest first."""
 

@@ -1,0 +1,97 @@
+"""How an interval over the rounds is judged against bounds, and how the verdict says it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from parity import stats
+from parity.compare import interval_of
+from parity.gates.base import Evidence, Judgement
+from parity.stats import EstimateAt
+from parity.units import format_value
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What a gate requires. `unit`: of the bounds; `×` for a ratio."""
+
+    low: float | None
+    high: float | None
+    unit: str
+
+    def __str__(self) -> str:
+        """`at least 1 and at most 2`."""
+        parts = [
+            f"at least {_bound(self.low, self.unit)}" if self.low is not None else "",
+            f"at most {_bound(self.high, self.unit)}" if self.high is not None else "",
+        ]
+        return " and ".join(part for part in parts if part)
+
+
+def judge_interval(
+    at: EstimateAt,
+    rounds: int,
+    bounds: Bounds,
+    evidence: Evidence,
+    describe: Callable[[float], str],
+    *,
+    required: bool,
+    logarithms: bool = True,
+) -> Judgement:
+    """The verdict after the first look that decides; INCONCLUSIVE where none does.
+
+    `describe`: the start of the sentence, from the centre. `required`: the gate is one of those that decide the exit
+    code. `logarithms`: the estimate is a geometric mean."""
+    looks, low, high = evidence.looks, bounds.low, bounds.high
+    fail_alpha = evidence.fail_alpha if required else stats.ALPHA
+    found = stats.decide(at, rounds, looks, low, high, fail_alpha)
+    estimate = found.estimate
+    interval = interval_of(estimate, found.alpha)
+    said = f"{describe(estimate.centre)}{_ends(found, bounds.unit)}, required: {bounds}"
+    if found.verdict is None:
+        sentence = f"{said}; {_what_would_decide(found, bounds, evidence, fail_alpha, logarithms=logarithms)}"
+        return Judgement("INCONCLUSIVE", sentence, estimate.centre, interval, open=not looks.fixed)
+    if found.rounds < rounds:
+        said += f"; decided after {found.rounds} of {rounds} rounds"
+    if found.contradicted is not None:
+        other = "FAIL" if found.verdict == "PASS" else "PASS"
+        said += f"; the rounds conflict: judged after {found.contradicted}, it would be {other}"
+    return Judgement(found.verdict, said, estimate.centre, interval)
+
+
+def _what_would_decide(
+    found: stats.Decision, bounds: Bounds, evidence: Evidence, fail_alpha: float, *, logarithms: bool
+) -> str:
+    looks, rounds, estimate = evidence.looks, found.rounds, found.estimate
+    if rounds < stats.LEAST:
+        return f"{_count(rounds)} give no verdict, at least {stats.LEAST} are needed"
+    alpha = fail_alpha if _is_out(estimate.centre, bounds) else stats.ALPHA
+    needed = stats.rounds_needed(estimate, rounds, looks, bounds.low, bounds.high, alpha, logarithms=logarithms)
+    if needed is None:
+        return "the value is so close to the bound that more rounds would not decide this"
+    more = f"about {needed - rounds} more round{'s' if needed - rounds > 1 else ''} would decide this"
+    spare = "" if not looks.fixed and needed <= looks.last else "; set `rounds.max` higher"
+    return f"{more} at the present spread{spare}"
+
+
+def _is_out(value: float, bounds: Bounds) -> bool:
+    return (bounds.low is not None and value < bounds.low) or (bounds.high is not None and value > bounds.high)
+
+
+def _ends(found: stats.Decision, unit: str) -> str:
+    low, high = found.estimate.low, found.estimate.high
+    if low is None or high is None:
+        return ""
+    level = "" if found.alpha == stats.ALPHA else f" at {1 - found.alpha:.4g}"
+    return f" [{_show(low, unit)}, {_show(high, unit)}]{level}"
+
+
+def _count(rounds: int) -> str:
+    return f"{rounds} round{'s' if rounds != 1 else ''}"
+
+
+def _bound(value: float, unit: str) -> str:
+    return f"{value:g}×" if unit == "×" else format_value(value, unit)
+
+
+def _show(value: float, unit: str) -> str:
+    return f"{value:.3g}" if unit == "×" else format_value(value, unit)

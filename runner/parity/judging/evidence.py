@@ -1,0 +1,96 @@
+"""What the gates of a run are judged by, and which of them more rounds may still decide. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from parity.compare import Measured, compare
+from parity.config import Config, LoadedConfig
+from parity.gates import Evidence, Gate
+from parity.judging.caches import with_prompt_caches
+from parity.judging.departures import with_departures
+from parity.judging.intent import intent_of
+from parity.judging.verdict import cells_of, judgement_on
+from parity.judging.voids import settled
+from parity.judging.warnings import budgets_of
+from parity.reading.dictionary import METRICS
+from parity.reading.metrics.two_budgets import with_two_budgets
+from parity.reading.stamps import systematic
+from parity.records import Cell, NotRun, Trial
+from parity.stats import family_alpha
+
+Pair = tuple[str, str]
+"""Model and test."""
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What verdicts depend on beside config and trials. `devices`: runtime → the device that its probe names. `proofs`:
+    runtime → the seconds that it took on a tiny model for its first token."""
+
+    platform: str
+    devices: Mapping[str, str] = field(default_factory=dict)
+    not_run: Mapping[Cell, NotRun] = field(default_factory=dict)
+    proofs: Mapping[str, float | None] = field(default_factory=dict)
+
+
+def evidence_of(
+    loaded: LoadedConfig,
+    trials: Sequence[Trial],
+    cells: Sequence[Cell],
+    around: Circumstances,
+    metrics: Sequence[str] = tuple(METRICS),
+) -> Evidence:
+    """The trials that count, with all that is computed of them. `cells`: those that are compared with the baseline, in
+    the given metrics."""
+    config = loaded.config
+    kept, void = settled(trials)
+    counting = with_departures(with_two_budgets(systematic(kept), budgets_of(config)), config.baseline)
+    counting = with_prompt_caches(counting, around.proofs)
+    measured = Measured(counting, around.not_run)
+    intent = intent_of(loaded)
+    return Evidence(
+        baseline=config.baseline,
+        trials=counting,
+        void=void,
+        comparisons=tuple(compare(measured, cells, config.baseline, intent, config.rounds.looks, metrics)),
+        platform=around.platform,
+        devices=around.devices,
+        unset=frozenset(loaded.not_set),
+        not_run=around.not_run,
+        intent=intent,
+        looks=config.rounds.looks,
+        fail_alpha=family_alpha(_interval_verdicts(config, loaded.not_set)),
+        greedy=frozenset(test.name for test in config.tests if test.temperature == 0),
+    )
+
+
+def undecided(
+    loaded: LoadedConfig, trials: Sequence[Trial], pair: Pair, around: Circumstances, lost: Mapping[Cell, object]
+) -> list[str]:
+    """The required gates that more rounds of a model and test may decide: `within-20-percent (paraphym)`. `lost`: cells
+    that get no more trials."""
+    due = [
+        (gate, cell)
+        for gate, cell in required_verdicts(loaded.config, loaded.not_set)
+        if cell[:2] == pair
+        and gate.over_rounds
+        and not any(c in lost for c in gate.cells(cell, loaded.config.baseline))
+    ]
+    if not due:
+        return []
+    cells = list(dict.fromkeys(cell for _, cell in due))
+    metrics = list(dict.fromkeys(gate.judged_metric for gate, _ in due if gate.judged_metric and gate.compares))
+    mine = [trial for trial in trials if (trial.model, trial.test) == pair]
+    evidence = evidence_of(loaded, mine, cells, around, metrics)
+    return [f"{gate.name} ({cell[2]})" for gate, cell in due if judgement_on(gate, cell, evidence).open]
+
+
+def required_verdicts(config: Config, unset: Sequence[str] = ()) -> Iterator[tuple[Gate, Cell]]:
+    """Each required gate with each cell that it judges."""
+    for gate in config.gates:
+        if gate.required:
+            yield from ((gate, cell) for cell in cells_of(config, gate) if cell[2] not in unset)
+
+
+def _interval_verdicts(config: Config, unset: Sequence[str]) -> int:
+    return sum(gate.over_rounds for gate, _ in required_verdicts(config, unset))

@@ -1,0 +1,143 @@
+"""How much a runtime's own trials vary, without what all runtimes of a round share. Pure.
+
+Two series of logarithms of the same rounds: own = S + e, others = S + f. S is what the machine did to the whole round.
+Its slow part is a trend that `others` show, and is taken off both. What is left of it is estimated: the covariance of
+(own, others) is [[v + τ, τ], [τ, w + τ]] with τ ≥ 0 and w ≥ 0, and v, the runtime's own variance, is judged by its
+profile likelihood. Where the others don't vary with it, this is the chi-square interval of a variance.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from parity.stats.trend import basis_of, fit_trend, without
+
+SHARED_FROM = 1.2816
+"""The 90 % quantile of the normal distribution. Below this correlation of own and others (Fisher's z), nothing suggests
+that a large spread is the machine's, and all of it is the runtime's own."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """Logarithms of one runtime's values, and of the others' geometric mean in the same rounds; `others` None where
+    there is no other runtime. Times are in rounds from the start."""
+
+    own: Sequence[float]
+    own_times: Sequence[float]
+    others: Sequence[float] | None
+    other_times: Sequence[float] | None
+
+    def only(self, kept: Sequence[int]) -> "Series":
+        """The rounds at the given places."""
+        pick = [[side[k] for k in kept] for side in (self.own, self.own_times)]
+        if self.others is None or self.other_times is None:
+            return Series(pick[0], pick[1], None, None)
+        return Series(pick[0], pick[1], [self.others[k] for k in kept], [self.other_times[k] for k in kept])
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A coefficient of variation with its interval. `degrees`: of freedom. `drift`: a trend was taken off."""
+
+    cv: float
+    low: float
+    high: float
+    degrees: int
+    drift: bool
+
+
+@dataclass(frozen=True)
+class Residuals:
+    """What is left of both series without their trend."""
+
+    own: Sequence[float]
+    others: Sequence[float] | None
+    degrees: int
+
+
+def residuals(series: Series) -> Residuals:
+    """Without the trend that the others show; a drift of the runtime alone stays, for it is its own."""
+    if series.others is None or series.other_times is None:
+        return Residuals(without(basis_of(series.own_times, 0, None), series.own), None, len(series.own) - 1)
+    degree, frequency = fit_trend(series.other_times, series.others)
+    basis = basis_of(series.own_times, degree, frequency)
+    others = without(basis_of(series.other_times, degree, frequency), series.others)
+    return Residuals(without(basis, series.own), others, len(series.own) - len(basis))
+
+
+def own_spread(series: Series, pass_alpha: float, fail_alpha: float) -> Spread:
+    """The coefficient of variation of a log-normal runtime. `pass_alpha` and `fail_alpha`: the probabilities with which
+    the truth lies above the upper end, and below the lower end. Needs at least 3 rounds."""
+    left = residuals(series)
+    n = left.degrees
+    own = max(math.fsum(x * x for x in left.own) / n, 1e-18)
+    drift = n < len(series.own) - 1
+    low, high = _chi_square(own, n, fail_alpha, pass_alpha)
+    if left.others is None:
+        return Spread(_cv(own), _cv(low), _cv(high), n, drift)
+    others = max(math.fsum(x * x for x in left.others) / n, 1e-18)
+    both = math.fsum(x * y for x, y in zip(left.own, left.others, strict=True)) / n
+    likely = _Likelihood(own, others, both, n)
+    high = min(high, likely.end(pass_alpha, upper=True))
+    if math.atanh(min(both / math.sqrt(own * others), 1 - 1e-9)) * math.sqrt(max(n - 2, 1)) >= SHARED_FROM:
+        low = min(low, likely.end(fail_alpha, upper=False))
+    return Spread(_cv(max(low, min(likely.centre, high))), _cv(low), _cv(high), n, drift)
+
+
+class _Likelihood:
+    """−2 ÷ n × the log-likelihood of v, at the best τ and w."""
+
+    STEPS = 36
+
+    def __init__(self, own: float, others: float, both: float, degrees: int) -> None:
+        self._own, self._others, self._both, self._n = own, others, both, degrees
+        grid = [own * math.exp(-6 + 7 * k / 60) for k in range(61)]
+        self.centre = min([*grid, max(own - max(both, 0.0), own * 1e-4)], key=self.at)
+        self._least = self.at(self.centre)
+
+    def at(self, v: float) -> float:
+        """The profile. A is normal with variance v + τ, and B given A with mean βA, β = τ ÷ (v + τ), and a variance of
+        at least βv."""
+        return min(self._given(v, v * ratio) for ratio in _RATIOS)
+
+    def _given(self, v: float, shared: float) -> float:
+        whole = v + shared
+        slope = shared / whole
+        rest = self._others - 2 * slope * self._both + slope * slope * self._own
+        variance = max(rest, slope * v, 1e-18)
+        return math.log(whole) + self._own / whole + math.log(variance) + rest / variance
+
+    def end(self, alpha: float, *, upper: bool) -> float:
+        """The v above or below the centre that is as unlikely as a variance with a tail of `alpha` beyond it."""
+        worst = _drop(self._n, alpha, upper=upper)
+        near, far = self.centre, self.centre * (1e4 if upper else 1e-4)
+        for _ in range(self.STEPS):
+            middle = math.sqrt(near * far)
+            if self.at(middle) - self._least < worst:
+                near = middle
+            else:
+                far = middle
+        return far if upper else near
+
+
+_RATIOS = (0.0, *(10 ** (-2 + 5 * k / 39) for k in range(40)))
+"""τ ÷ v."""
+
+
+def _drop(n: int, alpha: float, *, upper: bool) -> float:
+    """How far −2 ÷ n × the log-likelihood of a variance rises from its least value to the end of the exact interval."""
+    from scipy.special import chdtri
+
+    ratio = float(chdtri(n, 1 - alpha if upper else alpha)) / n
+    return ratio - 1 - math.log(ratio)
+
+
+def _chi_square(variance: float, n: int, low_tail: float, high_tail: float) -> tuple[float, float]:
+    from scipy.special import chdtri
+
+    return variance * n / float(chdtri(n, low_tail)), variance * n / float(chdtri(n, 1 - high_tail))
+
+
+def _cv(variance: float) -> float:
+    """Of a log-normal variable whose logarithm has this variance."""
+    return math.sqrt(math.expm1(min(variance, 50.0)))
