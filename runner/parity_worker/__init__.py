@@ -1,6 +1,7 @@
 """The worker's half of the event protocol, in one file: what every worker in Python would otherwise write again.
 
     PYTHON parity_worker/__init__.py WORKER --job FILE
+    PYTHON parity_worker/__init__.py WORKER --convert REQUEST
     PYTHON parity_worker/__init__.py WORKER --probe
 
 PYTHON is the runtime's own interpreter, any from 3.9, and has nothing of parity's. So this file imports the standard
@@ -13,6 +14,10 @@ A worker is a module with
     REQUIREMENTS = ("some-runtime>=1.2",)     # what pip is asked to install where it is missing
     def device() -> str                       # imports the runtime; where it computes by default, such as `cpu`
     def run(events, job) -> str               # does the job; returns the reason for `bye`
+
+and, where its runtime can't read some models as they are,
+
+    def convert(events, request) -> str       # converts one, as `Adapter.conversion` asks; returns the reason too
 
 `hello`, `error` and `bye` are sent here; the rest of the events is the worker's, in `run`. An exception before the
 model is asked anything is a job that the runtime can't do (`refused`); one after that is a failure of the runtime.
@@ -154,12 +159,16 @@ def main() -> int:
     parser.add_argument("worker", type=Path, help="the worker: a Python file, or a folder that is a package")
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--job", type=Path, help="a JSON file with the job")
+    what.add_argument("--convert", type=json.loads, help="a JSON object: what to convert, and into which folder")
     what.add_argument("--probe", action="store_true", help="report version and device, then exit")
     arguments = parser.parse_args()
     worker = load(arguments.worker)
     events = Events()
     try:
-        reason = probe(events, worker) if arguments.probe else run(events, worker, arguments.job)
+        if arguments.convert is not None:
+            reason = convert(events, worker, arguments.convert)
+        else:
+            reason = probe(events, worker) if arguments.probe else run(events, worker, arguments.job)
     except WorkerError as error:
         traceback.print_exc()
         events.send("error", kind=error.kind, message=error.message, remedy=error.remedy)
@@ -205,6 +214,15 @@ def run(events: Events, worker: Any, job: Path) -> str:
     if version is None:
         raise missing(worker)
     reason: str = worker.run(events, json.loads(job.read_bytes()))
+    return reason
+
+
+def convert(events: Events, worker: Any, request: dict[str, Any]) -> str:
+    version = installed_version(worker.PACKAGE)
+    hello(events, worker, version)
+    if version is None:
+        raise missing(worker)
+    reason: str = worker.convert(events, request)
     return reason
 
 

@@ -90,6 +90,7 @@ def job(
     scratch: Path,
     facts: dict[str, Any] | None = None,
     further_prefills: int = 0,
+    converted: dict[str, Any] | None = None,
     **test: Any,
 ) -> Job:
     """A job whose test is greedy with a budget of 8 unless `test` says otherwise."""
@@ -102,6 +103,7 @@ def job(
             "settings": adapter.settings.model_dump(),
             "scratch": str(scratch),
             "further_prefills": further_prefills,
+            "converted": converted,
         },
         **{"source": str(model), "path": str(model), "format": "folder" if folder else "gguf", **(facts or {})},
     )

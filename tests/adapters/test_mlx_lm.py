@@ -1,6 +1,9 @@
 """mlx-lm: what its adapter launches and reads, and real runs of its worker beside llama.cpp on the same weights."""
 
+import ctypes
 import json
+import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -21,7 +24,7 @@ from parity.reading.timeline import Timeline
 from parity.transcript import read_transcript
 from parity_adapters.llama_cpp import LlamaCpp, LlamaCppSettings
 from parity_adapters.mlx_lm import WORKER, MlxLm, MlxLmSettings
-from parity_adapters.mlx_lm.worker import gguf_file, runtime, tokenizing, weights
+from parity_adapters.mlx_lm.worker import converting, dequantising, gguf_file, runtime, tokenizing, weights
 from parity_adapters.mlx_lm.worker.formats import PRE_TOKENIZERS
 
 TRANSCRIPTS = Path(__file__).parent / "transcripts"
@@ -103,7 +106,7 @@ def test_a_recorded_run_has_llama_cpps_ids_and_names_the_bias_of_its_own_rate() 
     ("census", "said"),
     [
         ({"F32": 1, "Q4_1": 2}, "as stored: F32, Q4_1"),
-        ({"F32": 1, "Q6_K": 2}, "as stored: F32; dequantised to float16, held in float32: Q6_K"),
+        ({"F32": 1, "Q6_K": 2}, "as stored: F32; dequantised, held in float32: Q6_K"),
         ({"Q4_K": 1}, "as stored, scales multiplied out: Q4_K"),
         ({}, "tensor types not known"),
     ],
@@ -207,6 +210,103 @@ def test_q4_k_is_held_to_the_last_bit(quantised: Callable[[str], Path]) -> None:
         weight, scales, biases = (held[f"{stem}.{part}"] for part in ("weight", "scales", "biases"))
         got = np.array(mx.dequantize(weight, scales, biases, group_size=32, bits=4))
         assert np.array_equal(got, gguf.quants.dequantize(tensor.data, tensor.tensor_type))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q4_K_M", "Q6_K"])
+def test_every_type_is_dequantised_to_the_last_bit(kind: str, quantised: Callable[[str], Path]) -> None:
+    import gguf
+    import numpy as np
+
+    path = quantised(kind)
+    found = {name: dequantising.Stored(*rest) for name, *rest in gguf_file.gguf_tensors(str(path))}
+    for tensor in gguf.GGUFReader(path).tensors:
+        want = gguf.quants.dequantize(tensor.data, tensor.tensor_type)
+        got = dequantising.values(str(path), found[tensor.name])
+        assert np.array_equal(got, want.reshape(got.shape)), tensor.name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "form"), [("BF16", {}), ("Q4_K_M", {}), ("Q6_K", {}), ("Q6_K", {"rope": True})])
+def test_a_converted_model_is_proven_equal_and_gives_llama_cpps_ids_through_mlx_lms_own_loader(
+    kind: str,
+    form: dict[str, Any],
+    quantised: Callable[[str], Path],
+    tiny_gguf: Callable[..., Path],
+    run_job: Callable[..., Any],
+    tmp_path: Path,
+) -> None:
+    model = quantised(kind) if not form else requantised(tiny_gguf("llama", rope_factors=True), kind)
+    proof = converted(model, tmp_path / "mlx")
+    assert (proof["exact"], proof["dtype"]) == (True, "float32")
+    assert proof["tensors_compared"] == sum(census(model).values())
+    test = {"prompt": "the quick the 123 the " * 8, "raw": True, "max_tokens": 4}
+    form_of_it = {"folder": str(tmp_path / "mlx"), "sha256": "cd" * 32, "converted_from": "ab" * 32, "proof": proof}
+    mine = run_job(adapter(), model, converted=form_of_it, **test)
+    theirs = run_job(llama_cpp(), model, **test)
+    assert mine.prompt.ids == theirs.prompt.ids
+    assert mine.ids == theirs.ids
+    assert mine.settings["weights_converted"] == "cd" * 32
+    assert "equal to the file's, exactly" in mine.settings["weights"]
+
+
+@pytest.mark.slow
+def test_a_conversion_to_float16_says_how_much_rounding_it_costs(
+    quantised: Callable[[str], Path], tmp_path: Path
+) -> None:
+    proof = converted(quantised("Q4_K_M"), tmp_path / "mlx", dtype="float16")
+    assert (proof["exact"], proof["dtype"]) == (False, "float16")
+    assert 0 < proof["largest_error"] < 0.01
+
+
+@pytest.mark.slow
+def test_a_weight_that_a_conversion_changes_is_found(quantised: Callable[[str], Path], tmp_path: Path) -> None:
+    import mlx.core as mx
+
+    model, folder = quantised("Q4_K_M"), tmp_path / "mlx"
+    converted(model, folder)
+    held = cast(Any, mx.load(str(folder / "model.safetensors")))
+    name = "model.layers.1.mlp.gate_proj.scales"
+    held[name] = held[name] * (1 + 2**-20)
+    mx.save_safetensors(str(folder / "model.safetensors"), held)
+    with pytest.raises(parity_worker.WorkerError, match=r"the conversion changes blk\.1\.ffn_gate\.weight"):
+        converting.prove(runtime.import_runtime("cpu"), str(model), folder, "float32")
+
+
+def test_only_what_mlx_cannot_hold_as_stored_is_converted() -> None:
+    for kinds, needed in (({"Q4_1": 3, "F32": 1}, False), ({"Q4_K": 3, "F32": 1}, True), ({"Q5_K": 1}, False)):
+        command = adapter().conversion(job(quantisation=kinds).model, "/to")
+        assert (command is not None) == needed
+    assert adapter().conversion(job(format="folder", path="/m", quantisation={"BF16": 1}).model, "/to") is None
+
+
+def converted(model: Path, folder: Path, **settings: Any) -> dict[str, Any]:
+    """The proof of a conversion that was run as parity runs it."""
+    folder.mkdir()
+    facts = job(path=str(model), quantisation=census(model)).model
+    command = adapter(device="cpu", **settings).conversion(facts, str(folder))
+    assert command is not None
+    done = subprocess.run(command.argv, env={**os.environ, **command.env}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    proof: dict[str, Any] = json.loads((folder / "conversion.json").read_text(encoding="utf-8"))
+    return proof
+
+
+def requantised(source: Path, kind: str) -> Path:
+    import llama_cpp
+
+    path = source.with_name(f"{kind}.gguf")
+    params = llama_cpp.llama_model_quantize_default_params()
+    params.ftype = getattr(llama_cpp, f"LLAMA_FTYPE_MOSTLY_{kind}")
+    assert llama_cpp.llama_model_quantize(str(source).encode(), str(path).encode(), ctypes.byref(params)) == 0
+    return path
+
+
+def census(path: Path) -> dict[str, int]:
+    import gguf
+
+    kinds = [tensor.tensor_type.name for tensor in gguf.GGUFReader(path).tensors]
+    return {kind: kinds.count(kind) for kind in kinds}
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """mlx-lm on Apple's MLX, driven through a worker that runs in an environment which has both."""
 
+import json
 import shlex
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -15,16 +16,21 @@ from parity.adapter import (
     Command,
     Job,
     Launch,
+    ModelFacts,
     Program,
     RefusedError,
     Transcript,
     read_protocol_probe,
     worker_argv,
 )
-from parity_adapters.mlx_lm.worker.formats import ARCHITECTURES, PRE_TOKENIZERS, READ_TYPES
+from parity_adapters.mlx_lm.worker.formats import ARCHITECTURES, AS_STORED, PRE_TOKENIZERS, READ_TYPES
 
 WORKER = Path(__file__).with_name("worker")
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+
+CONVERSION = 1
+"""Goes up when a conversion gives other files than before."""
+LONGEST_CONVERSION_S = 3600.0
 
 APART = "or make an environment for it: vendor-scripts/prepare-python-env.sh mlx-lm"
 
@@ -74,6 +80,21 @@ class MlxLm(Adapter[MlxLmSettings]):
             backend = "" if self.host.platform == "darwin" else " 'mlx[cpu]'"
             remedy = f"{shlex.quote(self.python)} -m pip install mlx-lm{backend}"
         return read_protocol_probe(transcript, install=remedy, otherwise=APART)
+
+    def conversion(self, model: ModelFacts, to: str) -> Command | None:
+        """Tensors that MLX has no form for are dequantised, and Q4_K gets MLX's own form."""
+        kinds = set(model.quantisation)
+        if model.format != "gguf" or kinds <= AS_STORED or not kinds <= READ_TYPES:
+            return None
+        request = {
+            "version": CONVERSION,
+            "path": model.path,
+            "to": to,
+            "quantisation": model.quantisation,
+            "settings": {"device": self.settings.device, "dtype": self.settings.dtype},
+        }
+        argv = worker_argv(self.python, WORKER, "--convert", json.dumps(request, sort_keys=True))
+        return Command(argv=argv, env=OFFLINE, deadline_s=LONGEST_CONVERSION_S)
 
     def launch(self, job: Job, build: Build | None) -> Launch:
         if job.model.format == "gguf":

@@ -10,7 +10,7 @@ from parity.adapter.echo import is_echo, refuse_echoed
 from parity.adapter.printed import half_of_last_digit, longer_number
 from parity.adapter.protocol import PROTOCOL_MARKERS, read_protocol, read_protocol_probe, worker_argv
 from parity.errors import ReadError, RefusedError
-from parity.records import HostFacts, Job, Record, Task
+from parity.records import HostFacts, Job, ModelFacts, Record, Task
 from parity.records.metrics import METRIC_NAMES
 from parity.transcript import Line, Transcript
 
@@ -29,6 +29,7 @@ __all__ = [
     "Line",
     "Marker",
     "Markers",
+    "ModelFacts",
     "Need",
     "Program",
     "ReadError",

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, ValidationInfo
 from parity.adapter.commands import Availability, Build, Command, Launch, Need
 from parity.adapter.events import Event
 from parity.adapter.protocol import read_protocol
-from parity.records import HostFacts, Job, Record, Task
+from parity.records import HostFacts, Job, ModelFacts, Record, Task
 from parity.transcript import Transcript
 
 
@@ -111,6 +111,13 @@ class Adapter(ABC, Generic[SettingsT]):
     def read_build(self, transcript: Transcript) -> Build:
         """What came of `build`. Called only where `build` returned a command."""
         raise NotImplementedError(f"{self.name} has a build and no read_build")
+
+    def conversion(self, model: ModelFacts, to: str) -> Command | None:
+        """What to run to convert a model that the runtime can't read as it is stored, into the folder `to`, which is
+        there and empty; None where it can. It runs once, before the trials and outside every timed one, and must leave
+        the proof that nothing of the weights changed in `to` as `conversion.json`. Jobs then name the folder as
+        `converted`. The command depends on nothing but the model, the settings and the machine."""
+        return None
 
     def explain(self, failure: str, transcript: Transcript) -> str | None:
         """A sentence with cause and remedy for a failed trial or proof whose failure class (such as `crash:SIGSEGV`)

@@ -31,7 +31,19 @@ from parity.records.report import (
     VerdictKind,
 )
 from parity.records.trial import Checkout, Departure, Failure, Identity, Measurement, Trial
-from parity.records.work import LONGEST_S, Cell, Job, Limits, Place, Sampling, Slot, Task, TestSpec, TrialKind
+from parity.records.work import (
+    LONGEST_S,
+    Cell,
+    Converted,
+    Job,
+    Limits,
+    Place,
+    Sampling,
+    Slot,
+    Task,
+    TestSpec,
+    TrialKind,
+)
 
 __all__ = [
     "LONGEST_S",
@@ -43,6 +55,7 @@ __all__ = [
     "Comparison",
     "ConditionLimits",
     "Conditions",
+    "Converted",
     "Declaration",
     "Departure",
     "Exit",

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from parity.records.base import Record
+from parity.records.base import Record, Scalar
 from parity.records.model import ModelFacts
 
 
@@ -105,6 +105,15 @@ class Slot(Record):
         return *self.cell, self.task, self.round, self.warmup, self.kind, self.host
 
 
+class Converted(Record):
+    """A model in another form, made once before the trials for a runtime that can't read the model as it is stored."""
+
+    folder: str
+    sha256: str = Field(description="of the list of its files with their hashes")
+    converted_from: str = Field(description="sha256 of the model")
+    proof: dict[str, Scalar] = Field(description="what was compared with the model, and what came of it")
+
+
 class Job(Record):
     """What one trial is asked to do; the first record of its transcript, so that a transcript explains itself."""
 
@@ -122,6 +131,9 @@ class Job(Record):
         default=None,
         description="the prompt in the model's own chat template, rendered once a run; null where the test is raw, or "
         "the template can't be rendered here",
+    )
+    converted: Converted | None = Field(
+        default=None, description="the model as the runtime can read it, where it can't read it as it is stored"
     )
     further_prefills: int = Field(
         default=0,

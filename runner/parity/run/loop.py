@@ -7,6 +7,7 @@ from pathlib import Path
 from parity.config import LoadedConfig
 from parity.hosts.host import Host
 from parity.records import Cell, ModelFacts, Report
+from parity.run.converting import supply_conversions
 from parity.run.giving_up import GivenUp
 from parity.run.hashes import record_executable
 from parity.run.log import RunFolder, RunRecord, now
@@ -151,6 +152,7 @@ def go_on(session: Session, state: State) -> Report:
     render_prompts(session, state.run.models, needed=needed)
     if needed:
         supply_tokenizers(session, state.run.models)
+    supply_conversions(session, state.prepared, state.run.models)
     fill(session, state)
     session.folder.end(interrupted=session.cancel.count > 0)
     return conclude(session.folder, session.progress)

@@ -13,6 +13,7 @@ from parity.reading.conditions import under_conditions
 from parity.reading.identity import WEIGHTS_FILE
 from parity.reading.trial import read_events
 from parity.records import Job, ModelFacts, Slot, TestSpec, Trial, TrialKind
+from parity.run.converting import converted_for
 from parity.run.files import look, may_be_weights, programs_of
 from parity.run.hashes import record_program, record_weights_sha256, recorded_weights, recorded_weights_sha256
 from parity.run.log import job_without_secrets
@@ -39,6 +40,9 @@ def perform(session: Session, prepared: Prepared, model: ModelFacts, slot: Slot)
         try:
             if slot.task not in prepared.adapter.tasks:
                 raise RefusedError(f"{prepared.adapter.name} can't do the task `{slot.task}`")
+            if converted := converted_for(folder, slot.runtime, model.name):
+                job = job.but(converted=converted)
+                head = head.but(job=job_without_secrets(job, session.loaded.secrets))
             launch = prepared.adapter.launch(job, prepared.build)
         except RefusedError as error:
             transcript = _refused(path, head, str(error))

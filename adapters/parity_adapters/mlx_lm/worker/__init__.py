@@ -11,11 +11,12 @@ from typing import Any
 
 from parity_worker import Events, WorkerError, asked_settings, installed_version
 
+from .converting import convert
 from .generating import drain, generate, kv_type, prefill_again, report
 from .runtime import PACKAGE, REQUIREMENTS, Mlx, import_runtime
-from .weights import Loaded, load_folder, load_gguf
+from .weights import Loaded, load_converted, load_folder, load_gguf
 
-__all__ = ["PACKAGE", "REQUIREMENTS", "device", "run"]
+__all__ = ["PACKAGE", "REQUIREMENTS", "convert", "device", "run"]
 
 
 def device() -> str:
@@ -30,9 +31,8 @@ def run(events: Events, job: dict[str, Any]) -> str:
     mlx = import_runtime(settings.get("device"))
     events.phase("import", "end")
 
-    load = load_gguf if job["model"]["format"] == "gguf" else load_folder
     events.phase("weights", "begin")
-    loaded = load(mlx, job["model"], settings.get("dtype"))
+    loaded = load(mlx, job)
     mlx.mx.eval(loaded.model.parameters())
     events.phase("weights", "end")
 
@@ -47,6 +47,8 @@ def run(events: Events, job: dict[str, Any]) -> str:
     events.phase("ready", "end")
     used = {**settings_used(mlx, loaded, settings), "begin_token": tokenizer.begin}
     events.send("settings", values={**used, **asked_settings(test)})
+    if job.get("converted") is not None:
+        events.send("settings", values={"weights_converted": job["converted"]["sha256"]})
     events.send("prompt", ids=ids, count=len(ids), text=text)
 
     cache = mlx.make_prompt_cache(loaded.model)
@@ -60,6 +62,13 @@ def run(events: Events, job: dict[str, Any]) -> str:
     report(events, generation.last)
     events.further_prefills(job["further_prefills"], prefill_again(mlx, loaded.model, ids, test, settings))
     return reason
+
+
+def load(mlx: Mlx, job: dict[str, Any]) -> Loaded:
+    if job.get("converted") is not None:
+        return load_converted(mlx, job["converted"])
+    read = load_gguf if job["model"]["format"] == "gguf" else load_folder
+    return read(mlx, job["model"], job["settings"].get("dtype"))
 
 
 def settings_used(mlx: Mlx, loaded: Loaded, settings: dict[str, Any]) -> dict[str, str | int | bool | None]:

@@ -67,26 +67,52 @@ def render(tokenizer: Any, prompt: str) -> str:
         raise WorkerError("refused", message, RAW_REMEDY) from error
 
 
+class Policy(NamedTuple):
+    """What a GGUF says and no file of a model folder does: its begin token, whether a prompt begins with it, its end
+    tokens, and the base of its RoPE."""
+
+    bos: int | None
+    begins: bool
+    end_ids: list[int]
+    rope_base: float = 10000.0
+
+
+def policy_of(metadata: Metadata) -> Policy:
+    tokens: list[str] = metadata.get("tokenizer.ggml.tokens")
+    pre = PRE_TOKENIZERS[metadata.get("tokenizer.ggml.pre", "default")]
+    ends = {metadata.token(name) for name in END_KEYS} | {k for k, token in enumerate(tokens) if token in END_TEXTS}
+    return Policy(
+        bos=metadata.token("bos"),
+        begins=bool(metadata.get("tokenizer.ggml.add_bos_token", pre.add_bos)),
+        end_ids=sorted(end for end in ends if end is not None),
+        rope_base=metadata.own("rope.freq_base", 10000.0),
+    )
+
+
 def gguf_tokenizer(metadata: Metadata) -> Tokenizer:
     """The file's own tokenizer and template, its begin token and its end tokens."""
     chat = rebuild(metadata)
-    core = chat.backend_tokenizer
-    tokens: list[str] = metadata.get("tokenizer.ggml.tokens")
-    bos = metadata.token("bos")
-    pre = PRE_TOKENIZERS[metadata.get("tokenizer.ggml.pre", "default")]
-    begins = metadata.get("tokenizer.ggml.add_bos_token", pre.add_bos)
+    return under_policy(chat, chat.backend_tokenizer, policy_of(metadata))
 
+
+def held_tokenizer(mlx: Mlx, folder: Path, policy: Policy) -> Tokenizer:
+    """The same from a converted folder, through mlx-lm's own loader."""
+    chat = mlx.utils.load_tokenizer(folder, eos_token_ids=policy.end_ids)
+    return under_policy(chat, chat.backend_tokenizer, policy)
+
+
+def under_policy(chat: Any, core: Any, policy: Policy) -> Tokenizer:
     def encode(text: str, _raw: bool) -> list[int]:
         ids: list[int] = core.encode(text, add_special_tokens=False).ids
-        return ids if bos is None or not begins or ids[:1] == [bos] else [bos, *ids]
+        bos = policy.bos
+        return ids if bos is None or not policy.begins or ids[:1] == [bos] else [bos, *ids]
 
-    ends = {metadata.token(name) for name in END_KEYS} | {k for k, token in enumerate(tokens) if token in END_TEXTS}
     return Tokenizer(
         render=lambda prompt: render(chat, prompt),
         encode=encode,
         decode=lambda ids: str(core.decode(list(ids), skip_special_tokens=True)),
-        end_ids=frozenset(end for end in ends if end is not None),
-        begin=f"token {bos}" if begins and bos is not None else "none",
+        end_ids=frozenset(policy.end_ids),
+        begin=f"token {policy.bos}" if policy.begins and policy.bos is not None else "none",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -10,19 +11,27 @@ from typing import Any, NamedTuple
 
 from parity_worker import WorkerError
 
+from .dequantising import NAMES, Stored, values
 from .formats import ARCHITECTURES, AS_STORED, BLOCK_SIZE, DEQUANTISED, READ_TYPES, REPACKED
 from .gguf_file import Metadata, gguf_tensors
 from .runtime import Mlx
-from .tokenizing import Tokenizer, folder_tokenizer, gguf_tokenizer
+from .tokenizing import Policy, Tokenizer, folder_tokenizer, gguf_tokenizer, held_tokenizer
+
+PROOF, POLICY, ROPE, WEIGHTS = "conversion.json", "parity.json", "rope_freqs.safetensors", "model.safetensors"
+"""Files of a converted folder: the proof of equality, what the GGUF says of its tokenizer, its divisors of RoPE's
+frequencies where it has any, and the weights."""
 
 
 class Loaded(NamedTuple):
-    """A model whose tokenizer is still to be built. `weights` says how the file's weights are held."""
+    """A model whose tokenizer is still to be built. `weights` says how the file's weights are held. Of a GGUF file
+    also its metadata, and its divisors of RoPE's frequencies."""
 
     model: Any
     dtype: str
     weights: str
     tokenizer: Callable[[], Tokenizer]
+    metadata: Any = None
+    rope_factors: Any = None
 
 
 def load_folder(mlx: Mlx, facts: dict[str, Any], dtype: str | None) -> Loaded:
@@ -60,9 +69,16 @@ def load_gguf(mlx: Mlx, facts: dict[str, Any], dtype: str | None) -> Loaded:
     if not kinds or kinds & REPACKED:
         # MLX 0.32 dequantises every second sub-block of Q4_K wrongly
         weights.update(q4_k_tensors(mlx, facts["path"]))
+    if not kinds or kinds & DEQUANTISED:
+        # MLX rounds them to float16
+        weights.update(plain_tensors(mlx, facts["path"]))
     if dtype is None:
-        halves = any(tensor.dtype in (mlx.mx.float16, mlx.mx.bfloat16) for tensor in weights.values())
-        dtype = "float16" if mlx.device != "cpu" and halves else "float32"
+        whole = (
+            all(kind == "F32" for kind in kinds)
+            if kinds
+            else not any(t.dtype != mlx.mx.float32 for t in weights.values())
+        )
+        dtype = "float32" if mlx.device == "cpu" or whole else "float16"
 
     factors = weights.pop("rope_freqs.weight", None)
     held = {}
@@ -83,8 +99,27 @@ def load_gguf(mlx: Mlx, facts: dict[str, Any], dtype: str | None) -> Loaded:
         message = f"the file's tensors don't fit mlx-lm's {metadata.architecture}: {error}"
         raise WorkerError("refused", message) from error
     if factors is not None:
-        scale_rope(mlx, model, metadata, factors)
-    return Loaded(model, dtype, how_held(facts["quantisation"], dtype), lambda: gguf_tokenizer(metadata))
+        scale_rope(mlx, model, metadata.own("rope.freq_base", 10000.0), factors)
+    held_as = how_held(facts["quantisation"], dtype)
+    return Loaded(model, dtype, held_as, lambda: gguf_tokenizer(metadata), metadata, factors)
+
+
+def load_converted(mlx: Mlx, converted: dict[str, Any]) -> Loaded:
+    """The folder that a conversion made of a GGUF file, through mlx-lm's own loader."""
+    folder = Path(converted["folder"])
+    model, _ = mlx.utils.load_model(folder, lazy=False)
+    if (folder / ROPE).exists():
+        scale_rope(mlx, model, read_policy(folder).rope_base, mlx.mx.load(str(folder / ROPE))["factors"])
+    proof = json.loads((folder / PROOF).read_text(encoding="utf-8"))
+    equal = (
+        "exactly" if proof["exact"] else f"but for rounding to {proof['dtype']} of at most {proof['largest_error']:.3g}"
+    )
+    held_as = f"converted before the trials: {proof['tensors_compared']} tensors equal to the file's, {equal}"
+    return Loaded(model, proof["dtype"], held_as, lambda: held_tokenizer(mlx, folder, read_policy(folder)))
+
+
+def read_policy(folder: Path) -> Policy:
+    return Policy(**json.loads((folder / POLICY).read_text(encoding="utf-8")))
 
 
 def empty_model(metadata: Metadata, weights: dict[str, Any]) -> Any:
@@ -162,10 +197,9 @@ def model_name(name: str) -> str:
     return f"model.layers.{layer}.{LAYER_NAMES.get(module, module)}.{kind}"
 
 
-def scale_rope(mlx: Mlx, model: Any, metadata: Metadata, factors: Any) -> None:
+def scale_rope(mlx: Mlx, model: Any, base: float, factors: Any) -> None:
     """Llama 3's frequencies, which the file holds as divisors of the plain ones."""
     size = factors.shape[0] * 2
-    base = metadata.own("rope.freq_base", 10000.0)
     periods = base ** (mlx.mx.arange(0, size, 2, dtype=mlx.mx.float32) / size) * factors.astype(mlx.mx.float32)
 
     def rope(x: Any, offset: Any = 0) -> Any:
@@ -173,6 +207,16 @@ def scale_rope(mlx: Mlx, model: Any, metadata: Metadata, factors: Any) -> None:
 
     for layer in model.layers:
         layer.self_attn.rope = rope
+
+
+def plain_tensors(mlx: Mlx, path: str) -> dict[str, Any]:
+    """The file's tensors of types that MLX has no form for, as float32, exactly."""
+    codes = {NAMES[name] for name in DEQUANTISED}
+    return {
+        name: mlx.mx.array(values(path, Stored(kind, shape, offset)).reshape(shape[::-1]))
+        for name, kind, shape, offset in gguf_tensors(path)
+        if kind in codes
+    }
 
 
 Q4_K_CODE = 12
@@ -213,7 +257,7 @@ def how_held(census: dict[str, int], dtype: str) -> str:
     ways = {
         "as stored": AS_STORED,
         "as stored, scales multiplied out": REPACKED,
-        f"dequantised to float16, held in {dtype}": DEQUANTISED,
+        f"dequantised, held in {dtype}": DEQUANTISED,
     }
     listed = {way: ", ".join(sorted(kinds & set(census))) for way, kinds in ways.items()}
     return "; ".join(f"{way}: {kinds}" for way, kinds in listed.items() if kinds)
