@@ -19,6 +19,8 @@ from parity.stats import ONCE, Looks
 
 NO_INTENT = Intent()
 
+UPPER_BOUNDS = "both values are upper bounds, which have no ratio: each may be anything below"
+
 
 def compare(
     measured: Measured,
@@ -98,8 +100,9 @@ def _compare_metric(
         if common.reason is not None:
             return blank.but(reason=common.reason, comparable=False)
         blank, ours, theirs = blank.but(tokens=common.tokens), common.ours, common.theirs
-    if bound := only_a_bound(metric, definition):
-        return blank.but(reason=f"both values are {bound} bounds, which have no ratio")
+    if only_a_bound(metric, definition) == "upper":
+        # Text that is held back to the end makes every latency the total time.
+        return blank.but(reason=UPPER_BOUNDS)
     blank = blank.but(value=_centre(spec.scale, ours), baseline_value=_centre(spec.scale, theirs))
     slacks = [slack(ours_by_round[r]) + slack(theirs_by_round[r]) for r in rounds]
     blank = blank.but(numbers=tuple(rounds), ours=tuple(ours), theirs=tuple(theirs), slack=tuple(slacks))

@@ -145,11 +145,13 @@ def delta_entry(comparison: Comparison | None, metric: str) -> Entry:
     tokens = None
     if comparison.tokens is not None:
         tokens = f"over the first {comparison.tokens} tokens of both sides, which did not generate equally many"
-    reasons = tuple(said for said in (tokens, comparison.reason, comparison.doubt) if said)
+    bound = bound_of(metric, comparison.definition)
+    bounds = f"both values are {bound} bounds" if bound == "lower" else None
+    reasons = tuple(said for said in (bounds, tokens, comparison.reason, comparison.doubt) if said)
     if not comparison.comparable:
         return Entry("NOT COMPARABLE", reasons or ("the two sides did different work",))
-    if bound := bound_of(metric, comparison.definition):
-        return Entry(MISSING, (f"both values are {bound} bounds, which have no ratio",))
+    if bound == "upper":
+        return Entry(MISSING, ("both values are upper bounds, which have no ratio: each may be anything below",))
     difference, ratio, unit = comparison.difference, comparison.ratio, comparison.unit
     interval = _ends(comparison.interval)
     if ratio is None:
