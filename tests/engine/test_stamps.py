@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 import pytest
-from builders import MS, SPAWN_NS, job, trial
+from builders import MS, SPAWN_NS, also, job, trial
 from hypothesis import given
 from hypothesis import strategies as st
 
 from parity.adapter.events import Bye, Event, Hello, Phase, Prompt, Text, Token
-from parity.reading.stamps import ALL, FACT, WEAK, doubts, systematic
+from parity.reading.stamps import ALL, FACT, WEAK, contradicted, doubts, systematic
 from parity.reading.timeline import Timeline
 from parity.records import Departure, ModelFacts, Trial
 from parity.transcript import Head, Piece, Spawned, Transcript
@@ -180,6 +180,27 @@ def test_a_weak_doubt_counts_where_the_trials_of_a_cell_raise_it_again_and_again
     trials: list[Trial], facts: list[str]
 ) -> None:
     assert [departure.fact for t in systematic(trials) for departure in t.departures] == facts
+
+
+@pytest.mark.parametrize(
+    ("stamped", "over_budgets", "facts"),
+    [
+        ([100.0, 100.0, 100.0], [20.0, 21.0, 19.0], [FACT] * 3),
+        ([100.0, 100.0, 100.0], [20.0, 21.0, 90.0], []),
+        ([100.0, 100.0], [20.0, 21.0], []),
+        ([20.0, 20.0, 20.0], [30.0, 30.0, 30.0], []),
+        ([20.0, 20.0, 20.0], [18.0, 15.0, 25.0], []),
+    ],
+    ids=["every round", "not every round", "too few rounds", "a cost in common", "scatter"],
+)
+def test_a_rate_that_two_budgets_contradict_in_every_round_is_doubted(
+    stamped: list[float], over_budgets: list[float], facts: list[str]
+) -> None:
+    trials = [
+        also(trial("one", k, {"gen_tps": a}), "two-budgets", {"gen_tps": b})
+        for k, (a, b) in enumerate(zip(stamped, over_budgets, strict=True), start=1)
+    ]
+    assert [departure.fact for t in contradicted(trials) for departure in t.departures] == facts
 
 
 def test_a_fact_that_is_no_doubt_stays_as_it_is() -> None:

@@ -14,7 +14,7 @@ from parity.judging.voids import settled
 from parity.judging.warnings import budgets_of
 from parity.reading.dictionary import METRICS
 from parity.reading.metrics.two_budgets import with_two_budgets
-from parity.reading.stamps import systematic
+from parity.reading.stamps import contradicted, systematic
 from parity.records import Cell, NotRun, Trial
 from parity.stats import family_alpha
 
@@ -44,7 +44,8 @@ def evidence_of(
     the given metrics."""
     config = loaded.config
     kept, void = settled(trials)
-    counting = with_departures(with_two_budgets(systematic(kept), budgets_of(config)), config.baseline)
+    stamped = contradicted(with_two_budgets(systematic(kept), budgets_of(config)))
+    counting = with_departures(stamped, config.baseline)
     counting = with_prompt_caches(counting, around.proofs)
     measured = Measured(counting, around.not_run)
     intent = intent_of(loaded)

@@ -59,6 +59,12 @@ FACT = "stamps"
 SYSTEMATIC = 1 / 3
 """Of a cell's measured trials."""
 
+FASTER = 1.5
+"""How many times faster than by two budgets the stamps of every round may be. What scatters the difference of two
+trials does not make it too slow in each round, and a cost that both trials have in common makes it faster."""
+
+FEWEST_ROUNDS = 3
+
 ALL = ("prompt_tps", "ttft_s", "gen_tps", "gen_late_tps", "itl_p50_s", "itl_p95_s", "gen_cores")
 """Metrics that rest on the stamps of tokens."""
 
@@ -87,6 +93,29 @@ def systematic(trials: Sequence[Trial]) -> tuple[Trial, ...]:
             measured.setdefault(_cell(trial), []).append(_is_doubtful(trial))
     kept = {cell for cell, doubtful in measured.items() if sum(doubtful) >= SYSTEMATIC * len(doubtful)}
     return tuple(_settled(trial, _cell(trial) in kept) if _is_doubtful(trial) else trial for trial in trials)
+
+
+def contradicted(trials: Sequence[Trial]) -> tuple[Trial, ...]:
+    """The trials; those of a cell whose stamps show a rate that two budgets contradict in every round depart. The time
+    of a trial as a whole can't be stamped away: a longer answer takes longer."""
+    ratios: dict[Cell, list[float]] = {}
+    for trial in trials:
+        rates = {m.definition: m.value for m in trial.measurements if m.metric == "gen_tps" and m.value}
+        stamped, over_budgets = rates.get("token-stamps"), rates.get("two-budgets")
+        if stamped and over_budgets and not trial.warmup:
+            ratios.setdefault(_cell(trial), []).append(stamped / over_budgets)
+    found = {cell: min(of) for cell, of in ratios.items() if len(of) >= FEWEST_ROUNDS and min(of) > FASTER}
+    return tuple(_contradicted(trial, found.get(_cell(trial))) for trial in trials)
+
+
+def _contradicted(trial: Trial, ratio: float | None) -> Trial:
+    if ratio is None or trial.failure is not None or trial.kind == "whole":
+        return trial
+    sentence = (
+        f"its stamps show a rate that is at least {ratio:.1f} times that of two budgets in every round: a longer "
+        "answer took longer than they say"
+    )
+    return trial.but(departures=(*trial.departures, Departure(fact=FACT, sentence=sentence, metrics=ALL)))
 
 
 def _settled(trial: Trial, counts: bool) -> Trial:
