@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from runs import OWN, PARITY, Done, Parity, WriteConfig
 from scripted_host import Program
@@ -12,6 +13,10 @@ from scripted_host import Program
 from parity import registry
 
 AddAdapter = Callable[[str, str], None]
+
+# How long an example takes says how busy the machine is, and nothing of the code.
+hypothesis.settings.register_profile("any-machine", deadline=None)
+hypothesis.settings.load_profile("any-machine")
 
 # A shell ignores it in what it starts in the background, and every program under test would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
