@@ -51,6 +51,9 @@ much."""
 LATE_GAPS = 2
 """Gaps that a loop may take for a step that it has begun and does not need."""
 
+LATEST_S = 0.015
+"""What decoding the text, figures of the runtime's own and a busy machine may take after the last token."""
+
 WEAK = "doubtful-stamps"
 """Fact of a weak doubt, until `systematic` takes it for what it is or leaves it out."""
 
@@ -188,7 +191,7 @@ def _late(timeline: Timeline, stamps: Sequence[int], gap_s: float) -> Iterator[D
     aside_ns = sum(a.t_ns - a.begin_ns for a in timeline.asides if text_ns is not None and a.begin_ns >= text_ns)
     late_s, span_s = (arrivals[-1] - aside_ns - stamps[-1]) * 1e-9, (stamps[-1] - stamps[0]) * 1e-9
     beyond_s = late_s - LATE_GAPS * gap_s
-    if beyond_s <= 0.1 * span_s + 0.005:
+    if beyond_s <= 0.1 * span_s + LATEST_S:
         return
     strong = beyond_s > 0.5 * span_s + 0.05
     sentence = (
