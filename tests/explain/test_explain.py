@@ -106,6 +106,27 @@ def test_a_metric_goes_from_its_lines_to_the_verdict(slower: Program) -> None:
     assert all(verdict["sentence"] for verdict in found["verdicts"])
 
 
+@pytest.mark.parametrize(("rounds", "method"), [("max = 9", "confidence sequence"), ("fixed = 6", "Student's t")])
+def test_the_interval_says_how_it_was_made_and_what_each_look_showed(
+    program: Program, rounds: str, method: str
+) -> None:
+    text = config(TWO, gates=SPEED_08.replace("0.8", "0.9")).replace("count = 5", rounds)
+    program("run", program.write(text), "--out", "run", host=program.host(other=Script(token_ms=10.5)))
+    result = explained(program, "other", "gen_tps")["result"]
+    [comparison] = [c for c in program.report()["comparisons"] if c["metric"] == "gen_tps"]
+    assert method in result["method"]
+    looks = result["looks"]
+    assert looks[-1]["rounds"] == result["rounds"] == comparison["rounds"]
+    assert looks[-1]["centre"] == pytest.approx(comparison["ratio"])
+    assert (looks[-1]["low"], looks[-1]["high"]) == pytest.approx(
+        (comparison["interval"]["low"], comparison["interval"]["high"])
+    )
+    # Fewer than 8 rounds have a wider interval, so that the bound of 0.9 is inside it.
+    assert [look["rounds"] for look in looks] == ([5, 6, 7, 8] if "max" in rounds else [6])
+    if len(looks) > 1:
+        assert "After rounds" in program("explain", "run", "other", "gen_tps").out
+
+
 def test_the_terminal_shows_every_step_in_80_columns(slower: Program) -> None:
     out = slower("explain", "run", "other", "gen_tps").out
     assert max(map(len, out.splitlines())) <= 80

@@ -11,14 +11,15 @@ from parity.explain.records import (
     DefinitionUsed,
     MetricExplained,
     MetricLine,
-    Result,
     RunExplained,
 )
+from parity.explain.results import result_of
 from parity.explain.rounds import rounds_of
 from parity.explain.tracing import Traced
 from parity.reading.dictionary import METRICS, REPORTED, only_a_bound
 from parity.records import Cell, Comparison, Report, Summary, Trial, Verdict
 from parity.report.index import WORST_FIRST, CellResults, Index
+from parity.stats import Looks
 
 TraceOf = Callable[[Trial], Traced]
 """Opens the transcript of a trial and reads its events."""
@@ -75,8 +76,8 @@ def explain_cell(report: Report, cell: Cell, folder: str) -> CellExplained:
     )
 
 
-def explain_metric(report: Report, cell: Cell, metric: str, trace: TraceOf) -> MetricExplained:
-    """One metric of a cell, from raw lines to verdicts."""
+def explain_metric(report: Report, cell: Cell, metric: str, trace: TraceOf, looks: Looks) -> MetricExplained:
+    """One metric of a cell, from raw lines to verdicts. `looks`: when the run is judged."""
     found, base = _sides(report, cell)
     spec, comparison = METRICS[metric], found.comparisons.get(metric)
     summary = found.compared(metric)
@@ -95,7 +96,7 @@ def explain_metric(report: Report, cell: Cell, metric: str, trace: TraceOf) -> M
         absent=_absent(found, summary, comparison),
         definition=definition,
         rounds=rounds,
-        result=None if definition is None else _result(found, base, metric, definition.id),
+        result=None if definition is None else result_of(found, base, metric, definition.id, looks),
         identity=facts_of(report, found, base, metric),
         departures=departures_of((found, *([base] if base else [])), metric),
         conditions=conditions_of(
@@ -178,44 +179,6 @@ def _definition(found: CellResults, base: CellResults | None, metric: str) -> De
         why = f"the strictest of {found.name}; {base.name} has no value by it"
     sentence = listed.get(used, "the runtime's own figure" if used.startswith(REPORTED) else used)
     return DefinitionUsed(id=used, sentence=sentence, why=why, bound=only_a_bound(metric, used), others=others)
-
-
-def _result(found: CellResults, base: CellResults | None, metric: str, definition: str) -> Result | None:
-    summary, comparison = found.summary(metric, definition), found.comparisons.get(metric)
-    if summary is None or summary.centre is None:
-        return None
-    if comparison is None or not comparison.comparable or comparison.definition != definition:
-        return Result(
-            rounds=len(summary.values), value=summary.centre, interval=summary.interval, method=_OF_ONE[_scale(metric)]
-        )
-    other = base.summary(metric, definition) if base is not None else None
-    return Result(
-        rounds=comparison.rounds,
-        value=summary.centre,
-        baseline=other.centre if other is not None else None,
-        ratio=comparison.ratio,
-        difference=comparison.difference,
-        agreement=comparison.agreement,
-        interval=comparison.interval,
-        method=_OF_TWO[_scale(metric)],
-        doubts=() if comparison.doubt is None else (comparison.doubt,),
-    )
-
-
-def _scale(metric: str) -> str:
-    return METRICS[metric].scale
-
-
-_OF_ONE = {
-    "ratio": "geometric mean of the rounds; Student's t interval of the mean of their logarithms",
-    "difference": "arithmetic mean of the rounds; Student's t interval",
-    "agreement": "the value that all rounds have in common",
-}
-_OF_TWO = {
-    "ratio": "geometric mean of the ratios of the rounds; Student's t interval of the mean of their logarithms",
-    "difference": "arithmetic mean of the differences of the rounds; Student's t interval",
-    "agreement": "share of the rounds in which both sides have the same value",
-}
 
 
 def _ran(found: CellResults) -> str:

@@ -58,8 +58,18 @@ class DefinitionUsed(Record):
     others: dict[str, str] = Field(default_factory=dict, description="definitions not used → why not")
 
 
+class Look(Record):
+    """The estimate of the first `rounds` rounds: of the ratio, or of a cell's own value."""
+
+    rounds: int
+    centre: float
+    low: float | None = None
+    high: float | None = None
+
+
 class Result(Record):
-    """What the rounds come to. `method`: how the interval was made."""
+    """What the rounds come to. `method`: how the interval was made; `widened`: what made it wider than that; `looks`:
+    what was seen each time that the gates were judged."""
 
     rounds: int
     value: float | None = None
@@ -69,6 +79,8 @@ class Result(Record):
     agreement: float | None = None
     interval: Interval | None = None
     method: str = ""
+    widened: tuple[str, ...] = ()
+    looks: tuple[Look, ...] = ()
     doubts: tuple[str, ...] = ()
 
 

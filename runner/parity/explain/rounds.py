@@ -36,7 +36,7 @@ def _round(
 ) -> Round:
     ours = _reading(found, number, metric, definition, trace)
     theirs = None if base is None else _reading(base, number, metric, definition, trace)
-    one, other = ours.value, None if theirs is None else theirs.value
+    one, other = _compared(found, number, metric) or (ours.value, None if theirs is None else theirs.value)
     ratio = difference = None
     if one is not None and other is not None:
         difference = one - other
@@ -49,6 +49,15 @@ def _round(
         difference=difference,
         left_out=_left_out(found, ours, base, theirs),
     )
+
+
+def _compared(found: CellResults, number: int, metric: str) -> tuple[float, float] | None:
+    """Both values of a round as they were compared: rates may be over the tokens alone that both sides have."""
+    comparison = found.comparisons.get(metric)
+    if comparison is None or number not in comparison.numbers:
+        return None
+    place = comparison.numbers.index(number)
+    return comparison.ours[place], comparison.theirs[place]
 
 
 def _left_out(found: CellResults, ours: Reading, base: CellResults | None, theirs: Reading | None) -> str | None:

@@ -8,7 +8,16 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from parity.explain.records import CellExplained, Explained, MetricExplained, MetricLine, Reading, Round, RunExplained
+from parity.explain.records import (
+    CellExplained,
+    Explained,
+    MetricExplained,
+    MetricLine,
+    Reading,
+    Result,
+    Round,
+    RunExplained,
+)
 from parity.records import Interval, Scalar, Verdict
 from parity.report.identity import beside
 from parity.report.markdown import printable
@@ -168,15 +177,36 @@ def _result(console: Console, shown: MetricExplained) -> None:
     if result.agreement is not None:
         console.print(printable(f"Both sides agree in {result.agreement:.0%} of the rounds."))
     console.print(printable(f"Method: {result.method}."))
+    for widened in result.widened:
+        console.print(printable(f"Widened {widened}."))
+    _looks(console, shown, result)
     for doubt in result.doubts:
         console.print(printable(f"Doubt: {doubt}."))
+
+
+def _looks(console: Console, shown: MetricExplained, result: Result) -> None:
+    """How the interval narrowed, if it was looked at more than once."""
+    if len(result.looks) < 2:
+        return
+    console.print()
+    table = _table("After rounds", "Ratio" if result.ratio is not None else shown.metric, "Interval")
+    for look in result.looks:
+        ends = None if look.low is None or look.high is None else (look.low, look.high)
+        if result.ratio is not None:
+            between = f"[{ends[0]:.4g}, {ends[1]:.4g}]" if ends else _MISSING
+            table.add_row(str(look.rounds), f"{look.centre:.4g}×", between)
+        else:
+            between = f"[{_shown(ends[0], shown.unit)}, {_shown(ends[1], shown.unit)}]" if ends else _MISSING
+            table.add_row(str(look.rounds), _shown(look.centre, shown.unit), between)
+    console.print(table)
 
 
 def _estimate(ratio: float | None, difference: float | None, interval: Interval | None, unit: str) -> str | None:
     sure = f" at {interval.confidence:.4g} confidence" if interval is not None else ""
     ends = (interval.low, interval.high) if interval is not None else None
     if ratio is not None:
-        return f"Ratio {format_ratio(ratio, ends)}{sure}."
+        between = f" [{ends[0]:.4g}, {ends[1]:.4g}]" if ends else ", no interval"
+        return f"Ratio {ratio:.4g}×{between}{sure}."
     if difference is not None:
         within = f" [{_signed(ends[0], unit)}, {_signed(ends[1], unit)}]" if ends else ", no interval"
         return f"Difference {_signed(difference, unit)}{within}{sure}."

@@ -38,7 +38,8 @@ def explain(folder: RunFolder, cell: str | None = None, metric: str | None = Non
         return explain_cell(report, chosen, named)
     run = folder.read_run()
     adapters = make_adapters(run.loaded, run.hosts[LOCAL])
-    return explain_metric(report, chosen, metric_named(metric), partial(_traced, folder, adapters))
+    trace = partial(_traced, folder, adapters)
+    return explain_metric(report, chosen, metric_named(metric), trace, run.loaded.config.rounds.looks)
 
 
 def _traced(folder: RunFolder, adapters: dict[str, Adapter[Any]], trial: Trial) -> Traced:
