@@ -4,6 +4,7 @@
 comparison of two sides' values of the same rounds.
 """
 
+from parity.compare.advice import to_measure
 from parity.compare.comparing import compare
 from parity.compare.doubt import doubt
 from parity.compare.identity import Departed, Intent, departed, fact_rows
@@ -25,4 +26,5 @@ __all__ = [
     "ratio_at",
     "side_at",
     "summarise",
+    "to_measure",
 ]

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from parity import stats
 from parity.compare import agreement
+from parity.compare.advice import to_measure
 from parity.compare.common_tokens import Common, over_common_tokens
 from parity.compare.doubt import doubt
 from parity.compare.identity import Intent, conflict, declared_in, departed, fact_rows, unproven_in
@@ -77,7 +78,8 @@ def _compare_metric(
         own, other = (
             ", ".join(d for d in measured.definitions(c, metric) if measured.values(c, metric, d)) for c in (cell, base)
         )
-        reason = f"no definition in common ({base[2]}: {other}; {runtime}: {own})"
+        tried = {*measured.definitions(base, metric), *measured.definitions(cell, metric)}
+        reason = f"no definition in common ({base[2]}: {other}; {runtime}: {own}): {to_measure(metric, tried)}"
         return blank.but(reason=reason, comparable=False)
     theirs_by_round, ours_by_round = (measured.values(c, metric, definition) for c in (base, cell))
     rounds = sorted(theirs_by_round.keys() & ours_by_round.keys())

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from parity.compare import Departed, Intent, Measured, departed, doubt
+from parity.compare import Departed, Intent, Measured, departed, doubt, to_measure
 from parity.errors import Problem, unknown_names
 from parity.gates.busy import busy_machine, uneven_voids
 from parity.reading.dictionary import METRICS, REPORTED, only_a_bound
@@ -22,6 +22,8 @@ NOT_RUN_WORDS = {
     "given up": "{runtime} was given up: {reason}",
 }
 """Kind of `NotRun` → how a verdict says it. An interrupted cell is not here: the trials that ran are judged."""
+
+ALL_ROUNDS = "a verdict needs a value in every round, so that what is slow or odd is not left out"
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,8 @@ class Evidence:
         entry = self.not_run.get(cell)
         if entry is None or entry.kind not in NOT_RUN_WORDS:
             return None
-        return NOT_RUN_WORDS[entry.kind].format(runtime=entry.runtime, reason=entry.reason)
+        words = NOT_RUN_WORDS[entry.kind].format(runtime=entry.runtime, reason=entry.reason)
+        return f"{words}; to fix it: {entry.remedy}" if entry.remedy else words
 
 
 @dataclass(frozen=True)
@@ -241,14 +244,19 @@ def strictest(metric: str, cell: Cell, evidence: Evidence) -> dict[int, Measurem
         values = measured.values(cell, metric, definition)
         good = len(evidence.good_rounds(cell))
         if values and len(values) < good:
-            return Judgement("INCONCLUSIVE", f"{metric} was measured in only {len(values)} of {good} successful rounds")
+            few = f"{metric} was measured in only {len(values)} of {good} successful rounds"
+            return Judgement("INCONCLUSIVE", f"{few} ({measured.reason(cell, metric, definition)}): {ALL_ROUNDS}")
         if values and (doubted := doubt(measured, cell, metric, definition)) is not None:
             return Judgement("INCONCLUSIVE", f"{metric}: {doubted}")
         if values:
             return values
-    unfit = [d for d in measured.definitions(cell, metric) if measured.values(cell, metric, d)]
+    tried = measured.definitions(cell, metric)
+    unfit = [d for d in tried if measured.values(cell, metric, d)]
     if unfit:
-        return Judgement("NOT COMPARABLE", f"{metric} was only measured by {unfit[0]}, which no gate accepts")
+        sentence = f"{metric} was only measured by {unfit[0]}, which no gate accepts; {to_measure(metric, tried)}"
+        return Judgement("NOT COMPARABLE", sentence)
+    if measured.trials(cell):
+        return Judgement("NOT RUN", f"{metric}: {measured.reason(cell, metric)}; {to_measure(metric, tried)}")
     return Judgement("NOT RUN", f"{metric}: {measured.reason(cell, metric)}")
 
 

@@ -26,7 +26,8 @@ def busy_machine(metric: str | None, trials: Sequence[Trial]) -> str | None:
     rounds = {trial.round for trial in trials if not trial.warmup and trial.kind != "whole"}
     busy = {trial.round for trial in void}
     worst = max(void, key=_others)
-    return f"the machine was busy in {len(busy)} of {len(rounds)} rounds (in the worst, {worst.void})"
+    said = f"the machine was busy in {len(busy)} of {len(rounds)} rounds (in the worst, {worst.void})"
+    return f"{said}: measure on a quieter machine"
 
 
 def uneven_voids(cells: Sequence[Cell], void: Sequence[Trial]) -> str | None:

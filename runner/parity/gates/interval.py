@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from parity import stats
 from parity.compare import interval_of
+from parity.gates.advice import to_meet
 from parity.gates.base import Evidence, Judgement
 from parity.stats import EstimateAt
 from parity.units import format_value
@@ -55,6 +56,8 @@ def judge_interval(
     if found.contradicted is not None:
         other = "FAIL" if found.verdict == "PASS" else "PASS"
         said += f"; the rounds conflict: judged after {found.contradicted}, it would be {other}"
+    if found.verdict == "FAIL":
+        said += to_meet(estimate.centre, low, high)
     return Judgement(found.verdict, said, estimate.centre, interval)
 
 
@@ -63,14 +66,19 @@ def _what_would_decide(
 ) -> str:
     looks, rounds, estimate = evidence.looks, found.rounds, found.estimate
     if rounds < stats.LEAST:
-        return f"{_count(rounds)} give no verdict, at least {stats.LEAST} are needed"
+        few = f"{_count(rounds)} give no verdict, at least {stats.LEAST} are needed"
+        return f"{few}: {_set_higher(looks, stats.LEAST)}" if looks.last < stats.LEAST else few
     alpha = fail_alpha if _is_out(estimate.centre, bounds) else stats.ALPHA
     needed = stats.rounds_needed(estimate, rounds, looks, bounds.low, bounds.high, alpha, logarithms=logarithms)
     if needed is None:
         return "the value is so close to the bound that more rounds would not decide this"
     more = f"about {needed - rounds} more round{'s' if needed - rounds > 1 else ''} would decide this"
-    spare = "" if not looks.fixed and needed <= looks.last else "; set `rounds.max` higher"
+    spare = "" if not looks.fixed and needed <= looks.last else f": {_set_higher(looks, needed)}"
     return f"{more} at the present spread{spare}"
+
+
+def _set_higher(looks: stats.Looks, rounds: int) -> str:
+    return f"set `rounds.{'fixed' if looks.fixed else 'max'} = {rounds}`"
 
 
 def _is_out(value: float, bounds: Bounds) -> bool:

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from parity.gates.advice import after_failure
 from parity.gates.base import Evidence, GateBase, Judgement
 from parity.reading.outcome import NEVER_RAN
 from parity.records import Cell
@@ -21,7 +22,8 @@ class NoFailedTrialsGate(GateBase):
         failures = [t.failure for t in trials if t.failure is not None and t.void is None]
         if counted := [f for f in failures if f.kind not in (*NEVER_RAN, "interrupted")]:
             kinds = ", ".join(sorted({f.kind for f in counted}))
-            return Judgement("FAIL", f"{len(counted)} of {len(trials)} trials failed ({kinds}): {counted[0].message}")
+            said = f"{len(counted)} of {len(trials)} trials failed ({kinds}): {counted[0].message}"
+            return Judgement("FAIL", f"{said}; {after_failure(counted[0].kind)}")
         if unasked := [f for f in failures if f.kind in NEVER_RAN]:
             return Judgement("NOT RUN", f"{unasked[0].kind}: {unasked[0].message}")
         return super().judge(cell, evidence)
@@ -31,9 +33,10 @@ class NoFailedTrialsGate(GateBase):
         if failure := next((t.failure for t in trials if t.failure is not None), None):
             return Judgement("NOT RUN", f"{failure.kind}: {failure.message}")
         if left is not None:
-            return Judgement("NOT RUN", f"{left.planned - left.ran} of {left.planned} planned trials did not run")
+            missing = f"{left.planned - left.ran} of {left.planned} planned trials did not run"
+            return Judgement("NOT RUN", f"{missing} ({left.reason}): `parity run --resume` runs them")
         if not trials:
-            return Judgement("NOT RUN", "no trial ran")
+            return Judgement("NOT RUN", "no trial ran: `parity run --resume` runs them")
         stopped = sum(trial.stopped for trial in trials)
         if not stopped:
             return Judgement("PASS", f"all {len(trials)} trials succeeded")

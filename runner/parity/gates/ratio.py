@@ -6,9 +6,9 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from parity.compare import ratio_at
+from parity.compare import ratio_at, to_measure
 from parity.errors import Problem
-from parity.gates.base import Evidence, Judgement, MetricGate, crossed_bounds, side
+from parity.gates.base import ALL_ROUNDS, Evidence, Judgement, MetricGate, crossed_bounds, side
 from parity.gates.interval import Bounds, judge_interval
 from parity.reading.dictionary import METRICS, REPORTED, only_a_bound
 from parity.records import Cell, Comparison
@@ -42,7 +42,7 @@ class RatioGate(MetricGate):
     def judge_trials(self, cell: Cell, evidence: Evidence) -> Judgement:
         comparison = evidence.comparison(cell, self.metric)
         if comparison is None:
-            return Judgement("NOT RUN", f"{self.metric} was not compared")
+            return Judgement("NOT RUN", f"{self.metric} was not compared: the test does not run on both sides")
         judgement = self._judge(comparison, cell, evidence)
         return replace(judgement, declared=comparison.declared, unproven=comparison.unproven)
 
@@ -52,7 +52,9 @@ class RatioGate(MetricGate):
             return Judgement("NOT COMPARABLE", f"{self.metric}: {comparison.reason}")
         if bound := only_a_bound(self.metric, definition):
             article = "an" if bound == "upper" else "a"
-            return Judgement("NOT COMPARABLE", f"{self.metric}: {definition} gives only {article} {bound} bound")
+            way = to_measure(self.metric, [definition])
+            sentence = f"{self.metric}: {definition} gives only {article} {bound} bound; {way}"
+            return Judgement("NOT COMPARABLE", sentence)
         if comparison.ratio is None:
             return Judgement("NOT RUN", f"{self.metric}: {comparison.reason}")
         if missing := _missing_rounds(comparison, cell, evidence):
@@ -86,4 +88,4 @@ def _missing_rounds(comparison: Comparison, cell: Cell, evidence: Evidence) -> s
         if good - evidence.measured.values(runtime_cell, metric, definition).keys()
     ]
     measured = f"{metric} by {definition} was measured in only {comparison.rounds} of {len(good)} successful rounds"
-    return f"{measured} ({'; '.join(reasons)})"
+    return f"{measured} ({'; '.join(reasons)}): {ALL_ROUNDS}"

@@ -79,16 +79,21 @@ def _elsewhere(wanted: str, cell: Cell, evidence: Evidence) -> Judgement | None:
         # No trial gave a result; the gate says why.
         return None
     if None in devices:
-        return Judgement("NOT RUN", f"applies on {wanted}; {runtime} did not report its device")
+        return Judgement(
+            "NOT RUN", f"applies on {wanted}; {runtime} did not report its device: let it report the setting `device`"
+        )
     used = {device: count for device, count in devices.items() if device is not None}
     if len(used) > 1:
         counts = ", ".join(f"{device} in {count}" for device, count in used.items())
         return Judgement(
-            "NOT COMPARABLE", f"applies on {wanted}; {runtime} changed its device between trials: {counts}"
+            "NOT COMPARABLE",
+            f"applies on {wanted}; {runtime} changed its device between trials: {counts}; name one in its table",
         )
     [device, *_] = used
     if is_partial(device):
-        return Judgement("NOT COMPARABLE", f"applies on {wanted}; {runtime} ran on {device}")
+        sentence = f"applies on {wanted}; {runtime} ran on {device}: let it offload all layers"
+        return Judgement("NOT COMPARABLE", sentence)
     if not on_device(device, wanted):
-        return Judgement("NOT APPLICABLE", f"applies on {wanted}; {runtime} ran on {device}", fell_away=True)
+        sentence = f"applies on {wanted}; {runtime} ran on {device}: run it on {wanted}, or make the gate advice"
+        return Judgement("NOT APPLICABLE", sentence, fell_away=True)
     return None
