@@ -12,7 +12,7 @@ from owners_job import StandIn, owners_job, run
 pytestmark = pytest.mark.slow
 
 QUICK = {"LOAD_MS": 20, "SECOND_MODEL_MS": 20, "PREFILL_MS": 20, "STREAMED": 1, "AFTER": "finish"}
-COARSE_MS, EXACT_MS = 3.0, 10.0
+COARSE_MS, EXACT_MS = 2.0, 8.0
 """The baseline's pause between two tokens. Near the bound of 0.8 it is long, so that a late wake-up is a small part."""
 
 
