@@ -42,6 +42,8 @@ CASES = {
     "1.0": Case(0, verdicts={"within-20-percent": "PASS", "pool-overhead": "PASS"}),
     "hang-after-the-answer": Case(1, fault="hang-after", verdicts={"no-hangs": "FAIL"}),
     "silent": Case(1, fault="silent", verdicts={"no-hangs": "FAIL", "within-20-percent": "NOT RUN"}),
+    # Stamps that were all taken at the end prove no rate, and a program that stamps has no second way to be measured.
+    "burst-at-the-end": Case(3, fault="burst", verdicts={"within-20-percent": "NOT COMPARABLE", "no-hangs": "PASS"}),
     "other-weights": Case(
         3,
         settings={"weights_file": "other.gguf"},

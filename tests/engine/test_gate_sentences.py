@@ -150,6 +150,16 @@ ROWS = {
     "hangs/stall": Row(HANGS, failed("stall"), "FAIL", "set `limits.stall_s` higher if that is no fault"),
     "hangs/too slow": Row(HANGS, failed("timeout:total"), "FAIL", "set `limits.total_s` higher if that is no fault"),
     "hangs/crash": Row(HANGS, failed("crash:SIGSEGV"), "FAIL", "under Failed trials"),
+    "hangs/never asked": Row(HANGS, failed("unavailable"), "NOT RUN", "it did so"),
+    "hangs/stopped": Row(
+        HANGS,
+        [t.but(stopped=True) for t in of("two", [100.0] * 5)],
+        "INCONCLUSIVE",
+        "set `whole_trials = 1` in the table of two",
+    ),
+    "rounds/lost": Row(
+        RATIO, [*both([100.0] * 6), *failed("stall")[-1:]], "INCONCLUSIVE", "a verdict needs all of them"
+    ),
     "hangs/interrupted": Row(
         HANGS, of("two", [100.0]), "NOT RUN", "`parity run --resume` runs them", not_run=gone("interrupted", ran=1)
     ),
