@@ -246,7 +246,10 @@ def test_a_trial_in_which_the_model_was_never_asked_anything_says_why_and_fails_
     setup = [*rates([], BASE), failed("unavailable", warmup=True), failed("unavailable")]
     for left in ({}, not_run("given up")):
         found = verdict(setup, HANGS, not_run=left)
-        assert (found.verdict, found.sentence) == ("NOT RUN", "unavailable: because")
+        assert (found.verdict, found.sentence) == (
+            "NOT RUN",
+            "unavailable: because; `parity doctor` says what is missing",
+        )
     assert exit_code(setup, HANGS).code == 4
 
 

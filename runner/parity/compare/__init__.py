@@ -4,7 +4,7 @@
 comparison of two sides' values of the same rounds.
 """
 
-from parity.compare.advice import to_measure
+from parity.compare.advice import to_declare, to_measure
 from parity.compare.comparing import compare
 from parity.compare.doubt import doubt
 from parity.compare.identity import Departed, Intent, departed, fact_rows
@@ -26,5 +26,6 @@ __all__ = [
     "ratio_at",
     "side_at",
     "summarise",
+    "to_declare",
     "to_measure",
 ]

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 
 from parity.reading.dictionary import METRICS
+from parity.reading.facts import FACTS
 from parity.reading.metrics.two_budgets import RATE
 
 _TAKES = {
@@ -13,6 +14,28 @@ _TAKES = {
     "prompt-ids": "the event `prompt`",
 }
 """Definition → what a program has to show for it."""
+
+
+_SAME = {
+    "weights": "let both load the test's model, and show its file",
+    "prompt": "let both send the same text, by `prompt_as` or `raw` in the test",
+    "sampling": "give both the same sampling",
+    "tokens": "let both generate as many tokens, such as by `ignore_end` in the test",
+}
+"""Fact that must be proven equal → what makes it so."""
+
+
+def to_compare(facts: Collection[str]) -> str | None:
+    """What makes two sides comparable that differ in these facts, or don't show them; None for those that a config can
+    declare, which their own sentence says."""
+    return "; ".join(_SAME[fact] for fact in facts if fact in _SAME) or None
+
+
+def to_declare(fact: str) -> str | None:
+    """What to do about trials that depart from what was asked; None for what no config can declare."""
+    if fact == "weights":
+        return "let it load the test's model, and show its file"
+    return f'if that is intended, declare it: [[declare]] fact = "{fact}"' if fact in FACTS else None
 
 
 def to_measure(metric: str, tried: Collection[str]) -> str:

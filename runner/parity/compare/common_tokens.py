@@ -14,6 +14,8 @@ from parity.records import Trial
 LEAST = 8
 """With fewer tokens in common, a rate is that of the first steps alone."""
 
+EQUALLY = "let both generate all of `max_tokens`, such as by `ignore_end` in the test"
+
 
 @dataclass(frozen=True)
 class Common:
@@ -41,10 +43,11 @@ def over_common_tokens(
     generated = f"the sides generated {different[0]} and {different[1]} tokens"
     sides = ([ours[number] for number in rounds], [theirs[number] for number in rounds])
     if definition != "token-stamps" or not all(trial.gaps_ns for side in sides for trial in side):
-        return Common(reason=f"{generated}, and {definition} can't be limited to the tokens that both have")
+        return Common(reason=f"{generated}, and {definition} can't be limited to the tokens that both have; {EQUALLY}")
     tokens = min(len(trial.gaps_ns) for side in sides for trial in side) + 1
     if tokens < LEAST:
-        return Common(reason=f"{generated}: {tokens} tokens in common are too few for a rate, which needs {LEAST}")
+        few = f"{generated}: {tokens} tokens in common are too few for a rate, which needs {LEAST}"
+        return Common(reason=f"{few}; {EQUALLY}")
     values = [list(_values(metric, side, tokens)) for side in sides]
     for found in (*values[0], *values[1]):
         if isinstance(found, str):

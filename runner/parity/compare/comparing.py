@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from parity import stats
 from parity.compare import agreement
-from parity.compare.advice import to_measure
+from parity.compare.advice import to_compare, to_declare, to_measure
 from parity.compare.common_tokens import Common, over_common_tokens
 from parity.compare.doubt import doubt
-from parity.compare.identity import Intent, conflict, declared_in, departed, fact_rows, unproven_in
+from parity.compare.identity import Intent, conflict, declared_in, departed, fact_rows, in_conflict, unproven_in
 from parity.compare.measured import Measured
 from parity.compare.ratio import NOT_POSITIVE
 from parity.compare.scales import centre_of
@@ -72,7 +72,8 @@ def _compare_metric(
     )
     for side in (base, cell):
         if not any(measured.values(side, metric, d) for d in measured.definitions(side, metric)):
-            return blank.but(reason=f"{side[2]}: {measured.reason(side, metric)}")
+            remedy = to_measure(metric, measured.definitions(side, metric)) if measured.trials(side) else None
+            return blank.but(reason=f"{side[2]}: {measured.reason(side, metric)}", remedy=remedy)
     definition = definition or _common_definition(measured, metric, base, cell)
     if definition is None:
         own, other = (
@@ -88,13 +89,14 @@ def _compare_metric(
         return blank.but(reason="it is not known what a side ran", comparable=False)
     blank = blank.but(declared=declared_in(metric, facts), unproven=unproven_in(metric, facts))
     if clash := conflict(metric, facts, intent):
-        return blank.but(reason=clash, comparable=False)
+        return blank.but(reason=clash, remedy=to_compare(in_conflict(metric, facts, intent)), comparable=False)
     for side in (base, cell):
         # A rate is compared over the tokens that both sides have, however many these are.
         found = [d for d in measured.departures(side) if d.fact != "tokens" or spec.of_gaps is None]
         odd = departed(found, side[2], metric, intent)
         if odd.undeclared is not None:
-            return blank.but(reason=f"{side[2]}: {odd.undeclared.sentence}", comparable=False)
+            remedy = to_declare(odd.undeclared.fact)
+            return blank.but(reason=f"{side[2]}: {odd.undeclared.sentence}", remedy=remedy, comparable=False)
         blank = blank.but(declared=tuple(dict.fromkeys((*blank.declared, *odd.declared))))
     ours: Sequence[float] = [v for r in rounds if (v := ours_by_round[r].value) is not None]
     theirs: Sequence[float] = [v for r in rounds if (v := theirs_by_round[r].value) is not None]

@@ -99,6 +99,11 @@ def conflict(metric: str, rows: Sequence[FactRow], intent: Intent) -> str | None
     return "; ".join(reasons) or None
 
 
+def in_conflict(metric: str, rows: Sequence[FactRow], intent: Intent) -> list[str]:
+    """The facts that keep two sides from being compared by a metric."""
+    return [row.fact for row in rows if FACTS[row.fact].concerns(METRICS[metric]) and _blocks(row, intent)]
+
+
 def _blocks(row: FactRow, intent: Intent) -> bool:
     rule = FACTS[row.fact].rule
     unproven = row.state == "unproven" and (rule == "proven" or (intent.strict and rule == "equal"))

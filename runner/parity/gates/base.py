@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from parity.compare import Departed, Intent, Measured, departed, doubt, to_measure
+from parity.compare import Departed, Intent, Measured, departed, doubt, to_declare, to_measure
 from parity.errors import Problem, unknown_names
 from parity.gates.busy import busy_machine, uneven_voids
 from parity.reading.dictionary import METRICS, REPORTED, only_a_bound
@@ -187,7 +187,8 @@ class GateBase(Record):
         odd = evidence.departed(cell, self.judged_metric) if not self.compares else Departed(None)
         if odd.undeclared is not None:
             subject = f"{self.judged_metric}: " if self.judged_metric is not None else ""
-            return Judgement("NOT COMPARABLE", f"{subject}{odd.undeclared.sentence}", declared=odd.declared)
+            said = "; ".join(part for part in (odd.undeclared.sentence, to_declare(odd.undeclared.fact)) if part)
+            return Judgement("NOT COMPARABLE", f"{subject}{said}", declared=odd.declared)
         judgement = self._unless_busy(self.judge_trials(cell, evidence), cell, evidence)
         return judgement if self.compares else replace(judgement, declared=odd.declared)
 

@@ -34,7 +34,7 @@ class BoundGate(MetricGate):
         spec = METRICS[self.metric]
         at = side_at(self.metric, [found[number] for number in sorted(found)], evidence.looks)
         if isinstance(at, str):
-            return Judgement("NOT COMPARABLE", f"{self.metric}: {at}")
+            return Judgement("NOT COMPARABLE", f"{self.metric}: {at}; choose a metric that is never zero")
         judgement = judge_interval(
             at,
             len(found),

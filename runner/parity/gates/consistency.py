@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import Field
 
 from parity import stats
+from parity.gates.advice import to_meet
 from parity.gates.base import Evidence, Judgement, MetricGate, strictest
 from parity.reading.metrics.two_budgets import OF_TWO_TRIALS
 from parity.records import Cell, Interval, Measurement, Trial
@@ -49,7 +50,8 @@ class ConsistencyGate(MetricGate):
         if isinstance(found, Judgement):
             return found
         if min(m.value or 0 for m in found.values()) <= 0:
-            return Judgement("NOT COMPARABLE", f"{metric}: a value is zero or negative, so it has no variation in %")
+            sentence = f"{metric}: a value is zero or negative, so it has no variation in %"
+            return Judgement("NOT COMPARABLE", f"{sentence}; choose a metric that is never zero")
         named = metric if metric == self.metric else f"{metric} of each trial ({self.metric} is from pairs of trials)"
         return self._judge_spread(named, found, cell, evidence)
 
@@ -63,7 +65,7 @@ class ConsistencyGate(MetricGate):
         return next(shown, self.metric)
 
     def _judge_spread(self, named: str, found: Mapping[int, Measurement], cell: Cell, evidence: Evidence) -> Judgement:
-        rounds = len(found)
+        rounds, key = len(found), f"rounds.{'fixed' if evidence.looks.fixed else 'max'}"
         looks = _looks(evidence.looks, rounds)
         series = _series(found, cell, evidence)
         fail_alpha = evidence.fail_alpha if self.required else stats.ALPHA
@@ -80,12 +82,12 @@ class ConsistencyGate(MetricGate):
                 return Judgement(first.verdict, conflict, first.value, first.interval)
         more = [at for at, _ in looks if at > rounds]
         if first is None:
-            when = f"it is judged after {_listed(more)} rounds" if more else f"{stats.LEAST} rounds are the least"
+            when = f"it is judged after {_listed(more)} rounds" if more else f"set `{key}` to {stats.LEAST} or more"
             sentence = f"{named}: {rounds} round{'s' if rounds != 1 else ''} do not show how much it varies; {when}"
             return Judgement("INCONCLUSIVE", sentence, open=bool(more) and not evidence.looks.fixed)
         if first.verdict != "INCONCLUSIVE":
             return first
-        when = f"judged again after {_listed(more)} rounds" if more else "set `rounds.max` higher to decide this"
+        when = f"judged again after {_listed(more)} rounds" if more else f"set `{key}` higher to decide this"
         sentence = f"{first.sentence}; {when}"
         return Judgement("INCONCLUSIVE", sentence, first.value, first.interval, open=bool(more))
 
@@ -100,7 +102,7 @@ class ConsistencyGate(MetricGate):
         if spread.high <= self.max_cv:
             return Judgement("PASS", said, spread.cv, interval)
         if spread.low > self.max_cv:
-            return Judgement("FAIL", said, spread.cv, interval)
+            return Judgement("FAIL", said + to_meet(spread.cv, None, self.max_cv), spread.cv, interval)
         return Judgement("INCONCLUSIVE", said, spread.cv, interval)
 
 
@@ -164,7 +166,8 @@ def _outputs_differ(trials: Sequence[Trial]) -> str | None:
         return None
     usual, _ = Counter(texts.values()).most_common(1)[0]
     odd = [number for number, text in texts.items() if text != usual]
-    return f"its greedy output differs from round to round: {_listed(odd)} of {len(texts)} rounds gave a different text"
+    said = f"its greedy output differs from round to round: {_listed(odd)} of {len(texts)} rounds gave a different text"
+    return f"{said}; report.json has the texts"
 
 
 def _listed(numbers: Sequence[int]) -> str:

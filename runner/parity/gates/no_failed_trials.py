@@ -25,7 +25,8 @@ class NoFailedTrialsGate(GateBase):
             said = f"{len(counted)} of {len(trials)} trials failed ({kinds}): {counted[0].message}"
             return Judgement("FAIL", f"{said}; {after_failure(counted[0].kind)}")
         if unasked := [f for f in failures if f.kind in NEVER_RAN]:
-            return Judgement("NOT RUN", f"{unasked[0].kind}: {unasked[0].message}")
+            said = f"{unasked[0].kind}: {unasked[0].message}"
+            return Judgement("NOT RUN", f"{said}; `parity doctor` says what is missing")
         return super().judge(cell, evidence)
 
     def judge_trials(self, cell: Cell, evidence: Evidence) -> Judgement:

@@ -49,14 +49,14 @@ class RatioGate(MetricGate):
     def _judge(self, comparison: Comparison, cell: Cell, evidence: Evidence) -> Judgement:
         definition = comparison.definition or ""
         if not comparison.comparable:
-            return Judgement("NOT COMPARABLE", f"{self.metric}: {comparison.reason}")
+            return Judgement("NOT COMPARABLE", f"{self.metric}: {_with_remedy(comparison)}")
         if bound := only_a_bound(self.metric, definition):
             article = "an" if bound == "upper" else "a"
             way = to_measure(self.metric, [definition])
             sentence = f"{self.metric}: {definition} gives only {article} {bound} bound; {way}"
             return Judgement("NOT COMPARABLE", sentence)
         if comparison.ratio is None:
-            return Judgement("NOT RUN", f"{self.metric}: {comparison.reason}")
+            return Judgement("NOT RUN", f"{self.metric}: {_with_remedy(comparison)}")
         if missing := _missing_rounds(comparison, cell, evidence):
             return Judgement("INCONCLUSIVE", missing)
         if comparison.doubt is not None:
@@ -73,6 +73,11 @@ class RatioGate(MetricGate):
         )
         failed = judgement.verdict == "FAIL" and judgement.value is not None
         return replace(judgement, failed_side=side(self.metric, judgement.value or 1, 1) if failed else None)
+
+
+def _with_remedy(comparison: Comparison) -> str:
+    """Why there is no ratio, and what would give one."""
+    return "; ".join(part for part in (comparison.reason, comparison.remedy) if part)
 
 
 def _missing_rounds(comparison: Comparison, cell: Cell, evidence: Evidence) -> str | None:

@@ -106,6 +106,7 @@ class Comparison(Record):
     agreement: float | None = Field(default=None, description="share of rounds with equal values, on that scale")
     interval: Interval | None = Field(default=None, description="of the ratio, or on the difference scale of that")
     reason: str | None = Field(default=None, description="why the two sides were not compared")
+    remedy: str | None = Field(default=None, description="what would make them comparable")
     doubt: str | None = Field(
         default=None, description="why the ratio decides nothing: the trials of one side contradict it"
     )
