@@ -159,3 +159,41 @@ def test_a_run_that_recorded_no_conditions_shows_none(program: Program) -> None:
     ended = run(program, program.host())
     assert "Page cache" not in ended.out
     assert "## Conditions" not in (program.folder / "run" / "report.md").read_text(encoding="utf-8")
+
+
+def test_turns_that_others_disturb_are_run_again_on_both_sides_and_decide_nothing(program: Program) -> None:
+    def meanwhile(head: Head) -> Meanwhile:
+        slot = head.slot
+        disturbed = slot is not None and slot.attempt == 1 and (slot.round, slot.runtime) in {(2, "other"), (4, "base")}
+        return Meanwhile(others_cpu=1.6 if disturbed else 0.1)
+
+    ended = run(program, hosted(program, meanwhile))
+    report = program.report()
+    assert ended.code == 0, ended.out
+    assert {v["verdict"] for v in report["verdicts"]} == {"PASS"}
+    again = sorted((t["runtime"], t["round"]) for t in report["trials"] if t["attempt"] == 2)
+    assert again == [("base", 2), ("base", 4), ("other", 2), ("other", 4)]
+    assert sorted((t["runtime"], t["round"]) for t in report["void"]) == again
+    assert [t["void"] for t in report["trials"]] == [None] * len(report["trials"])
+    assert "2 trials were void (1 of base, 1 of other)" in " ".join(ended.out.split())
+    before = (program.folder / "run" / "report.json").read_bytes()
+    program("score", "run")
+    assert (program.folder / "run" / "report.json").read_bytes() == before
+
+
+def test_a_run_on_a_busy_machine_ends(program: Program) -> None:
+    host = hosted(program, lambda head: Meanwhile(others_cpu=1.6))
+    run(program, host)
+    assert len(host.trials) <= 2 * (1 + 2 * ROUNDS)
+
+
+def test_one_side_that_is_disturbed_more_often_is_no_basis_for_a_verdict(program: Program) -> None:
+    def meanwhile(head: Head) -> Meanwhile:
+        slot = head.slot
+        disturbed = slot is not None and slot.attempt == 1 and slot.runtime == "other"
+        return Meanwhile(others_cpu=1.6 if disturbed else 0.1)
+
+    name = program.write(config(RUNTIMES, rounds=20, gates=SPEED))
+    ended = program("run", name, "--out", "run", host=hosted(program, meanwhile))
+    [verdict] = program.report()["verdicts"]
+    assert (ended.code, verdict["verdict"]) == (3, "INCONCLUSIVE")

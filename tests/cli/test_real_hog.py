@@ -29,7 +29,7 @@ def test_a_heavy_hog_makes_trials_void_and_the_run_says_who_it_is(
     parity: Parity, write_config: WriteConfig, busy_cpus: int
 ) -> None:
     runtimes = speaker_table("base", ["--rate", "20"]) + speaker_table("other", ["--rate", "20"])
-    text = config_text(runtimes, rounds=3).replace("others_cpu = 1000", "")
+    text = config_text(runtimes, rounds=5).replace("others_cpu = 1000", "")
     done = parity("run", write_config(text), "--out", "run", timeout_s=LONGEST_S)
     trials = [*done.report["trials"], *done.report["void"]]
     assert all(trial["void"] for trial in trials if not trial["warmup"])

@@ -79,7 +79,7 @@ def _odd(index: Index, trials: Sequence[Trial]) -> Iterator[str]:
     """What a reader of the figures should know of the machine."""
     void = Counter(trial.runtime for trial in trials if trial.void is not None)
     if void:
-        sides = ", ".join(f"{count} of {index.runtime_title(name)}" for name, count in void.items())
+        sides = ", ".join(f"{void[r.name]} of {r.title}" for r in index.report.runtimes if void[r.name])
         worst = max((t for t in trials if t.void is not None), key=lambda t: _value(t, "others_cpu") or 0.0)
         again = "their turns were run again or left out" if not any(t.void for t in index.report.trials) else ""
         trials_were = "trial was" if void.total() == 1 else "trials were"
