@@ -2,7 +2,7 @@
 
 import pytest
 from builders import MS, SPAWN_NS, also, job, timeline, transcript, trial
-from scripted_host import Program, Script, config, table
+from scripted_host import Program, Script, ScriptedHost, config, table
 
 from parity.adapter import ReadError, read_protocol
 from parity.adapter.events import Aside, Bye, Token
@@ -62,3 +62,41 @@ def test_a_run_shows_and_compares_the_steady_state_in_a_row_of_its_own(program: 
     asked = [(head.slot.warmup, head.job.further_prefills) for head in host.trials if head.slot and head.job]
     assert asked == [(True, 0)] * 2 + [(False, 3)] * 4
     assert {head.job.further_prefills for head in host.asked if head.purpose == "proof" and head.job} == {0}
+
+
+def gates(definition: str) -> str:
+    return (
+        '[[gates]]\nname = "first"\nkind = "ratio"\nmetric = "prompt_tps"\nmin_ratio = 0.7\n'
+        f'[[gates]]\nname = "steady"\nkind = "ratio"\nmetric = "prompt_tps"\ndefinition = "{definition}"\n'
+        "min_ratio = 0.7\n"
+        f'[[gates]]\nname = "bound"\nkind = "bound"\nmetric = "prompt_tps"\ndefinition = "{definition}"\nmin = 1000\n'
+    )
+
+
+def verdicts(program: Program, host: ScriptedHost, definition: str = "steady-state") -> dict[str, tuple[str, str]]:
+    text = config(table("base") + table("other"), rounds=5, gates=gates(definition))
+    program("run", program.write(text), "--out", "run", host=host)
+    return {v["gate"]: (v["verdict"], v["sentence"]) for v in program.report()["verdicts"]}
+
+
+def test_a_gate_reads_the_definition_that_it_names(program: Program) -> None:
+    found = verdicts(program, program.host(base=Script(again_ms=2), other=Script(again_ms=4)))
+    assert (found["first"][0], found["steady"][0], found["bound"][0]) == ("PASS", "FAIL", "FAIL")
+
+
+def test_a_gate_on_a_definition_that_a_side_lacks_decides_nothing(program: Program) -> None:
+    found = verdicts(program, program.host(base=Script(again_ms=2)))
+    assert {gate: verdict for gate, (verdict, _) in found.items() if gate != "first"} == {
+        "steady": "NOT COMPARABLE",
+        "bound": "NOT COMPARABLE",
+    }
+    assert "compared by token-stamps, and not by steady-state" in found["steady"][1]
+    assert "was measured by token-stamps, and not by steady-state" in found["bound"][1]
+
+
+def test_a_definition_that_the_metric_does_not_have_is_refused_with_those_it_has(program: Program) -> None:
+    text = config(table("base") + table("other"), gates=gates("steady-stat"))
+    done = program("plan", program.write(text))
+    assert done.code == 2
+    assert "gates.steady.definition" in done.err
+    assert "steady-state" in done.err

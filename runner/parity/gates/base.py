@@ -55,8 +55,10 @@ class Evidence:
         """All trials of a cell, warm-up included."""
         return [t for t in self.trials if (t.model, t.test, t.runtime) == cell]
 
-    def comparison(self, cell: Cell, metric: str) -> Comparison | None:
-        return next((c for c in self.comparisons if (c.model, c.test, c.runtime) == cell and c.metric == metric), None)
+    def comparison(self, cell: Cell, metric: str, definition: str | None = None) -> Comparison | None:
+        """By `definition`, or by the strictest that both sides have."""
+        found = (c for c in self.comparisons if (c.model, c.test, c.runtime) == cell and c.metric == metric)
+        return next((c for c in found if definition in (None, c.definition)), None)
 
     def good_rounds(self, cell: Cell) -> set[int]:
         """The measured rounds in which the cell's trial gave a result."""
@@ -214,6 +216,11 @@ class MetricGate(GateBase):
     over_rounds: ClassVar[bool] = True
 
     metric: str = Field(description="the name of a metric, such as `gen_tps`")
+    definition: str | None = Field(
+        default=None,
+        description="the definition of the metric that the gate reads, such as `steady-state` of `prompt_tps`; by "
+        "default the strictest one that is there",
+    )
 
     @property
     def judged_metric(self) -> str:
@@ -221,6 +228,9 @@ class MetricGate(GateBase):
 
     def problems(self, baseline: str) -> Iterator[Problem]:
         yield from unknown_names(f"gates.{self.name}.metric", [self.metric], tuple(METRICS))
+        if self.definition is not None and self.metric in METRICS:
+            known = tuple(definition.id for definition in METRICS[self.metric].definitions)
+            yield from unknown_names(f"gates.{self.name}.definition", [self.definition], known)
 
 
 def crossed_bounds(at: str, bounds: Mapping[str, float | None]) -> Iterator[Problem]:
@@ -234,13 +244,16 @@ def crossed_bounds(at: str, bounds: Mapping[str, float | None]) -> Iterator[Prob
         )
 
 
-def strictest(metric: str, cell: Cell, evidence: Evidence) -> dict[int, Measurement] | Judgement:
-    """Round → the cell's measurement by its strictest definition; a judgement with the reason where there are none.
+def strictest(
+    metric: str, cell: Cell, evidence: Evidence, asked: str | None = None
+) -> dict[int, Measurement] | Judgement:
+    """Round → the cell's measurement by its strictest definition, or by the one that is asked for; a judgement with the
+    reason where there are none.
 
     A figure that the runtime reports about itself is no evidence, and neither is a value that is only a bound."""
     measured = evidence.measured
     for definition in measured.definitions(cell, metric):
-        if definition.startswith(REPORTED) or only_a_bound(metric, definition):
+        if definition.startswith(REPORTED) or only_a_bound(metric, definition) or asked not in (None, definition):
             continue
         values = measured.values(cell, metric, definition)
         good = len(evidence.good_rounds(cell))
@@ -253,6 +266,8 @@ def strictest(metric: str, cell: Cell, evidence: Evidence) -> dict[int, Measurem
             return values
     tried = measured.definitions(cell, metric)
     unfit = [d for d in tried if measured.values(cell, metric, d)]
+    if unfit and asked is not None and not only_a_bound(metric, asked):
+        return Judgement("NOT COMPARABLE", f"{metric} was measured by {', '.join(unfit)}, and not by {asked}")
     if unfit:
         sentence = f"{metric} was only measured by {unfit[0]}, which no gate accepts; {to_measure(metric, tried)}"
         return Judgement("NOT COMPARABLE", sentence)

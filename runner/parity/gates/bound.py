@@ -28,7 +28,7 @@ class BoundGate(MetricGate):
         yield from crossed_bounds(f"gates.{self.name}", {"min": self.min, "max": self.max})
 
     def judge_trials(self, cell: Cell, evidence: Evidence) -> Judgement:
-        found = strictest(self.metric, cell, evidence)
+        found = strictest(self.metric, cell, evidence, self.definition)
         if isinstance(found, Judgement):
             return found
         spec = METRICS[self.metric]

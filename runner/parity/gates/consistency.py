@@ -46,7 +46,7 @@ class ConsistencyGate(MetricGate):
         if cell[1] in evidence.greedy and (differs := _outputs_differ(evidence.measured.trials(cell))):
             return Judgement("FAIL", differs)
         metric = self._of_whole_trials(cell, evidence)
-        found = strictest(metric, cell, evidence)
+        found = strictest(metric, cell, evidence, self.definition if metric == self.metric else None)
         if isinstance(found, Judgement):
             return found
         if min(m.value or 0 for m in found.values()) <= 0:

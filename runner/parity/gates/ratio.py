@@ -40,7 +40,12 @@ class RatioGate(MetricGate):
         yield from crossed_bounds(at, {"min_ratio": self.min_ratio, "max_ratio": self.max_ratio})
 
     def judge_trials(self, cell: Cell, evidence: Evidence) -> Judgement:
-        comparison = evidence.comparison(cell, self.metric)
+        comparison = evidence.comparison(cell, self.metric, self.definition)
+        other = evidence.comparison(cell, self.metric)
+        if comparison is None and other is not None:
+            # Where nothing could be compared at all, its reason says more.
+            by = f"both sides were compared by {other.definition}, and not by {self.definition}"
+            return Judgement("NOT COMPARABLE", f"{self.metric}: {by if other.definition else other.reason}")
         if comparison is None:
             return Judgement("NOT RUN", f"{self.metric} was not compared: the test does not run on both sides")
         judgement = self._judge(comparison, cell, evidence)
