@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 BUILD_S = 3600
 """What first builds of Candle's examples and the Candle reference may take from empty caches."""
 
-ROUNDS = "count = 5\nwarmup = 1"
+ROUNDS = "[rounds]\nwarmup = 1"
 REFERENCE = '"../vendor-scripts/candle-reference"'
 WITNESSES = ("candle-reference", "llama-cpp-python", "mlx-lm")
 
@@ -22,7 +22,10 @@ WITNESSES = ("candle-reference", "llama-cpp-python", "mlx-lm")
 def matrix(tmp_path_factory: pytest.TempPathFactory) -> Done:
     folder = tmp_path_factory.mktemp("matrix")
     text = (ROOT / "configs" / "qwen3-cpu.toml").read_text(encoding="utf-8")
-    for old, new in ((ROUNDS, "count = 2\nwarmup = 0"), (REFERENCE, f'"{ROOT}/vendor-scripts/candle-reference"')):
+    for old, new in (
+        (ROUNDS, "[rounds]\ncount = 2\nwarmup = 0"),
+        (REFERENCE, f'"{ROOT}/vendor-scripts/candle-reference"'),
+    ):
         assert text.count(old) == 1
         text = text.replace(old, new)
     (folder / "qwen3-cpu.toml").write_text(text, encoding="utf-8")

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_the_quickstart_fills_every_row_on_both_sides(parity: Parity, tmp_path: Path) -> None:
-    text = CONFIG.read_text(encoding="utf-8").replace("count = 5\nwarmup = 1", f"count = {ROUNDS}\nwarmup = 0")
+    text = CONFIG.read_text(encoding="utf-8").replace("[rounds]\nwarmup = 1", f"[rounds]\ncount = {ROUNDS}\nwarmup = 0")
     text = text.replace("max_tokens = 200", f"max_tokens = {TOKENS}")
     assert f"count = {ROUNDS}" in text
     assert f"max_tokens = {TOKENS}" in text

@@ -1,7 +1,7 @@
 """Ratios come from rounds in which both sides have the metric by one definition, and ran the same."""
 
 import pytest
-from builders import also, trial
+from builders import trial
 
 from parity.compare import Measured, agreement, centre_of, compare, summarise
 from parity.reading.dictionary import METRICS
@@ -80,39 +80,52 @@ def test_prompts_that_differ_because_of_a_begin_token_name_it() -> None:
     assert "begin token: none against token 11 (llama.cpp's own choice)" in reason
 
 
-def by_two_budgets(runtime: str, rates: list[float], *, within: str, shown: list[float]) -> list[Trial]:
-    """Trials whose rate two budgets give, and which show a different one within themselves."""
-    return [
-        also(trial(runtime, k, {"gen_tps": rate}, definition="two-budgets"), within, {"gen_tps": seen})
-        for k, (rate, seen) in enumerate(zip(rates, shown, strict=True), start=1)
-    ]
+def by_two_budgets(
+    runtime: str, rates: list[float], *, shown: float, pieces: bool = False, first_gap_ms: float | None = None
+) -> list[Trial]:
+    """Both trials of each round, of 50 and 10 tokens; the long ones show `shown` tokens a second from token to token,
+    or from one piece of text to the next."""
+    gap_ns = round(1e9 / shown)
+    gaps = (gap_ns if first_gap_ms is None else round(first_gap_ms * 1e6), *(gap_ns,) * 48)
+    found = []
+    for k, rate in enumerate(rates, start=1):
+        long = trial(runtime, k, {"gen_tps": rate}, definition="two-budgets")
+        short = trial(runtime, k, {}, kind="short", identity=entry(generated_tokens=10))
+        found += [long.but(text_gaps_ns=gaps) if pieces else long.but(gaps_ns=gaps), short]
+    return found
 
 
 def test_two_budgets_that_a_sides_own_trials_confirm_are_in_no_doubt() -> None:
-    base = by_two_budgets("one", [100.0, 104.0], within="chunk-interval", shown=[98.0, 99.0])
-    found = comparison([*base, *by_two_budgets("two", [52.0, 48.0], within="token-stamps", shown=[50.0, 50.0])])
+    base = by_two_budgets("one", [100.0, 104.0], shown=98.5, pieces=True)
+    found = comparison([*base, *by_two_budgets("two", [52.0, 48.0], shown=50.0)])
     assert (found.definition, found.doubt) == ("two-budgets", None)
     assert found.ratio == pytest.approx(0.49, rel=0.01)
 
 
 @pytest.mark.parametrize("rate", [88.0, 113.0])
+@pytest.mark.parametrize("pieces", [False, True], ids=["tokens", "pieces of text"])
 @pytest.mark.parametrize("side", ["one", "two"])
-def test_two_budgets_that_a_sides_own_trials_contradict_are_in_doubt(side: str, rate: float) -> None:
+def test_two_budgets_that_a_sides_own_trials_contradict_are_in_doubt(side: str, rate: float, pieces: bool) -> None:
     other = "two" if side == "one" else "one"
-    within = {"one": "chunk-interval", "two": "token-stamps"}
-    contradicted = by_two_budgets(side, [rate, rate], within=within[side], shown=[100.0, 100.0])
-    found = comparison(
-        [*contradicted, *by_two_budgets(other, [100.0, 100.0], within=within[other], shown=[100.0, 100.0])]
-    )
+    contradicted = by_two_budgets(side, [rate, rate], shown=100.0, pieces=pieces)
+    found = comparison([*contradicted, *by_two_budgets(other, [100.0, 100.0], shown=100.0)])
     assert found.ratio is not None
     assert found.doubt is not None
-    assert found.doubt.startswith(f"{side} shows 100.00 t/s by {within[side]} where two budgets give {rate:.2f} t/s")
+    assert f"{side} shows 100.00 t/s from token to token in its long trials" in found.doubt
+    assert f"where two budgets give {rate:.2f} t/s" in found.doubt
+    assert f"took {'more' if rate < 100 else 'less'} time in the long trials" in found.doubt
+    assert found.ratio * (found.doubt_factor or 0) == pytest.approx(1.0)
+
+
+def test_a_slow_first_step_of_decoding_casts_no_doubt() -> None:
+    # It comes before token 10 in both trials of a round, so that it is in neither rate.
+    ours = by_two_budgets("two", [28.57, 28.57], shown=28.57, pieces=True, first_gap_ms=320)
+    assert comparison([*by_two_budgets("one", [28.57, 28.57], shown=28.57), *ours]).doubt is None
 
 
 def test_one_odd_round_casts_no_doubt() -> None:
-    base = [trial("one", k, {"gen_tps": 20.0}, definition="two-budgets") for k in range(1, 11)]
-    ours = [trial("two", k, {"gen_tps": 20.0}, definition="two-budgets") for k in range(1, 11)]
-    ours[3] = also(ours[3], "chunk-interval", {"gen_tps": 23.0})
+    base = by_two_budgets("one", [20.0] * 10, shown=20.0)
+    ours = by_two_budgets("two", [20.0] * 9 + [14.0], shown=20.0)
     assert comparison([*base, *ours]).doubt is None
 
 

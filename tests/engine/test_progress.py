@@ -98,6 +98,13 @@ def test_the_last_number_falls_when_cells_are_given_up(plain: PlainProgress, lin
     assert [line.partition("]")[0] for line in lines] == ["[1/25", "[2/25", "[3/12"]
 
 
+def test_the_last_number_is_marked_while_more_rounds_may_follow(plain: PlainProgress, lines: list[str]) -> None:
+    todo = slots(5)
+    plain.begin(todo[0], todo, open=True)
+    plain.done(todo[0], trial("one", 1, {}))
+    assert lines[0].startswith("[1/5+] round 1")
+
+
 def test_a_finished_trial_is_shown_with_its_place_and_its_rates(plain: PlainProgress, lines: list[str]) -> None:
     [slot] = slots(1)
     plain.begin(slot, [slot])

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parity.config import Config
@@ -65,6 +65,7 @@ def test_the_order_follows_the_seed() -> None:
 
 
 @pytest.mark.parametrize("names", [("one", "two"), ("one", "two", "three"), ("a", "b", "c", "d"), tuple("abcde")])
+@settings(deadline=None)
 @given(seed=st.integers(0, 1000))
 def test_over_the_rounds_each_runtime_is_equally_often_in_each_place_and_before_each_other(
     names: tuple[str, ...], seed: int

@@ -114,3 +114,35 @@ def test_quantiles_interpolate_between_order_statistics() -> None:
     assert stats.quantile([4.0, 1.0, 3.0, 2.0], 0.5) == 2.5
     assert stats.quantile([1.0, 2.0, 3.0, 4.0, 5.0], 0.95) == pytest.approx(4.8)
     assert stats.quantile([7.0], 0.95) == 7.0
+
+
+def test_the_ratio_of_rates_from_differences_is_that_of_the_mean_differences() -> None:
+    ours, theirs = [1 / 2.0, 1 / 3.0, 1 / 4.0], [1 / 1.0, 1 / 1.5, 1 / 2.0]
+    found = stats.ratio_of_spans(ours, theirs)
+    assert found.centre == pytest.approx(0.5)
+    # Every round has the same ratio, so that nothing is uncertain.
+    assert (found.low, found.high) == (pytest.approx(0.5), pytest.approx(0.5))
+
+
+def test_fieller_s_interval_holds_the_ratios_for_which_the_mean_may_be_zero() -> None:
+    draw = random.Random(4)
+    mine, reference = ([draw.gauss(mean, 0.1) for _ in range(9)] for mean in (2.0, 1.5))
+    found = stats.ratio_of_spans([1 / x for x in mine], [1 / x for x in reference])
+    for end in (found.low, found.high):
+        assert end is not None
+        mean = stats.arithmetic_mean([d - end * n for n, d in zip(mine, reference, strict=True)])
+        assert mean.low is not None
+        assert mean.high is not None
+        assert min(abs(mean.low), abs(mean.high)) == pytest.approx(0.0, abs=1e-9)
+
+
+def test_differences_too_rough_for_a_bound_have_no_interval() -> None:
+    assert stats.ratio_of_spans([1 / 0.1, 1 / 4.0, 1 / 0.2], [1.0, 1.0, 1.0]).high is None
+    with pytest.raises(ValueError, match="positive"):
+        stats.ratio_of_spans([0.0, 1.0], [1.0, 1.0])
+
+
+@given(POSITIVE)
+def test_a_rate_over_all_spans_is_the_harmonic_mean(values: list[float]) -> None:
+    found = stats.ratio_of_spans(values, [1.0] * len(values))
+    assert found.centre == pytest.approx(len(values) / math.fsum(1 / v for v in values))

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import pytest
@@ -15,6 +16,7 @@ from parity.gates import Evidence
 from parity.judging.exit import exit_of
 from parity.judging.verdict import verdicts
 from parity.records import Cell, Exit, Failure, NotRun, Trial, Verdict
+from parity.stats import Looks
 
 ONE, TWO = ("m", "t", "one"), ("m", "t", "two")
 CPU = {"one": "cpu", "two": "cpu"}
@@ -166,20 +168,35 @@ def test_a_ratio_of_what_both_sides_print_of_themselves_says_so() -> None:
     assert found.sentence.startswith("gen_tps (self-reported by both runtimes) is 1× that of one")
 
 
-def test_a_rate_from_two_budgets_that_the_trials_contradict_leaves_gates_inconclusive() -> None:
-    def both(runtime: str, rate: float, within: str) -> list[Trial]:
-        trials = (trial(runtime, k, {"gen_tps": rate}, definition="two-budgets") for k in range(1, 9))
-        return [also(good, within, {"gen_tps": 50.0}) for good in trials]
+def two_budgets(runtime: str, rate: float, shown: float) -> list[Trial]:
+    """Eight rounds of 50 and 10 tokens; the long trials show `shown` tokens a second from token to token."""
+    found = []
+    for k in range(1, 9):
+        long = trial(runtime, k, {"gen_tps": rate}, definition="two-budgets")
+        short = trial(runtime, k, {}, kind="short")
+        assert short.identity is not None
+        few = short.identity.but(generated_tokens=10)
+        found += [long.but(gaps_ns=(round(1e9 / shown),) * 49), short.but(identity=few)]
+    return found
 
-    trials = [*both("one", 50.0, "chunk-interval"), *both("two", 100.0, "token-stamps")]
+
+def test_a_rate_from_two_budgets_that_the_trials_contradict_leaves_gates_inconclusive() -> None:
+    trials = [*two_budgets("one", 50.0, 50.0), *two_budgets("two", 100.0, 50.0)]
     ratio = verdict(trials, {"name": "g", "kind": "ratio", "metric": "gen_tps", "max_ratio": 1.25})
     assert ratio.verdict == "INCONCLUSIVE"
-    assert "set them further apart" in ratio.sentence
-    alone = [trial("two", k, {"gen_tps": 100.0}, definition="two-budgets") for k in range(1, 9)]
-    contradicted = [also(good, "chunk-interval", {"gen_tps": 50.0}) for good in alone]
+    assert "set max_tokens and short_tokens further apart" in ratio.sentence
     floor = {"name": "g", "kind": "bound", "metric": "gen_tps", "min": 70.0, "runtimes": ("two",)}
-    assert verdict([*both("one", 50.0, "chunk-interval"), *alone], floor).verdict == "PASS"
-    assert verdict([*both("one", 50.0, "chunk-interval"), *contradicted], floor).verdict == "INCONCLUSIVE"
+    confirmed = [*two_budgets("one", 50.0, 50.0), *two_budgets("two", 100.0, 100.0)]
+    assert verdict(confirmed, floor).verdict == "PASS"
+    assert verdict(trials, floor).verdict == "INCONCLUSIVE"
+
+
+def test_a_doubt_says_nothing_where_both_readings_lead_to_the_same_verdict() -> None:
+    trials = [*two_budgets("one", 50.0, 50.0), *two_budgets("two", 20.0, 25.0)]
+    assert verdict(trials, SPEED).verdict == "FAIL"
+    floor = {"name": "g", "kind": "bound", "metric": "gen_tps", "min": 70.0, "runtimes": ("two",)}
+    assert verdict(trials, floor).verdict == "FAIL"
+    assert verdict(trials, {**floor, "min": 22.0}).verdict == "INCONCLUSIVE"
 
 
 def failed(kind: str, *, runtime: str = "two", warmup: bool = False) -> Trial:
@@ -420,3 +437,73 @@ def test_no_gate_passes_that_would_fail_the_other_way_round(values: list[float],
         assert least.value is not None
         assert math.isclose(least.value, bound, rel_tol=1e-9)
     assert {least.verdict, most.verdict} != {"FAIL"}
+
+
+def test_figures_printed_without_decimals_widen_the_interval() -> None:
+    # Printed 8 and 10, where the truth may be 7.55 and 10.45.
+    trials = rates([8.0] * 10, [10.0] * 10)
+    assert verdict(trials, SPEED).verdict == "PASS"
+    rounded = [t.but(measurements=tuple(m.but(resolution=0.5) for m in t.measurements)) for t in trials]
+    found = verdict(rounded, SPEED)
+    assert found.verdict == "INCONCLUSIVE"
+    assert found.interval is not None
+    assert found.interval.low <= 7.5 / 10.5
+    assert found.interval.high >= 8.5 / 9.5
+    floor = {"name": "g", "kind": "bound", "metric": "gen_tps", "min": 7.8, "runtimes": ("two",)}
+    assert verdict(trials, floor).verdict == "PASS"
+    assert verdict(rounded, floor).verdict == "INCONCLUSIVE"
+
+
+def test_consistency_of_a_rate_from_two_trials_is_judged_by_what_each_trial_shows() -> None:
+    rough = [50.0, 70.0, 40.0, 65.0, 45.0, 72.0, 41.0, 60.0, 48.0, 66.0]
+    even = [2.0, 2.02, 1.99, 2.01, 2.0, 1.98, 2.02, 2.0, 1.99, 2.01]
+    trials = []
+    for k, (rate, total) in enumerate(zip(rough, even, strict=True), start=1):
+        trials.append(trial("one", k, {"gen_tps": rate}, definition="two-budgets"))
+        black_box = trial("two", k, {"gen_tps": rate}, definition="two-budgets")
+        trials.append(also(black_box, "start-to-text", {"total_s": total}))
+    found = verdict(trials, EVEN)
+    assert found.verdict == "PASS"
+    assert found.sentence.startswith("total_s of each trial (gen_tps is from pairs of trials) varies by 0.")
+
+
+def test_a_lonely_outlier_is_set_aside_and_shown_and_two_modes_are_named() -> None:
+    steady = [100.0, 101.0, 99.0, 100.5, 99.5, 100.0, 50.0, 101.0, 99.0, 100.0]
+    found = verdict(rates(steady, [*LONGER, 100.0, 100.5]), EVEN)
+    assert found.verdict == "PASS"
+    assert "round 7 set aside as outlier (generalised ESD test at 1%)" in found.sentence
+    modes = [100.0, 150.0, 101.0, 151.0, 149.0, 99.0, 150.0, 100.5, 99.5, 150.5]
+    found = verdict(rates(modes, [*LONGER, 100.0, 100.5]), EVEN)
+    assert found.verdict == "FAIL"
+    assert "two modes, 1.50× apart (5 and 5 rounds)" in found.sentence
+
+
+def test_outputs_that_differ_between_rounds_are_inconsistent_where_tokens_are_not_sampled() -> None:
+    trials = [t.but(text="other" if (t.runtime, t.round) == ("two", 3) else "same") for t in rates(LONGER, LONGER)]
+    greedy = replace(evidence(trials), greedy=frozenset({"t"}))
+    [found] = verdicts(config(EVEN), greedy)
+    assert found.verdict == "FAIL"
+    assert "3 of 8 rounds gave a different text" in found.sentence
+    assert verdict(trials, EVEN).verdict == "PASS"
+
+
+def test_a_fail_among_many_gates_needs_a_wider_interval_and_a_pass_does_not() -> None:
+    ours = [72.0, 78.0, 69.0, 76.0, 72.0, 78.0, 70.0, 75.0]
+    alone = replace(evidence(rates(ours, [100.0] * 8)), looks=Looks(20))
+    among = replace(alone, fail_tail=0.05 / 40)
+    for gate, words in ((SPEED, ("FAIL", "INCONCLUSIVE")), ({**SPEED, "min_ratio": 0.66}, ("PASS", "PASS"))):
+        assert tuple(next(iter(verdicts(config(gate), found))).verdict for found in (alone, among)) == words
+    advice = {**SPEED, "required": False}
+    assert next(iter(verdicts(config(advice), among))).verdict == "FAIL"
+
+
+def test_an_undecided_rate_from_two_budgets_says_that_budgets_further_apart_would_help() -> None:
+    rough = [0.7, 0.9, 0.75, 0.95, 0.72, 0.88, 0.8, 0.85]
+    trials = [trial("one", k, {"gen_tps": 100.0}, definition="two-budgets") for k in range(1, 9)]
+    trials += [trial("two", k, {"gen_tps": 100 * v}, definition="two-budgets") for k, v in enumerate(rough, start=1)]
+    assert verdict(trials, SPEED).sentence.endswith("; or set max_tokens and short_tokens further apart")
+    by_stamps = rates([100 * v for v in rough], [100.0] * 8)
+    found = verdict(by_stamps, SPEED)
+    assert found.verdict == "INCONCLUSIVE"
+    assert "more rounds would decide this at the present spread" in found.sentence
+    assert "further apart" not in found.sentence

@@ -78,6 +78,9 @@ class Script:
     tokens: int | None = None
     ends: bool = True
     """Whether it ends by itself after its answer."""
+    text: Callable[[Head], str] = lambda head: "scripted"
+    pause_ms: Callable[[Head], float] = lambda head: 0.0
+    """How much longer than `token_ms` each token takes."""
     fault: Faults = lambda head: None
 
 
@@ -214,9 +217,9 @@ class ScriptedHost:
         tokens = script.tokens or job.test.max_tokens
         self._after(script.token_ms * tokens if fault == "burst" else 0)
         for k in range(1, tokens + 1):
-            self._after(0 if fault == "burst" else script.token_ms)
+            self._after(0 if fault == "burst" else script.token_ms + script.pause_ms(request.head))
             yield self._event("token", k=k, id=100 + k)
-        yield self._event("text", text="scripted")
+        yield self._event("text", text=script.text(request.head))
         if script.again_ms is not None and job.further_prefills:
             begun_ns = self._after(0.1)
             spans = [(self.now_ns, self._after(script.again_ms)) for _ in range(job.further_prefills)]

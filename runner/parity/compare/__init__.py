@@ -6,7 +6,7 @@ comparison of two sides' values of the same rounds.
 
 from parity.compare.advice import to_declare, to_measure
 from parity.compare.comparing import compare
-from parity.compare.doubt import doubt
+from parity.compare.doubt import Doubt, doubt
 from parity.compare.identity import Departed, Intent, departed, fact_rows
 from parity.compare.measured import Measured
 from parity.compare.scales import centre_of
@@ -15,6 +15,7 @@ from parity.compare.summary import summarise
 
 __all__ = [
     "Departed",
+    "Doubt",
     "Intent",
     "Measured",
     "centre_of",

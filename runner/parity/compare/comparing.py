@@ -1,6 +1,6 @@
 """Two sides compared: over the rounds in which both have a value by one definition, if they ran the same."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from parity import stats
 from parity.compare import agreement
@@ -15,7 +15,7 @@ from parity.compare.series import interval_of, ratio_at, slack
 from parity.reading.dictionary import METRICS, only_a_bound
 from parity.reading.metrics.spec import Scale
 from parity.reading.metrics.two_budgets import RATE
-from parity.records import Cell, Comparison, FactRow
+from parity.records import Cell, Comparison, FactRow, Floor
 from parity.stats import ONCE, Looks
 
 NO_INTENT = Intent()
@@ -30,28 +30,37 @@ def compare(
     intent: Intent = NO_INTENT,
     looks: Looks = ONCE,
     metrics: Iterable[str] = METRICS,
+    floors: Mapping[tuple[str, str, str, str], Floor] | None = None,
 ) -> Iterator[Comparison]:
     """Every implementation's cell compared with the baseline's, in every metric. `intent`: the differences that the
-    config declares. `looks`: when the run is judged, which decides how wide intervals are."""
+    config declares. `looks`: when the run is judged, which decides how wide intervals are.
+    `floors`: model, test, metric and definition → by how much the baseline differs from itself."""
     for cell in cells:
         model, test, runtime = cell
         if runtime != baseline:
             base = (model, test, baseline)
             rows = fact_rows(measured, cell, base, intent)
             for metric in metrics:
-                yield from _by_each_definition(measured, cell, base, metric, rows, intent, looks)
+                yield from _by_each_definition(measured, cell, base, metric, rows, intent, looks, floors or {})
 
 
 def _by_each_definition(
-    measured: Measured, cell: Cell, base: Cell, metric: str, facts: Sequence[FactRow], intent: Intent, looks: Looks
+    measured: Measured,
+    cell: Cell,
+    base: Cell,
+    metric: str,
+    facts: Sequence[FactRow],
+    intent: Intent,
+    looks: Looks,
+    floors: Mapping[tuple[str, str, str, str], Floor],
 ) -> Iterator[Comparison]:
     """By the strictest definition, then by each further one that has a row of its own and that both have in a round."""
-    strictest = _compare_metric(measured, cell, base, metric, facts, intent, looks)
+    strictest = _compare_metric(measured, cell, base, metric, facts, intent, looks, floors)
     yield strictest
     for definition in METRICS[metric].definitions:
         ours, theirs = (measured.values(side, metric, definition.id).keys() for side in (cell, base))
         if definition.row and definition.id != strictest.definition and ours & theirs:
-            yield _compare_metric(measured, cell, base, metric, facts, intent, looks, definition.id)
+            yield _compare_metric(measured, cell, base, metric, facts, intent, looks, floors, definition.id)
 
 
 def _compare_metric(
@@ -62,6 +71,7 @@ def _compare_metric(
     facts: Sequence[FactRow],
     intent: Intent,
     looks: Looks,
+    floors: Mapping[tuple[str, str, str, str], Floor],
     definition: str | None = None,
 ) -> Comparison:
     """By `definition`, or by the strictest that both sides have."""
@@ -110,8 +120,11 @@ def _compare_metric(
     blank = blank.but(value=_centre(spec.scale, ours), baseline_value=_centre(spec.scale, theirs))
     slacks = [slack(ours_by_round[r]) + slack(theirs_by_round[r]) for r in rounds]
     blank = blank.but(numbers=tuple(rounds), ours=tuple(ours), theirs=tuple(theirs), slack=tuple(slacks))
-    doubts = (doubt(measured, c, metric, definition) for c in (base, cell))
-    return _estimated(blank.but(doubt=next(filter(None, doubts), None)), looks)
+    mine, reference = (doubt(measured, side, metric, definition) for side in (cell, base))
+    if first := mine or reference:
+        factor = (mine.factor if mine else 1.0) / (reference.factor if reference else 1.0)
+        blank = blank.but(doubt=first.sentence, doubt_factor=factor)
+    return _estimated(blank.but(floor=floors.get((model, test, metric, definition))), looks)
 
 
 def _estimated(found: Comparison, looks: Looks) -> Comparison:
@@ -123,7 +136,7 @@ def _estimated(found: Comparison, looks: Looks) -> Comparison:
         mean = stats.paired_difference(ours, theirs, looks)
         return found.but(difference=mean.centre, interval=interval_of(mean))
     if min(*ours, *theirs) <= 0:
-        return found.but(reason=NOT_POSITIVE, doubt=None)
+        return found.but(reason=NOT_POSITIVE, doubt=None, doubt_factor=None)
     ratio = ratio_at(found, looks)(len(ours), stats.ALPHA)
     spans = found.definition == RATE
     one, other = (centre_of("ratio", side, looks, spans=spans) for side in (ours, theirs))

@@ -62,7 +62,8 @@ def fact_rows(
     neither side shows has no row, unless it should be known."""
     sides = [{trial.round: trial.identity for trial in measured.trials(c)} for c in (base, cell)]
     rounds = sorted(sides[0].keys() & sides[1].keys())
-    pairs = [(one, other) for r in rounds if (one := sides[0][r]) is not None and (other := sides[1][r]) is not None]
+    shown = [(one, other) for r in rounds if (one := sides[0][r]) is not None and (other := sides[1][r]) is not None]
+    pairs = [pair for k, pair in enumerate(shown) if k == 0 or pair != shown[k - 1]]
     if not pairs:
         return ()
     found = []

@@ -15,6 +15,7 @@ class Measured:
         self._cells: dict[Cell, list[Trial]] = {}
         self._departures: dict[Cell, list[Departure]] = {}
         self._times: dict[Cell, dict[int, float]] = {}
+        self._short: dict[Cell, dict[int, Trial]] = {}
         timed = [trial for trial in trials if not trial.warmup and trial.kind != "whole"]
         in_a_round = Counter((t.model, t.test) for t in {t.place[:4] + t.place[6:]: t for t in timed}.values())
         ran: Counter[tuple[str, str]] = Counter()
@@ -23,6 +24,8 @@ class Measured:
             if trial.kind == "full":
                 self._cells.setdefault(cell, []).append(trial)
                 self._times.setdefault(cell, {})[trial.round] = ran[pair] / in_a_round[pair]
+            elif trial.kind == "short" and trial.failure is None:
+                self._short.setdefault(cell, {})[trial.round] = trial
             self._departures.setdefault(cell, []).extend(trial.departures)
             ran[pair] += 1
 
@@ -37,6 +40,10 @@ class Measured:
     def trials(self, cell: Cell) -> Sequence[Trial]:
         """The successful trials of a cell, by round."""
         return [trial for trial in self._cells.get(cell, ()) if trial.failure is None]
+
+    def short_trials(self, cell: Cell) -> Mapping[int, Trial]:
+        """Round → the successful trial of the smaller budget."""
+        return self._short.get(cell, {})
 
     def departures(self, cell: Cell) -> Sequence[Departure]:
         """How the measured trials of a cell, of either budget, did not run what was asked."""

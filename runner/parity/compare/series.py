@@ -47,7 +47,7 @@ def ratio_at(comparison: Comparison, looks: Looks) -> EstimateAt:
     ratio = stats.ratio_of_spans if comparison.definition == RATE else stats.paired_ratio
 
     def at(rounds: int, alpha: float) -> stats.Estimate:
-        widen = _mean(comparison.slack[:rounds]) + comparison.floor_log
+        widen = _mean(comparison.slack[:rounds]) + (comparison.floor.log_of(rounds) if comparison.floor else 0.0)
         return ratio(comparison.ours[:rounds], comparison.theirs[:rounds], looks, alpha, widen)
 
     return at

@@ -145,6 +145,11 @@ class Config(Record):
     tests: tuple[TestConfig, ...] = Field(min_length=1)
     runtimes: dict[Name, RuntimeConfig] = Field(min_length=1)
     rounds: RoundsConfig = RoundsConfig()
+    floor: bool = Field(
+        default=False,
+        description="also compare the baseline with itself in the same rounds: every ratio is shown beside this noise "
+        "floor, and its interval is widened by it before it is judged",
+    )
     limits: Limits = Limits()
     conditions: ConditionLimits = ConditionLimits()
     gates: tuple[Annotated[Gate, Field(discriminator="kind")], ...] = ()

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from parity.compare import Departed, Intent, Measured, departed, doubt, to_declare, to_measure
+from parity.compare import Departed, Intent, Measured, departed, to_declare, to_measure
 from parity.errors import Problem, unknown_names
 from parity.gates.busy import busy_machine, uneven_voids
 from parity.reading.dictionary import METRICS, REPORTED, only_a_bound
@@ -30,9 +30,9 @@ ALL_ROUNDS = "a verdict needs a value in every round, so that what is slow or od
 class Evidence:
     """What verdicts rest on. `devices`: runtime → the device that its probe names, which stands in where no trial
     reports one. `unset`: runtimes that are not set here. `not_run`: cells of which not all planned trials ran, with the
-    reason. `intent`: the differences that the config declares. `looks`: when the run is judged. `fail_alpha`: of an
-    interval by which a required gate fails. `greedy`: tests whose tokens are not sampled. `void`:
-    trials that do not count because of what else the machine did."""
+    reason. `intent`: the differences that the config declares. `looks`: when the run is judged. `fail_tail`: how often
+    a required gate may FAIL falsely. `greedy`: tests whose tokens are not sampled. `void`: trials that do not count
+    because of what else the machine did."""
 
     baseline: str
     trials: Sequence[Trial]
@@ -43,7 +43,7 @@ class Evidence:
     not_run: Mapping[Cell, NotRun] = field(default_factory=dict)
     intent: Intent = field(default_factory=Intent)
     looks: Looks = ONCE
-    fail_alpha: float = ALPHA
+    fail_tail: float = ALPHA
     greedy: frozenset[str] = frozenset()
     void: Sequence[Trial] = ()
     measured: Measured = field(init=False)
@@ -110,7 +110,7 @@ class Evidence:
 class Judgement:
     """A verdict before it is tied to its gate and cell. `failed_side`: which way a speed gate failed. `fell_away`: the
     gate applies on a different device. `declared`, `unproven`: see `Verdict`. `open`: it is undecided, and more rounds
-    may decide it."""
+    may decide it. `rounds`: how many it was judged by."""
 
     verdict: VerdictKind
     sentence: str
@@ -121,6 +121,7 @@ class Judgement:
     declared: tuple[str, ...] = ()
     unproven: tuple[str, ...] = ()
     open: bool = False
+    rounds: int | None = None
 
 
 class When(Record):
@@ -260,8 +261,6 @@ def strictest(
         if values and len(values) < good:
             few = f"{metric} was measured in only {len(values)} of {good} successful rounds"
             return Judgement("INCONCLUSIVE", f"{few} ({measured.reason(cell, metric, definition)}): {ALL_ROUNDS}")
-        if values and (doubted := doubt(measured, cell, metric, definition)) is not None:
-            return Judgement("INCONCLUSIVE", f"{metric}: {doubted}")
         if values:
             return values
     tried = measured.definitions(cell, metric)

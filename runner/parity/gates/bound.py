@@ -6,13 +6,13 @@ from typing import Literal
 
 from pydantic import Field
 
-from parity.compare import side_at
+from parity.compare import doubt, side_at
 from parity.errors import Problem
 from parity.gates.base import Evidence, Judgement, MetricGate, crossed_bounds, side, strictest
-from parity.gates.interval import Bounds, judge_interval
+from parity.gates.interval import Bounds, judge_interval, unless_doubted, with_advice_on_budgets
 from parity.reading.dictionary import METRICS
 from parity.records import Cell
-from parity.stats import ALPHA
+from parity.stats import ALPHA, EstimateAt
 from parity.units import format_value
 
 
@@ -35,15 +35,24 @@ class BoundGate(MetricGate):
         at = side_at(self.metric, [found[number] for number in sorted(found)], evidence.looks)
         if isinstance(at, str):
             return Judgement("NOT COMPARABLE", f"{self.metric}: {at}; choose a metric that is never zero")
-        judgement = judge_interval(
-            at,
-            len(found),
-            Bounds(self.min, self.max, spec.unit),
-            evidence,
-            lambda centre: f"{self.metric} {format_value(centre, spec.unit)}",
-            required=self.required,
-            logarithms=spec.scale == "ratio",
-        )
+
+        def judged_by(at: EstimateAt) -> Judgement:
+            return judge_interval(
+                at,
+                len(found),
+                Bounds(self.min, self.max, spec.unit),
+                evidence,
+                lambda centre: f"{self.metric} {format_value(centre, spec.unit)}",
+                required=self.required,
+                logarithms=spec.scale == "ratio",
+            )
+
+        judgement = judged_by(at)
+        definition = next(iter(found.values())).definition
+        if doubted := doubt(evidence.measured, cell, self.metric, definition):
+            said = replace(doubted, sentence=f"{self.metric}: {doubted.sentence}")
+            judgement = unless_doubted(judgement, judged_by, at, said)
+        judgement = with_advice_on_budgets(judgement, definition)
         failed_at = judgement.value if judgement.verdict == "FAIL" else None
         return replace(
             judgement,

@@ -3,7 +3,8 @@
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal
 
 from pydantic import Field
@@ -19,7 +20,7 @@ from parity.stats.spread import Series, Spread, own_spread, residuals
 WHOLE_TRIALS = ("total_s", "wall_s")
 """What a program shows of each trial whole, where the metric itself is a difference of two trials."""
 
-SHARES = (0.15, 0.25, 0.6)
+SHARES = (0.1, 0.2, 0.7)
 """The spread is judged after half, three quarters and all of the rounds. Each look has its share of the error."""
 
 
@@ -68,28 +69,28 @@ class ConsistencyGate(MetricGate):
         rounds, key = len(found), f"rounds.{'fixed' if evidence.looks.fixed else 'max'}"
         looks = _looks(evidence.looks, rounds)
         series = _series(found, cell, evidence)
-        fail_alpha = evidence.fail_alpha if self.required else stats.ALPHA
+        fail_tail = evidence.fail_tail if self.required else stats.ALPHA
         first: Judgement | None = None
         for at, share in looks:
             if at > rounds:
                 break
-            look = _look(series.only(range(at)), share, fail_alpha)
+            look = _look(series.only(range(at)), share * stats.ALPHA / 2, share * fail_tail)
             judged = self._judged(named, look, at)
             if first is None or first.verdict == "INCONCLUSIVE":
                 first = judged
             elif judged.verdict not in (first.verdict, "INCONCLUSIVE"):
                 conflict = f"{first.sentence}; the rounds conflict: judged after {at}, it would be {judged.verdict}"
-                return Judgement(first.verdict, conflict, first.value, first.interval)
+                return replace(first, sentence=conflict)
         more = [at for at, _ in looks if at > rounds]
         if first is None:
             when = f"it is judged after {_listed(more)} rounds" if more else f"set `{key}` to {stats.LEAST} or more"
             sentence = f"{named}: {rounds} round{'s' if rounds != 1 else ''} do not show how much it varies; {when}"
-            return Judgement("INCONCLUSIVE", sentence, open=bool(more) and not evidence.looks.fixed)
+            return Judgement("INCONCLUSIVE", sentence, open=bool(more) and not evidence.looks.fixed, rounds=rounds)
         if first.verdict != "INCONCLUSIVE":
             return first
         when = f"judged again after {_listed(more)} rounds" if more else f"set `{key}` higher to decide this"
         sentence = f"{first.sentence}; {when}"
-        return Judgement("INCONCLUSIVE", sentence, first.value, first.interval, open=bool(more))
+        return replace(first, sentence=sentence, open=bool(more), rounds=rounds)
 
     def _judged(self, named: str, look: _Look, rounds: int) -> Judgement:
         spread = look.spread
@@ -100,17 +101,18 @@ class ConsistencyGate(MetricGate):
         )
         interval = Interval(low=spread.low, high=spread.high, confidence=look.confidence)
         if spread.high <= self.max_cv:
-            return Judgement("PASS", said, spread.cv, interval)
+            return Judgement("PASS", said, spread.cv, interval, rounds=rounds)
         if spread.low > self.max_cv:
-            return Judgement("FAIL", said + to_meet(spread.cv, None, self.max_cv), spread.cv, interval)
-        return Judgement("INCONCLUSIVE", said, spread.cv, interval)
+            return Judgement("FAIL", said + to_meet(spread.cv, None, self.max_cv), spread.cv, interval, rounds=rounds)
+        return Judgement("INCONCLUSIVE", said, spread.cv, interval, rounds=rounds)
 
 
-def _look(series: Series, share: float, fail_alpha: float) -> _Look:
+@lru_cache(maxsize=256)
+def _look(series: Series, pass_tail: float, fail_tail: float) -> _Look:
+    """Kept: a run is judged after every round, and each time from the first look on."""
     left = residuals(series).own
     odd = outliers(left)
     kept = series.only([k for k in range(len(left)) if k not in odd])
-    pass_tail, fail_tail = share * stats.ALPHA / 2, share * fail_alpha / 2
     said = ""
     if odd:
         named = f"round{'s' if len(odd) > 1 else ''} {_listed([k + 1 for k in odd])}"
@@ -147,8 +149,8 @@ def _series(found: Mapping[int, Measurement], cell: Cell, evidence: Evidence) ->
                     times.append(_times(measured.times(other), rounds))
                 break
     if not logs:
-        return Series(own, own_times, None, None)
-    return Series(own, own_times, _mean(logs), _mean(times))
+        return Series(tuple(own), tuple(own_times), None, None)
+    return Series(tuple(own), tuple(own_times), tuple(_mean(logs)), tuple(_mean(times)))
 
 
 def _times(times: Mapping[int, float], rounds: Sequence[int]) -> list[float]:

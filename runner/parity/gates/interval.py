@@ -1,12 +1,13 @@
 """How an interval over the rounds is judged against bounds, and how the verdict says it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from parity import stats
-from parity.compare import interval_of
+from parity.compare import Doubt, interval_of
 from parity.gates.advice import to_meet
 from parity.gates.base import Evidence, Judgement
+from parity.reading.metrics.two_budgets import OF_TWO_TRIALS
 from parity.stats import EstimateAt
 from parity.units import format_value
 
@@ -43,14 +44,15 @@ def judge_interval(
     `describe`: the start of the sentence, from the centre. `required`: the gate is one of those that decide the exit
     code. `logarithms`: the estimate is a geometric mean."""
     looks, low, high = evidence.looks, bounds.low, bounds.high
-    fail_alpha = evidence.fail_alpha if required else stats.ALPHA
+    # An interval is wrong on one side in α ÷ 2.
+    fail_alpha = min(stats.ALPHA, 2 * evidence.fail_tail) if required else stats.ALPHA
     found = stats.decide(at, rounds, looks, low, high, fail_alpha)
     estimate = found.estimate
     interval = interval_of(estimate, found.alpha)
     said = f"{describe(estimate.centre)}{_ends(found, bounds.unit)}, required: {bounds}"
     if found.verdict is None:
         sentence = f"{said}; {_what_would_decide(found, bounds, evidence, fail_alpha, logarithms=logarithms)}"
-        return Judgement("INCONCLUSIVE", sentence, estimate.centre, interval, open=not looks.fixed)
+        return Judgement("INCONCLUSIVE", sentence, estimate.centre, interval, open=not looks.fixed, rounds=rounds)
     if found.rounds < rounds:
         said += f"; decided after {found.rounds} of {rounds} rounds"
     if found.contradicted is not None:
@@ -58,7 +60,30 @@ def judge_interval(
         said += f"; the rounds conflict: judged after {found.contradicted}, it would be {other}"
     if found.verdict == "FAIL":
         said += to_meet(estimate.centre, low, high)
-    return Judgement(found.verdict, said, estimate.centre, interval)
+    return Judgement(found.verdict, said, estimate.centre, interval, rounds=found.rounds)
+
+
+def unless_doubted(
+    judgement: Judgement, judged_by: Callable[[EstimateAt], Judgement], at: EstimateAt, doubt: Doubt
+) -> Judgement:
+    """A verdict on figures that are in doubt: it stays where what single trials show leads to the same one."""
+
+    def by_single_trials(rounds: int, alpha: float) -> stats.Estimate:
+        found, factor = at(rounds, alpha), doubt.factor
+        low, high = (None if end is None else end * factor for end in (found.low, found.high))
+        return stats.Estimate(found.centre * factor, low, high, found.spread)
+
+    if judgement.verdict == judged_by(by_single_trials).verdict != "INCONCLUSIVE":
+        return judgement
+    return Judgement("INCONCLUSIVE", doubt.sentence, judgement.value, judgement.interval, open=judgement.open)
+
+
+def with_advice_on_budgets(judgement: Judgement, definition: str) -> Judgement:
+    """What else would decide a verdict on a rate that is a difference of two trials."""
+    advice = "set max_tokens and short_tokens further apart"
+    if judgement.verdict != "INCONCLUSIVE" or definition not in OF_TWO_TRIALS or advice in judgement.sentence:
+        return judgement
+    return replace(judgement, sentence=f"{judgement.sentence}; or {advice}")
 
 
 def _what_would_decide(

@@ -6,12 +6,13 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from parity.compare import ratio_at, to_measure
+from parity.compare import Doubt, ratio_at, to_measure
 from parity.errors import Problem
 from parity.gates.base import ALL_ROUNDS, Evidence, Judgement, MetricGate, crossed_bounds, side
-from parity.gates.interval import Bounds, judge_interval
+from parity.gates.interval import Bounds, judge_interval, unless_doubted, with_advice_on_budgets
 from parity.reading.dictionary import METRICS, REPORTED, only_a_bound
 from parity.records import Cell, Comparison
+from parity.stats import EstimateAt
 
 
 class RatioGate(MetricGate):
@@ -64,18 +65,26 @@ class RatioGate(MetricGate):
             return Judgement("NOT RUN", f"{self.metric}: {_with_remedy(comparison)}")
         if missing := _missing_rounds(comparison, cell, evidence):
             return Judgement("INCONCLUSIVE", missing)
-        if comparison.doubt is not None:
-            return Judgement("INCONCLUSIVE", f"{self.metric}: {comparison.doubt}")
         own = " (self-reported by both runtimes)" if definition.startswith(REPORTED) else ""
+        floor = f", noise floor {comparison.floor.ratio:.3g}×" if comparison.floor is not None else ""
         over = f" over the first {comparison.tokens} tokens of both" if comparison.tokens is not None else ""
-        judgement = judge_interval(
-            ratio_at(comparison, evidence.looks),
-            comparison.rounds,
-            Bounds(self.min_ratio, self.max_ratio, "×"),
-            evidence,
-            lambda centre: f"{self.metric}{own}{over} is {centre:.3g}× that of {comparison.baseline}",
-            required=self.required,
-        )
+
+        def judged_by(at: EstimateAt) -> Judgement:
+            return judge_interval(
+                at,
+                comparison.rounds,
+                Bounds(self.min_ratio, self.max_ratio, "×"),
+                evidence,
+                lambda centre: f"{self.metric}{own}{over} is {centre:.3g}× that of {comparison.baseline}{floor}",
+                required=self.required,
+            )
+
+        at = ratio_at(comparison, evidence.looks)
+        judgement = judged_by(at)
+        if comparison.doubt is not None:
+            doubted = Doubt(f"{self.metric}: {comparison.doubt}", comparison.doubt_factor or 1.0)
+            judgement = unless_doubted(judgement, judged_by, at, doubted)
+        judgement = with_advice_on_budgets(judgement, definition)
         failed = judgement.verdict == "FAIL" and judgement.value is not None
         return replace(judgement, failed_side=side(self.metric, judgement.value or 1, 1) if failed else None)
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from parity.compare import Measured, compare
+from parity.compare.floor import floors, second_side
 from parity.config import Config, LoadedConfig
 from parity.gates import Evidence, Gate
 from parity.judging.caches import with_prompt_caches
@@ -16,7 +17,7 @@ from parity.reading.dictionary import METRICS
 from parity.reading.metrics.two_budgets import with_two_budgets
 from parity.reading.stamps import contradicted, systematic
 from parity.records import Cell, NotRun, Trial
-from parity.stats import family_alpha
+from parity.stats import family_tail
 
 Pair = tuple[str, str]
 """Model and test."""
@@ -44,23 +45,26 @@ def evidence_of(
     the given metrics."""
     config = loaded.config
     kept, void = settled(trials)
-    stamped = contradicted(with_two_budgets(systematic(kept), budgets_of(config)))
+    budgets, looks = budgets_of(config), config.rounds.looks
+    stamped = contradicted(with_two_budgets(systematic(kept), budgets))
     counting = with_departures(stamped, config.baseline)
     counting = with_prompt_caches(counting, around.proofs)
     measured = Measured(counting, around.not_run)
     intent = intent_of(loaded)
+    second = with_two_budgets(second_side(kept), budgets) if config.floor else ()
+    floor = floors(counting, second, config.baseline, looks) if second else {}
     return Evidence(
         baseline=config.baseline,
         trials=counting,
         void=void,
-        comparisons=tuple(compare(measured, cells, config.baseline, intent, config.rounds.looks, metrics)),
+        comparisons=tuple(compare(measured, cells, config.baseline, intent, looks, metrics, floor)),
         platform=around.platform,
         devices=around.devices,
         unset=frozenset(loaded.not_set),
         not_run=around.not_run,
         intent=intent,
-        looks=config.rounds.looks,
-        fail_alpha=family_alpha(_interval_verdicts(config, loaded.not_set)),
+        looks=looks,
+        fail_tail=family_tail(_interval_verdicts(config, loaded.not_set)),
         greedy=frozenset(test.name for test in config.tests if test.temperature == 0),
     )
 

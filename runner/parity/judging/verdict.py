@@ -46,6 +46,7 @@ def _verdict(gate: Gate, cell: Cell, judgement: Judgement) -> Verdict:
         sentence=judgement.sentence,
         value=judgement.value,
         interval=judgement.interval,
+        rounds=judgement.rounds,
         failed_side=judgement.failed_side,
         fell_away=judgement.fell_away,
         declared=judgement.declared,

@@ -11,9 +11,9 @@ def budgets_of(config: Config) -> dict[tuple[str, TrialKind], int]:
     """(test, kind of trial) → the token budget of the trial. Untimed trials have none."""
     budgets: dict[tuple[str, TrialKind], int] = {}
     for test in config.tests:
-        budgets[test.name, "full"] = test.max_tokens
+        budgets[test.name, "full"] = budgets[test.name, "floor"] = test.max_tokens
         if test.short_tokens is not None:
-            budgets[test.name, "short"] = test.short_tokens
+            budgets[test.name, "short"] = budgets[test.name, "floor-short"] = test.short_tokens
     return budgets
 
 

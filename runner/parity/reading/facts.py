@@ -7,6 +7,7 @@ known is None, and never equal to anything.
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from parity.reading.metrics.spec import MetricSpec
@@ -290,7 +291,15 @@ FACT_OF_KEY: dict[str, str] = {key: fact.name for fact in _LIST for key in fact.
 
 def facts_in(settings: Settings) -> dict[str, str]:
     """The facts that reported settings hold, in canonical values."""
-    found = {fact.name: fact.read(settings) for fact in _LIST}
+    return _facts_of(tuple((name, value, type(value)) for name, value in settings.items()))
+
+
+@lru_cache(maxsize=4096)
+def _facts_of(settings: tuple[tuple[str, Scalar, type], ...]) -> dict[str, str]:
+    """Kept: the trials of a runtime report the same settings, and a run is judged after every round. The types tell 1
+    from true."""
+    reported = {name: value for name, value, _ in settings}
+    found = {fact.name: fact.read(reported) for fact in _LIST}
     return {name: value for name, value in found.items() if value is not None}
 
 

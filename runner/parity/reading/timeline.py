@@ -33,6 +33,11 @@ class Timeline:
         return tuple(later.t_ns - earlier.t_ns for earlier, later in itertools.pairwise(self.tokens))
 
     @property
+    def text_gaps_ns(self) -> tuple[int, ...]:
+        """From each piece of text to the next one."""
+        return tuple(later.t_ns - earlier.t_ns for earlier, later in itertools.pairwise(self.chunks))
+
+    @property
     def text_ns(self) -> int | None:
         """When the whole text was there, by the event that holds it."""
         stamps = [event.t_ns for event in self.events if isinstance(event, Text)]

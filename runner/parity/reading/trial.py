@@ -46,9 +46,9 @@ def read_trial(
     )
     if blank.failure is not None:
         return blank
+    timeline = Timeline(transcript, events)
     measurements = measure(transcript, events, None if encode is None else lambda text: len(encode(text)))
     ran = identity_of(job, transcript, events, sha256_of, adapter.untold)
-    timeline = Timeline(transcript, events)
     return blank.but(
         measurements=measurements,
         departures=(
@@ -61,6 +61,7 @@ def read_trial(
         ),
         text=shown_text(events),
         gaps_ns=timeline.gaps_ns,
+        text_gaps_ns=() if timeline.tokens else timeline.text_gaps_ns,
     )
 
 

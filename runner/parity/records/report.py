@@ -70,7 +70,13 @@ class Floor(Record):
 
     ratio: float
     rounds: int
+    ratios: tuple[float, ...] = Field(description="of each round")
     interval: Interval | None = None
+
+    def log_of(self, rounds: int) -> float:
+        """By how much the first so many rounds widen an interval on both sides, as a logarithm."""
+        logs = [math.log(ratio) for ratio in self.ratios[:rounds]]
+        return abs(math.fsum(logs) / len(logs)) if logs else 0.0
 
 
 class Comparison(Record):
@@ -110,14 +116,12 @@ class Comparison(Record):
     doubt: str | None = Field(
         default=None, description="why the ratio decides nothing: the trials of one side contradict it"
     )
+    doubt_factor: float | None = Field(
+        default=None, description="the ratio by what single trials show, divided by the ratio that is in doubt"
+    )
     comparable: bool = True
     declared: tuple[str, ...] = Field(default=(), description="differences that the config declares, with its reasons")
     unproven: tuple[str, ...] = Field(default=(), description="facts of which a side did not report its value")
-
-    @property
-    def floor_log(self) -> float:
-        """By how much the noise floor widens the interval, as a logarithm."""
-        return abs(math.log(self.floor.ratio)) if self.floor is not None else 0.0
 
 
 class NotRun(Record):
@@ -156,6 +160,7 @@ class Verdict(Record):
     unproven: tuple[str, ...] = Field(default=(), description="facts that are not known to be equal on both sides")
     value: float | None = None
     interval: Interval | None = None
+    rounds: int | None = Field(default=None, description="after how many rounds a gate on a metric was decided")
     failed_side: Literal["slow", "fast"] | None = Field(
         default=None,
         description="of a failed gate on a time or a rate: whether the runtime is slower or faster than the baseline, "

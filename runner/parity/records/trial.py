@@ -118,6 +118,9 @@ class Trial(Record):
         default=None, description="why it does not count: what happened on the machine outside its process tree"
     )
     gaps_ns: tuple[int, ...] = Field(default=(), description="from each token to the next one, by their stamps")
+    text_gaps_ns: tuple[int, ...] = Field(
+        default=(), description="from each piece of text to the next one, of a program that shows no token"
+    )
 
     @property
     def place(self) -> Place:

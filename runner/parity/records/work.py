@@ -77,9 +77,10 @@ Place = tuple[object, ...]
 Task = Literal["generate", "score"]
 """What one trial does. `generate`: a prompt and a budget. `score`: a fixed sequence of ids, teacher-forced."""
 
-TrialKind = Literal["full", "short", "whole"]
+TrialKind = Literal["full", "short", "whole", "floor", "floor-short"]
 """`full`: the test's budget, measured. `short`: the smaller of two budgets, for differences. `whole`: untimed and
-without stop rule, for programs that are otherwise stopped early; it judges hangs, never speed."""
+without stop rule, for programs that are otherwise stopped early; it judges hangs, never speed. `floor` and
+`floor-short`: a second `full` and `short` of the baseline in the same round, to compare it with itself."""
 
 
 class Slot(Record):

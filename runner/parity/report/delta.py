@@ -159,7 +159,15 @@ def delta_entry(comparison: Comparison | None, metric: str) -> Entry:
         return Entry(text, reasons or ("the ratio can't be computed",))
     if difference is None:
         return Entry(f"{MISSING} ({format_ratio(ratio, interval)})", reasons or ("the difference can't be computed",))
-    return Entry(format_delta(difference, unit, ratio, interval), reasons, comparison.definition)
+    text = format_delta(difference, unit, ratio, interval)
+    return Entry(f"{text}{_floor(comparison)}", reasons, comparison.definition)
+
+
+def _floor(comparison: Comparison) -> str:
+    """The ratio of the baseline with itself, where the run measured it."""
+    if comparison.floor is None:
+        return ""
+    return f", floor {format_ratio(comparison.floor.ratio, _ends(comparison.floor.interval))}"
 
 
 def tabulated(rows: Sequence[Row], headers: Sequence[str], how: Iterable[str] = (), title: str = "") -> Table:

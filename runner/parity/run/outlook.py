@@ -2,12 +2,12 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping
 
 from tabulate import tabulate
 
 from parity.config import LoadedConfig
-from parity.records import Cell, Record, Slot
+from parity.records import Cell, Record, Slot, TrialKind
+from parity.run.budgets import Times, budget_warnings
 from parity.run.log import RUNS
 from parity.run.schedule import estimate_s, schedule, slots_left
 from parity.run.sources import locate_models
@@ -29,6 +29,7 @@ class Outlook(Record):
     estimate_s: float | None
     estimated_from: str | None
     at_most_s: float
+    warnings: tuple[str, ...] = ()
 
 
 def outlook(loaded: LoadedConfig) -> Outlook:
@@ -47,31 +48,40 @@ def outlook(loaded: LoadedConfig) -> Outlook:
         not_set=loaded.not_set,
         trials=plan,
         at_least=len(least),
-        estimate_s=estimate_s(least, seen),
+        estimate_s=estimate_s(least, _by_cell(seen)),
         estimated_from=run,
         at_most_s=len(plan) * loaded.config.limits.total_s,
+        warnings=tuple(budget_warnings(loaded.config, seen)),
     )
 
 
-def _earlier(config_sha256: str) -> tuple[Mapping[Cell, float], str | None]:
-    """Mean wall time per cell in the newest run of the same config under the working folder."""
+def _earlier(config_sha256: str) -> tuple[Times, str | None]:
+    """Mean wall time per cell and kind of trial in the newest run of the same config under the working folder."""
     for folder in sorted(RUNS.glob("*/"), reverse=True) if RUNS.is_dir() else ():
         try:
             run = json.loads((folder / "run.json").read_bytes())
             if run["loaded"]["sha256"] != config_sha256:
                 continue
-            times: dict[Cell, list[float]] = {}
+            times: dict[tuple[Cell, TrialKind], list[float]] = {}
             for line in (folder / "results.jsonl").read_text(encoding="utf-8").rstrip("\n").split("\n"):
                 trial = json.loads(line)
                 for m in trial["measurements"]:
                     if m["metric"] == "wall_s" and m["value"] is not None:
-                        times.setdefault((trial["model"], trial["test"], trial["runtime"]), []).append(m["value"])
+                        cell = (trial["model"], trial["test"], trial["runtime"])
+                        times.setdefault((cell, trial.get("kind", "full")), []).append(m["value"])
         except (OSError, ValueError, KeyError, TypeError):
             # An estimate is a courtesy: a folder that can't be read gives none.
             continue
         if times:
-            return {cell: sum(values) / len(values) for cell, values in times.items()}, folder.name
+            return {place: sum(values) / len(values) for place, values in times.items()}, folder.name
     return {}, None
+
+
+def _by_cell(times: Times) -> dict[Cell, float]:
+    found: dict[Cell, list[float]] = {}
+    for (cell, _), seconds in times.items():
+        found.setdefault(cell, []).append(seconds)
+    return {cell: sum(values) / len(values) for cell, values in found.items()}
 
 
 def render(found: Outlook) -> str:
@@ -90,6 +100,7 @@ def render(found: Outlook) -> str:
         lines.append(f"model {name}: {path or 'not here yet; the run will fetch it'}")
     lines += [f"not set here: {name} (optional)" for name in found.not_set]
     lines += ["", *_order(found), "", f"{_count(found)}; {_time(found)}"]
+    lines += [f"warning: {warning}" for warning in found.warnings]
     return "\n".join(lines)
 
 

@@ -106,7 +106,7 @@ def _job(session: Session, model: ModelFacts, slot: Slot, scratch: str) -> Job:
         warmup=slot.warmup,
         kind=slot.kind,
         tokenizer=str(tokenizer.resolve()) if tokenizer.exists() else None,
-        further_prefills=FURTHER_PREFILLS if slot.kind == "full" and not slot.warmup else 0,
+        further_prefills=FURTHER_PREFILLS if slot.kind in ("full", "floor") and not slot.warmup else 0,
         chat_turn=rendered_prompt(folder, model.name, test.name),
         scratch=scratch,
     )
@@ -115,7 +115,7 @@ def _job(session: Session, model: ModelFacts, slot: Slot, scratch: str) -> Job:
 def job_test(loaded: LoadedConfig, test: TestConfig, kind: TrialKind) -> TestSpec:
     """A test as the job of one trial carries it: with the budget of that trial."""
     spec = test_spec(loaded, test)
-    return spec.but(max_tokens=test.short_tokens) if kind == "short" else spec
+    return spec.but(max_tokens=test.short_tokens) if kind in ("short", "floor-short") else spec
 
 
 def _refused(path: Path, head: Head, message: str) -> Transcript:

@@ -3,6 +3,8 @@
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from itertools import islice
 
 from parity.config import Config, TestConfig
 from parity.judging.evidence import Pair
@@ -50,18 +52,22 @@ def schedule(config: Config, unset: Sequence[str] = ()) -> Iterator[Turn]:
 
     A round takes each model × test once, and in each all runtimes in the order of the round; a test with two budgets
     has both in the same turn. Whole trials come last: nothing is measured beside what they may leave hanging."""
-    runtimes = [name for name in config.runtimes if name not in unset]
+    runtimes = tuple(name for name in config.runtimes if name not in unset)
     pairs = list(_pairs(config))
-    warm = {(model, test.name): _turns(config, model, test, runtimes, warmup=True) for model, test in pairs}
-    measured = {(model, test.name): _turns(config, model, test, runtimes, warmup=False) for model, test in pairs}
-    for turns, count in ((warm, config.rounds.warmup), (measured, config.rounds.looks.last)):
-        for _ in range(count):
-            yield from (next(turns[model, test.name]) for model, test in pairs)
+    seed, rounds = config.rounds.seed, config.rounds
+    floor = config.baseline if config.floor else None
+    for warmup, count in ((True, rounds.warmup), (False, rounds.looks.last)):
+        turns = [
+            _turns(seed, model, test.name, runtimes, floor, test.short_tokens is not None, warmup, count)
+            for model, test in pairs
+        ]
+        for number in range(count):
+            yield from (of_pair[number] for of_pair in turns)
     for model, test in pairs:
         for runtime in runtimes:
             whole = config.runtimes[runtime].whole_trials
             if whole:
-                yield tuple(_slot(model, test, runtime, k, "whole") for k in range(1, whole + 1))
+                yield tuple(_slot(model, test.name, runtime, k, "whole") for k in range(1, whole + 1))
 
 
 def planned(config: Config, unset: Sequence[str] = ()) -> dict[Cell, int]:
@@ -190,24 +196,38 @@ def _time_is_up(config: Config, trials: Sequence[Trial]) -> bool:
     return sum(spent) >= config.rounds.max_s
 
 
-def _turns(config: Config, model: str, test: TestConfig, runtimes: Sequence[str], *, warmup: bool) -> Iterator[Turn]:
-    """The turns of a model and test, without end. Of a runtime with two budgets, both come one after the other; their
-    order is reversed with that of the runtimes."""
-    draw = random.Random(f"{config.rounds.seed} {model} {test.name} {warmup}")
-    kinds: tuple[TrialKind, ...] = ("full",) if test.short_tokens is None else ("full", "short")
-    kind_orders: dict[str, tuple[TrialKind, ...]] = {}
-    for number, order in enumerate(orders(runtimes, draw), start=1):
+@lru_cache(maxsize=256)
+def _turns(
+    seed: int,
+    model: str,
+    test: str,
+    runtimes: tuple[str, ...],
+    floor: str | None,
+    two_budgets: bool,
+    warmup: bool,
+    count: int,
+) -> tuple[Turn, ...]:
+    """The turns of a model and test. Of a runtime with two budgets, both come one after the other; their order is
+    reversed with that of the runtimes. `floor`: the runtime that has a second place in each round. Kept, for the
+    schedule is walked before every trial."""
+    draw = random.Random(f"{seed} {model} {test} {warmup}")
+    kinds: tuple[TrialKind, ...] = ("full", "short") if two_budgets else ("full",)
+    again: tuple[TrialKind, ...] = ("floor", "floor-short") if two_budgets else ("floor",)
+    places = [(name, kinds) for name in runtimes] + ([(floor, again)] if floor is not None else [])
+    kind_orders: dict[tuple[str, tuple[TrialKind, ...]], tuple[TrialKind, ...]] = {}
+    turns = []
+    for number, order in enumerate(islice(orders(places, draw), count), start=1):
         if number % 2:
-            kind_orders = {name: tuple(draw.sample(kinds, len(kinds))) for name in order}
+            kind_orders = {place: tuple(draw.sample(place[1], len(place[1]))) for place in order}
         else:
-            kind_orders = {name: found[::-1] for name, found in kind_orders.items()}
-        yield tuple(
-            _slot(model, test, name, number, kind, warmup=warmup) for name in order for kind in kind_orders[name]
-        )
+            kind_orders = {place: found[::-1] for place, found in kind_orders.items()}
+        slots = [(place[0], kind) for place in order for kind in kind_orders[place]]
+        turns.append(tuple(_slot(model, test, name, number, kind, warmup=warmup) for name, kind in slots))
+    return tuple(turns)
 
 
-def _slot(model: str, test: TestConfig, runtime: str, number: int, kind: TrialKind, *, warmup: bool = False) -> Slot:
-    return Slot(model=model, test=test.name, runtime=runtime, round=number, warmup=warmup, kind=kind)
+def _slot(model: str, test: str, runtime: str, number: int, kind: TrialKind, *, warmup: bool = False) -> Slot:
+    return Slot(model=model, test=test, runtime=runtime, round=number, warmup=warmup, kind=kind)
 
 
 def _pairs(config: Config) -> Iterator[tuple[str, TestConfig]]:

@@ -15,7 +15,7 @@ from parity.stats.estimates import (
     quantile,
     ratio_of_spans,
 )
-from parity.stats.looks import ALPHA, CONFIDENCE, FEW_FACTOR, LEAST, PLENTY, Looks, family_alpha
+from parity.stats.looks import ALPHA, CONFIDENCE, FEW_FACTOR, LEAST, PLENTY, Looks, family_tail
 
 __all__ = [
     "ALPHA",
@@ -30,7 +30,7 @@ __all__ = [
     "Looks",
     "arithmetic_mean",
     "decide",
-    "family_alpha",
+    "family_tail",
     "geometric_mean",
     "paired_difference",
     "paired_ratio",

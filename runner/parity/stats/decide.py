@@ -1,6 +1,7 @@
 """The verdict of an interval over the rounds of a run: at each look PASS, FAIL or neither; the first one stays."""
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -61,12 +62,15 @@ def rounds_needed(
     centre = scale(estimate.centre)
     gaps = [abs(centre - scale(bound)) for bound in (low, high) if bound is not None]
     gap = min(gaps, default=0.0)
-    for number in range(rounds + 1, MOST_NEEDED):
+
+    def enough(number: int) -> bool:
         margin = looks.margin(number)
         few = math.log(margin) if logarithms else abs(centre) * (margin - 1)
-        if looks.multiplier(number, alpha) * estimate.spread + few < gap:
-            return number
-    return None
+        return looks.multiplier(number, alpha) * estimate.spread + few < gap
+
+    candidates = range(rounds + 1, MOST_NEEDED)
+    place = bisect_left(candidates, True, key=enough)
+    return candidates[place] if place < len(candidates) else None
 
 
 def _look(at: EstimateAt, number: int, low: float | None, high: float | None, fail_alpha: float) -> Decision | None:

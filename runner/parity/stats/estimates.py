@@ -68,12 +68,12 @@ def ratio_of_spans(
     A difference of two times has a large spread, and its logarithm a bias that grows with the spread. So ρ is judged by
     the mean of d − ρ·n over the rounds, n and d the inverse rates (Fieller 1954): the interval holds each ρ for which
     that mean may be 0. Where it is not bounded there is none. Arguments and errors as of `paired_ratio`."""
-    ours, theirs = ([1 / value for value in side] for side in (numerators, denominators))
-    count = len(ours)
-    if count != len(theirs):
+    count = len(numerators)
+    if count != len(denominators):
         raise ValueError("needs as many numerators as denominators")
-    if min(*ours, *theirs) <= 0:
+    if not count or min(*numerators, *denominators) <= 0:
         raise ValueError("needs at least one value, all positive")
+    ours, theirs = ([1 / value for value in side] for side in (numerators, denominators))
     n, d = math.fsum(ours) / count, math.fsum(theirs) / count
     spread_n, spread_d = _deviation(ours, n), _deviation(theirs, d)
     both = math.fsum((a - n) * (b - d) for a, b in zip(ours, theirs, strict=True)) / count

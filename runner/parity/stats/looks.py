@@ -63,12 +63,12 @@ class Looks:
         return FEW_FACTOR if LEAST <= rounds < PLENTY else 1.0
 
 
-def family_alpha(verdicts: int) -> float:
-    """The α of an interval that says FAIL, where a run has that many required verdicts of intervals.
+def family_tail(verdicts: int) -> float:
+    """How often one verdict may be a false FAIL, where a run has that many required verdicts of intervals.
 
     All gates must pass for a run to pass, so that PASS needs no correction. A run fails by any single FAIL: this keeps
-    the probability of a false one at 5 % over all of them (Bonferroni; an interval is wrong on one side at α ÷ 2)."""
-    return min(ALPHA, 2 * ALPHA / max(1, verdicts))
+    the probability of a false one at 5 % over all of them (Bonferroni)."""
+    return ALPHA / max(1, verdicts)
 
 
 @cache

@@ -9,12 +9,17 @@ profile likelihood. Where the others don't vary with it, this is the chi-square 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
-from parity.stats.trend import basis_of, fit_trend, without
+from parity.stats.trend import Basis, basis_of, fit_trend, without
 
-SHARED_FROM = 1.2816
-"""The 90 % quantile of the normal distribution. Below this correlation of own and others (Fisher's z), nothing suggests
+SHARED_FROM = 1.645
+"""The 95 % quantile of the normal distribution. Below this correlation of own and others (Fisher's z), nothing suggests
 that a large spread is the machine's, and all of it is the runtime's own."""
+
+
+TREND_ALPHA = 0.001
+"""Two sides whose trends differ more than this lets chance explain do not share them."""
 
 
 @dataclass(frozen=True)
@@ -22,17 +27,18 @@ class Series:
     """Logarithms of one runtime's values, and of the others' geometric mean in the same rounds; `others` None where
     there is no other runtime. Times are in rounds from the start."""
 
-    own: Sequence[float]
-    own_times: Sequence[float]
-    others: Sequence[float] | None
-    other_times: Sequence[float] | None
+    own: tuple[float, ...]
+    own_times: tuple[float, ...]
+    others: tuple[float, ...] | None
+    other_times: tuple[float, ...] | None
 
     def only(self, kept: Sequence[int]) -> "Series":
         """The rounds at the given places."""
-        pick = [[side[k] for k in kept] for side in (self.own, self.own_times)]
+        own, own_times = (tuple(side[k] for k in kept) for side in (self.own, self.own_times))
         if self.others is None or self.other_times is None:
-            return Series(pick[0], pick[1], None, None)
-        return Series(pick[0], pick[1], [self.others[k] for k in kept], [self.other_times[k] for k in kept])
+            return Series(own, own_times, None, None)
+        others, other_times = (tuple(side[k] for k in kept) for side in (self.others, self.other_times))
+        return Series(own, own_times, others, other_times)
 
 
 @dataclass(frozen=True)
@@ -55,14 +61,31 @@ class Residuals:
     degrees: int
 
 
+@lru_cache(maxsize=64)
 def residuals(series: Series) -> Residuals:
-    """Without the trend that the others show; a drift of the runtime alone stays, for it is its own."""
+    """Without the trend that the others show, if the runtime shows the same one; a drift of its own stays."""
     if series.others is None or series.other_times is None:
         return Residuals(without(basis_of(series.own_times, 0, None), series.own), None, len(series.own) - 1)
     degree, frequency = fit_trend(series.other_times, series.others)
     basis = basis_of(series.own_times, degree, frequency)
+    if _differ_in_trend(series.own, series.others, basis):
+        degree, frequency = 0, None
+        basis = basis_of(series.own_times, 0, None)
     others = without(basis_of(series.other_times, degree, frequency), series.others)
     return Residuals(without(basis, series.own), others, len(series.own) - len(basis))
+
+
+def _differ_in_trend(own: Sequence[float], others: Sequence[float], basis: Basis) -> bool:
+    """Whether own − others has a share in the trend beyond chance (F test)."""
+    from scipy.special import fdtrc
+
+    terms, degrees = len(basis) - 1, len(own) - len(basis)
+    if terms < 1:
+        return False
+    apart = [x - y for x, y in zip(own, others, strict=True)]
+    left = math.fsum(x * x for x in without(basis, apart))
+    in_trend = math.fsum(x * x for x in without(basis[:1], apart)) - left
+    return float(fdtrc(terms, degrees, in_trend / terms / max(left / degrees, 1e-18))) < TREND_ALPHA
 
 
 def own_spread(series: Series, pass_alpha: float, fail_alpha: float) -> Spread:
@@ -87,7 +110,7 @@ def own_spread(series: Series, pass_alpha: float, fail_alpha: float) -> Spread:
 class _Likelihood:
     """−2 ÷ n × the log-likelihood of v, at the best τ and w."""
 
-    STEPS = 36
+    STEPS = 20
 
     def __init__(self, own: float, others: float, both: float, degrees: int) -> None:
         self._own, self._others, self._both, self._n = own, others, both, degrees
@@ -120,7 +143,7 @@ class _Likelihood:
         return far if upper else near
 
 
-_RATIOS = (0.0, *(10 ** (-2 + 5 * k / 39) for k in range(40)))
+_RATIOS = (0.0, *(10 ** (-2 + 4 * k / 24) for k in range(25)))
 """τ ÷ v."""
 
 
