@@ -1,6 +1,6 @@
 """How often parity's verdicts are wrong, by simulated runs through its own scheduler and judge.
 
-    .venv/bin/python benchmarks/verdicts.py                 # the whole table, some 15 minutes on two cores
+    .venv/bin/python benchmarks/verdicts.py                 # the whole table, some 20 minutes on two cores
     .venv/bin/python benchmarks/verdicts.py --runs 200      # a quick look; bounds are checked loosely
 
 Each scenario is a machine and two runtimes whose true ratio is known: the geometric mean of their rates. A run takes
