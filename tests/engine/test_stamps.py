@@ -89,10 +89,17 @@ def test_tokens_that_are_stamped_when_they_are_handed_on_are_found(
     [
         (ran(steady(10.5, 0.5, 20), late_ms=1000), FACT),
         (ran(steady(10.5, 0.5, 20), late_ms=20), WEAK),
+        (ran(steady(10, 5.2, 12), late_ms=150), WEAK),
         (ran(steady(10.5, 5, 20), late_ms=900), FACT),
         (ran(steady(10.5, 0.5, 20), arrive_late_ms=950), FACT),
     ],
-    ids=["at dispatch", "at dispatch, of a fast model", "ten times too early", "arrival shows it alone"],
+    ids=[
+        "at dispatch",
+        "at dispatch, of a fast model",
+        "a busy instant, or at dispatch",
+        "ten times too early",
+        "arrival shows it alone",
+    ],
 )
 def test_tokens_that_are_stamped_before_they_are_there_are_found(timeline: Timeline, fact: str) -> None:
     [departure] = doubts(timeline, TOY)

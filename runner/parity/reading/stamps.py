@@ -54,6 +54,10 @@ LATE_GAPS = 2
 LATEST_S = 0.015
 """What decoding the text, figures of the runtime's own and a busy machine may take after the last token."""
 
+AT_ONCE_S = 0.25
+"""What keeps a program from the CPU for an instant may take this long on a busy machine. A trial that is later by more
+is doubted for itself, whatever the other trials show."""
+
 WEAK = "doubtful-stamps"
 """Fact of a weak doubt, until `systematic` takes it for what it is or leaves it out."""
 
@@ -193,7 +197,7 @@ def _late(timeline: Timeline, stamps: Sequence[int], gap_s: float) -> Iterator[D
     beyond_s = late_s - LATE_GAPS * gap_s
     if beyond_s <= 0.1 * span_s + LATEST_S:
         return
-    strong = beyond_s > 0.5 * span_s + 0.05
+    strong = beyond_s > 0.5 * span_s + AT_ONCE_S
     sentence = (
         f"its tokens are stamped within {_short(span_s)}, and it worked on for {_short(late_s)} before its output was "
         "complete: tokens have to be stamped when they are there, not when their computing is begun"
