@@ -31,15 +31,16 @@ args = ["{scratch}/job.json", "--rate", "${RATE:-200}"]
 events = true
 env = { API_TOKEN = "a secret" }
 """
-QUICK = config_text(RUNTIMES, model="model.gguf", rounds=2, tokens=8, min_ratio=0.2)
+QUICK = config_text(RUNTIMES, model="model.gguf", tokens=8, min_ratio=0.2)
 ELSEWHERE = """
 [[gates]]
-name = "on-metal"
+name = "elsewhere"
 kind = "bound"
 metric = "gen_tps"
 min = 1.0
-when = { device = "metal" }
+when = { %s }
 """
+ANOTHER_PLATFORM = 'platform = "darwin"' if sys.platform != "darwin" else 'platform = "linux"'
 LATER = '\n[requires]\nconfig = "quick.toml"\n'
 REFUSED = 2
 
@@ -187,10 +188,20 @@ def test_a_failed_run_authorises_nothing(tmp_path: Path) -> None:
     assert "it exited with 1: required gates failed: hangs" in refusal(project, **crash)
 
 
-def test_a_run_in_which_a_required_gate_did_not_apply_authorises_nothing(tmp_path: Path) -> None:
-    project = make_project(tmp_path, QUICK + ELSEWHERE)
-    assert project.run("quick.toml").returncode == 0
-    assert "required gates were not applicable: on-metal" in refusal(project)
+@pytest.mark.parametrize(
+    ("when", "code", "reason"),
+    [
+        (ANOTHER_PLATFORM, 0, "required gates were not applicable: elsewhere"),
+        ('device = "metal"', 4, "it exited with 4: required gates apply on a different device: elsewhere"),
+    ],
+    ids=["platform", "device"],
+)
+def test_a_run_in_which_a_required_gate_did_not_apply_authorises_nothing(
+    tmp_path: Path, when: str, code: int, reason: str
+) -> None:
+    project = make_project(tmp_path, QUICK + ELSEWHERE % when)
+    assert project.run("quick.toml").returncode == code
+    assert reason in refusal(project)
 
 
 def test_a_run_on_synthetic_weights_authorises_nothing(tmp_path: Path) -> None:

@@ -29,9 +29,9 @@ def test_a_good_run_ends_with_a_table_and_exit_0(own: str, parity: Parity, write
     assert done.code == 0, done.out
     assert "Token Generation" in done.out
     assert done.verdicts() == {"hangs": "PASS", "speed": "PASS"}
-    assert len(done.trials("other")) == 4
-    assert [trial["warmup"] for trial in done.trials("other")] == [True, False, False, False]
-    assert "[8/8]" in done.err
+    assert len(done.trials("other")) == 6
+    assert [trial["warmup"] for trial in done.trials("other")] == [True, *[False] * 5]
+    assert "[12/12]" in done.err
     assert not speakers_alive(own)
 
 
@@ -73,7 +73,7 @@ def test_what_does_not_spoil_a_result_is_a_warning(
 ) -> None:
     runtimes = speaker_table("base") + speaker_table("odd", ["--fault", fault])
     done = parity("run", write_config(config_text(runtimes, rest=LIMITS)), "--out", "run")
-    assert [trial["failure"] for trial in done.trials("odd")] == [None] * 3
+    assert [trial["failure"] for trial in done.trials("odd")] == [None] * 5
     assert any(warning in line for line in done.report["warnings"])
     assert warning in " ".join(done.out.split())
 
@@ -84,8 +84,8 @@ def test_a_missing_program_is_unavailable_and_the_others_still_run(parity: Parit
     done = parity("run", write_config(config_text(runtimes)), "--out", "run")
     assert done.trials("gone") == []
     [entry] = done.report["not_run"]
-    assert (entry["runtime"], entry["kind"], entry["planned"], entry["ran"]) == ("gone", "unavailable", 3, 0)
-    assert [trial["failure"] for trial in done.trials("base")] == [None] * 3
+    assert (entry["runtime"], entry["kind"], entry["planned"], entry["ran"]) == ("gone", "unavailable", 5, 0)
+    assert [trial["failure"] for trial in done.trials("base")] == [None] * 5
     verdicts = {(v["gate"], v["runtime"]): v["verdict"] for v in done.report["verdicts"]}
     assert verdicts == {
         ("hangs", "other"): "PASS",
@@ -121,7 +121,7 @@ def test_when_nothing_can_run_the_exit_code_is_5(parity: Parity, write_config: W
 def test_unequal_prompt_ids_are_not_comparable(parity: Parity, write_config: WriteConfig) -> None:
     runtimes = speaker_table("base") + speaker_table("other", ["--ids", "1,2,4"])
     done = parity("run", write_config(config_text(runtimes)), "--out", "run")
-    assert done.verdicts() == {"hangs": "PASS", "speed": "NOT COMPARABLE"}
+    assert done.verdicts() == {"hangs": "NOT COMPARABLE", "speed": "NOT COMPARABLE"}
     assert done.code == 3
     assert "prompt ids differ" in done.out
 

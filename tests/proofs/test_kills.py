@@ -32,7 +32,7 @@ def kills(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 def test_a_run_of_scripted_programs_survives_two_kills(tmp_path: Path) -> None:
     runtimes = speaker_table("base", ["--load", "0.2"]) + speaker_table("other", ["--load", "0.2"])
     case = tmp_path / "case.toml"
-    case.write_text(config_text(runtimes, rounds=3, warmup=1), encoding="utf-8")
+    case.write_text(config_text(runtimes, warmup=1), encoding="utf-8")
     done = subprocess.run(
         [sys.executable, PROOF, "--kills", "2", "--seed", "5", "--config", case],
         capture_output=True,

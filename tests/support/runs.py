@@ -64,14 +64,13 @@ def config_text(
     runtimes: str,
     *,
     model: str = MODEL,
-    rounds: int = 3,
+    rounds: int = LEAST,
     warmup: int = 0,
     tokens: int = 12,
     min_ratio: float = 0.1,
     rest: str = "",
 ) -> str:
-    """A config with a gate on hangs, and on speed where there are enough rounds to judge it."""
-    speed = f'[[gates]]\nname = "speed"\nkind = "ratio"\nmetric = "gen_tps"\nmin_ratio = {min_ratio}\n'
+    """A config with a gate on hangs and one on speed, which the default number of rounds is just enough to judge."""
     return f"""
 baseline = "base"
 
@@ -98,7 +97,11 @@ others_cpu = 1000
 name = "hangs"
 kind = "no-failed-trials"
 
-{speed if rounds >= LEAST else ""}
+[[gates]]
+name = "speed"
+kind = "ratio"
+metric = "gen_tps"
+min_ratio = {min_ratio}
 
 {rest}
 """

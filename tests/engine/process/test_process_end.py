@@ -85,8 +85,10 @@ def test_a_busy_thread_of_ours_delays_no_stamp(run: Run) -> None:
         over.set()
         spinner.join()
     assert len(lines) == 50
-    # A thread that keeps the interpreter keeps it for 5 ms, unless it is asked to hand it over earlier.
-    assert statistics.median(line.t_ns - int(line.text) for line in lines) < 3e6
+    # A thread that keeps the interpreter keeps it for 5 ms each time, unless it is asked to hand it over earlier. A
+    # busy machine delays some stamps as well, but not the quickest quarter.
+    quickest, *_ = statistics.quantiles((line.t_ns - int(line.text) for line in lines), n=4)
+    assert quickest < 3e6
     assert sys.getswitchinterval() == before
 
 
