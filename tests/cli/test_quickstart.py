@@ -17,6 +17,8 @@ def test_the_quickstart_fills_every_row_on_both_sides(parity: Parity, tmp_path: 
     text = text.replace("max_tokens = 200", f"max_tokens = {TOKENS}")
     assert f"count = {ROUNDS}" in text
     assert f"max_tokens = {TOKENS}" in text
+    # This run must not depend on what else the machine does.
+    text += "\n[conditions]\nothers_cpu = 1000\n"
     (tmp_path / "quickstart.toml").write_text(text, encoding="utf-8")
     done = parity("run", "quickstart.toml", "--out", "run", timeout_s=1800)
     report = done.report
@@ -29,7 +31,8 @@ def test_the_quickstart_fills_every_row_on_both_sides(parity: Parity, tmp_path: 
             for runtime in ("llama-cpp-python", "mlx-lm")
         }
         ratios = [c for c in report["comparisons"] if c["metric"] == metric]
-        assert all(c["ratio"] is not None and c["interval"] is not None for c in ratios), ratios
+        # Two rounds are enough for a ratio, and too few for an interval.
+        assert all(c["ratio"] is not None and c["interval"] is None for c in ratios), ratios
     prompts = {t["test"]: t["identity"]["prompt_ids_sha256"] for t in report["trials"]}
     assert all(t["identity"]["prompt_ids_sha256"] == prompts[t["test"]] for t in report["trials"])
     assert {t["identity"]["generated_tokens"] for t in report["trials"]} == {50, TOKENS}
