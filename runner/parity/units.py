@@ -8,6 +8,7 @@ _BINARY = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _COUNTS = ("tokens",)
 _LEAST_DECIMALS = 2
 _MOST_DECIMALS = 9
+_LARGEST_END = 1e6
 
 
 def format_value(value: float, unit: str) -> str:
@@ -35,8 +36,14 @@ def format_ratio(ratio: float, interval: tuple[float, float] | None) -> str:
     decimals = _ratio_decimals(ratio)
     if interval is None:
         return f"{ratio:.{decimals}f}×, no interval"
-    low, high = (f"{end:.{max(decimals, _ratio_decimals(end))}f}" for end in interval)
+    low, high = (_ratio_end(end, decimals) for end in interval)
     return f"{ratio:.{decimals}f}× [{low}, {high}]"
+
+
+def _ratio_end(end: float, least_decimals: int) -> str:
+    """An interval of few rounds that scatter may end close to 0, or far above 1: such an end is written as a power."""
+    decimals = max(least_decimals, _ratio_decimals(end))
+    return f"{end:.1e}" if decimals > _MOST_DECIMALS or end >= _LARGEST_END else f"{end:.{decimals}f}"
 
 
 def format_delta(difference: float, unit: str, ratio: float, interval: tuple[float, float] | None) -> str:

@@ -52,6 +52,11 @@ def test_interval_keeps_the_decimals_of_its_ratio_or_more() -> None:
     assert format_ratio(0.0123, (0.004, 0.2)) == "0.012× [0.0040, 0.200]"
 
 
+def test_an_end_far_from_its_ratio_is_written_as_a_power() -> None:
+    assert format_ratio(0.0432, (7.89e-305, 0.141)) == "0.043× [7.9e-305, 0.141]"
+    assert format_ratio(0.9, (0.000031, 2.5e6)) == "0.90× [0.000031, 2.5e+06]"
+
+
 def test_ratio_without_interval_says_so() -> None:
     assert format_ratio(0.5, None) == "0.50×, no interval"
 
