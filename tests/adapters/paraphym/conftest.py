@@ -78,8 +78,10 @@ class Played:
         words = measure(self.transcript, self.events, lambda text: len(text.split()))
         return [m for m in words if m.metric == metric]
 
-    def value(self, metric: str) -> float:
-        [value] = [m.value for m in self.measured(metric) if m.value is not None]
+    def value(self, metric: str, definition: str | None = None) -> float:
+        """The only value of a metric, or the one by a definition."""
+        found = [m for m in self.measured(metric) if definition in (None, m.definition)]
+        [value] = [m.value for m in found if m.value is not None]
         return value
 
 
