@@ -5,9 +5,11 @@ the gates of `configs/qwen3.toml` that apply on one device are judged too."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import mean
 
 import pytest
 from owners_job import StandIn, owners_job, run
+from runs import Done
 
 pytestmark = pytest.mark.slow
 
@@ -28,6 +30,9 @@ class Case:
     verdicts: dict[str, str] = field(default_factory=dict)
 
 
+MOST_BUSY = 0.5
+"""Cores that other programs may use on average before a speed close to a bound may be left open."""
+
 CASES = {
     "0.70": Case(1, speed=0.70, verdicts={"within-20-percent": "FAIL", "no-hangs": "PASS"}),
     "0.79": Case(1, speed=0.79, token_ms=EXACT_MS, verdicts={"within-20-percent": "FAIL", "no-hangs": "PASS"}),
@@ -43,17 +48,28 @@ CASES = {
 }
 
 
+def busy(done: Done) -> float:
+    """Cores that other programs used during trials, on average."""
+    return mean(t["conditions"]["others_cpu"] for t in done.report["trials"])
+
+
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_a_port_of_known_speed_gives_the_exit_code_that_is_true(stand_in: StandIn, tmp_path: Path, case: Case) -> None:
     baseline = stand_in.table(**QUICK, TOKEN_MS=case.token_ms)
     port = stand_in.table(**QUICK | {"TOKEN_MS": case.token_ms / case.speed} | case.plays)
     done = run(tmp_path, owners_job(port, baseline=baseline, limits="stall_s = 4\n"))
     found = [(v["gate"], v["verdict"]) for v in done.report["verdicts"]]
+    undecided = []
     for gate, expected in case.verdicts.items():
         verdicts = {verdict for name, verdict in found if name == gate}
-        # A machine that is busy meanwhile may leave one of the two tests open, and never turns a verdict round.
-        assert expected in verdicts, done.out
+        # A machine that is busy meanwhile may leave a test open, and never turns a verdict round.
         assert not verdicts & ({"PASS", "FAIL"} - {expected}), done.out
+        if expected not in verdicts:
+            undecided.append(gate)
+            assert verdicts == {"INCONCLUSIVE"}, done.out
+    if undecided:
+        assert busy(done) > MOST_BUSY, done.out
+        pytest.skip(f"other programs used {busy(done):.1f} cores meanwhile, which leaves open: {', '.join(undecided)}")
     assert done.code == case.code, done.out
 
 

@@ -40,6 +40,7 @@ class StandIn:
         variables = {"WORD": " a", "MODEL": self.model, **played}
         env = ", ".join(f"STANDIN_{name} = {json.dumps(str(value))}" for name, value in variables.items())
         own = f"path = {json.dumps(str(self.checkout))}\ndefault_features = false\nhub_files = []\n"
+        own += "rayon_threads = 1\n"
         return f"{own}env = {{ {env} }}\n"
 
 
@@ -70,7 +71,8 @@ def owners_job(
         (ROOT / "configs" / "qwen3.toml").read_text(encoding="utf-8"),
         {
             "hf://unsloth/Qwen3-1.7B-GGUF/Qwen3-1.7B-Q4_K_M.gguf": MODEL,
-            CANDLE: 'examples = ["quantized-qwen3"]\nthreads = 2',
+            # One thread on both sides, as two of them wait for each other on a busy machine.
+            CANDLE: 'examples = ["quantized-qwen3"]\nthreads = 1',
             PARAPHYM: paraphym,
             WITNESSES: "",
             # A pause takes no longer on a busy machine, so that no trial of the stand-in is void there.
@@ -82,7 +84,7 @@ def owners_job(
         text = re.sub(r"(?m)^\[rounds\]\n(.+\n)*", f"[rounds]\ncount = {rounds}\nwarmup = {warmup}\n", text)
     if baseline is None:
         return text
-    candle = 'adapter = "candle"\ntitle = "Candle"\nexamples = ["quantized-qwen3"]\nthreads = 2\n'
+    candle = 'adapter = "candle"\ntitle = "Candle"\nexamples = ["quantized-qwen3"]\nthreads = 1\n'
     return swapped(text, {candle: f'adapter = "paraphym"\ntitle = "Stand-in"\ngreedy_temperature = 0.001\n{baseline}'})
 
 
