@@ -57,6 +57,8 @@ def run(events: Events, job: dict[str, Any]) -> None:
             events.send("phase", name="prefill", edge="end")
         events.send("token", k=k, id=sampled[-1])
     events.send("text", text=bytes(sampled).decode("utf-8", errors="replace"))
+    # Not by the caller: when this function returns, the weights are freed, which takes time.
+    events.send("bye", reason="length")
 
 
 def main() -> int:
@@ -78,7 +80,6 @@ def main() -> int:
         events.send("error", kind=kind, message=f"{type(error).__name__}: {error}")
         events.send("bye", reason="error")
         return 1
-    events.send("bye", reason="length")
     return 0
 
 
