@@ -18,7 +18,7 @@ from typing import get_args
 import pytest
 import typer
 from builders import transcript
-from runs import PARITY, config_text, speaker_table
+from runs import ANY_MACHINE, PARITY, config_text, speaker_table
 from scripted_host import Program
 
 from parity.cli import app
@@ -72,7 +72,7 @@ def prepare(page: Path, folder: Path) -> None:
         shutil.copy(program, folder)
     for block in blocks(page):
         if "config" in block.options:
-            (folder / block.options["config"]).write_text(block.body, encoding="utf-8")
+            (folder / block.options["config"]).write_text(block.body + ANY_MACHINE, encoding="utf-8")
     (folder / "configs").mkdir()
     scripted = config_text(speaker_table("llama-cpp-python") + speaker_table("mlx-lm"))
     for placeholder, name in (("base", "llama-cpp-python"), ("t", "simple-math")):

