@@ -77,6 +77,26 @@ def test_a_known_difference_is_not_comparable_until_it_is_declared(
         assert "this is what we compare" in shown.replace("\\", ""), name
 
 
+@pytest.mark.parametrize(
+    ("runtimes", "compared"),
+    [
+        ('["other"]', {"other": True, "third": False}),
+        ('["base", "other"]', {"other": True, "third": False}),
+        ('["base"]', {"other": True, "third": True}),
+    ],
+)
+def test_a_declaration_covers_the_runtimes_that_it_names_and_no_others(
+    program: Program, runtimes: str, compared: dict[str, bool]
+) -> None:
+    rest = f'[[declare]]\nfact = "threads"\nruntimes = {runtimes}\nreason = "this is what we compare"\n'
+    text = config(table("base") + table("other") + table("third"), rounds=ROUNDS, gates=SPEED, rest=rest)
+    more = Script(settings=reports({**ALIKE, "threads": 64}))
+    scripts = {"base": Script(settings=reports(ALIKE)), "other": more, "third": more}
+    program("run", program.write(text), "--out", "run", host=program.host(**scripts))
+    found = {v["runtime"]: v["verdict"] == "PASS" for v in program.report()["verdicts"] if v["gate"] == "speed"}
+    assert found == compared
+
+
 @pytest.mark.parametrize("fact", ["sampling", "prompt", "tokens"])
 def test_work_that_differs_is_not_comparable_until_it_is_declared(program: Program, fact: str) -> None:
     other = {

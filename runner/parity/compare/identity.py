@@ -24,10 +24,17 @@ class Intent:
     named: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     strict: bool = False
 
-    def reason(self, fact: str, *runtimes: str) -> str | None:
-        """Why a difference of a runtime in a fact is intended; None where it is not declared."""
-        found = (d.reason for d in self.declarations if d.fact == fact and set(runtimes).intersection(d.runtimes))
-        return next(found, None)
+    def reason(self, fact: str, runtime: str, baseline: str | None = None) -> str | None:
+        """Why a difference of a runtime in a fact is intended; None where it is not declared. A declaration of the
+        baseline alone is one of all others; of the baseline and some runtimes, one of these."""
+        return next(
+            (
+                d.reason
+                for d in self.declarations
+                if d.fact == fact and (runtime in d.runtimes or d.runtimes == (baseline,))
+            ),
+            None,
+        )
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,9 @@ class Declaration(Record):
 
     fact: str = Field(description="the fact that differs, such as `threads`")
     runtimes: tuple[str, ...] = Field(
-        min_length=1, description="the runtimes that differ in it from the others, or from what the test asks for"
+        min_length=1,
+        description="the runtimes that differ in it from the baseline, or from what the test asks for; the baseline "
+        "alone stands for every other runtime",
     )
     reason: str = Field(min_length=1, description="why the difference is intended, for the reports")
 
