@@ -45,3 +45,15 @@ def test_a_tiny_model_that_took_longer_than_every_trial_shows_that_its_proof_fil
 )
 def test_what_else_makes_a_first_trial_slow_is_no_cache(trials: list[Trial]) -> None:
     assert with_prompt_caches(trials) == tuple(trials)
+
+
+@pytest.mark.parametrize(("empty_tps", "is_cache"), [(25.0, True), (1500.0, False)])
+def test_a_later_trial_that_reads_its_prompt_as_fast_as_with_an_empty_cache_used_none(
+    empty_tps: float, is_cache: bool
+) -> None:
+    first, *later = ran(0.4, 0.002, 0.002, 0.002)
+    empty = trial("one", 1, {"prompt_tps": empty_tps}, definition="steady-state").measurements
+    rate = trial("one", 1, {"prompt_tps": 2000.0}).measurements
+    trials = (first, *(t.but(measurements=(*t.measurements, *rate, *empty)) for t in later))
+    found = with_prompt_caches(trials)
+    assert any(t.departures for t in found) == is_cache

@@ -1,11 +1,14 @@
 """Trials whose prompt a cache answered that outlives the process: the first one was much slower in reading it. Pure.
 
 No trial shows it alone. A first trial that was slow because its files were not in memory yet was slow in loading too,
-and one that the machine held up is not slower than all of the others by so much.
+and one that the machine held up is not slower than all of the others by so much. A GPU's kernels may be compiled in the
+first trial alone; then the later ones show that they computed their prompt, by taking no less time for it than for the
+same prompt with an empty cache.
 """
 
 from collections.abc import Mapping, Sequence
 
+from parity.reading.metrics.prompt import STEADY_STATE
 from parity.records import Cell, Departure, Trial
 from parity.units import format_value
 
@@ -17,6 +20,9 @@ SLOWER_LOAD = 2.0
 
 LEAST_S = 0.02
 """A difference below this is within what a scheduler does."""
+
+FASTER = 3.0
+"""How many times the rate with an empty cache a prompt may be read at that was computed and not found in a cache."""
 
 NO_PROOFS: Mapping[str, float | None] = {}
 
@@ -37,7 +43,7 @@ def with_prompt_caches(trials: Sequence[Trial], proofs: Mapping[str, float | Non
 
 def _cached(trials: Sequence[Trial], proof_s: float | None) -> Departure | None:
     first, *later = trials
-    if len(later) < 2:
+    if len(later) < 2 or all(_computed(trial) for trial in later):
         return None
     slow, fast, all_s = (_seconds("ttft_s", some) for some in ([first], later, trials))
     if proof_s is not None and _much_slower(proof_s, all_s):
@@ -46,6 +52,13 @@ def _cached(trials: Sequence[Trial], proof_s: float | None) -> Departure | None:
     if not _much_slower(slow, fast) or (loads > 0 and _seconds("load_s", [first]) > SLOWER_LOAD * loads):
         return None
     return _departure(f"its first trial took {format_value(slow, 's')} for the prompt", "every later one", fast)
+
+
+def _computed(trial: Trial) -> bool:
+    """Whether the trial itself shows the rate at which it reads its prompt with an empty cache, and was no faster."""
+    rates = {m.definition: m.value for m in trial.measurements if m.metric == "prompt_tps" and m.value is not None}
+    first, empty = rates.get("token-stamps"), rates.get(STEADY_STATE.id)
+    return first is not None and empty is not None and first <= FASTER * empty
 
 
 def _much_slower(slow: float, fast: float) -> bool:
