@@ -57,3 +57,11 @@ def test_a_later_trial_that_reads_its_prompt_as_fast_as_with_an_empty_cache_used
     trials = (first, *(t.but(measurements=(*t.measurements, *rate, *empty)) for t in later))
     found = with_prompt_caches(trials)
     assert any(t.departures for t in found) == is_cache
+
+
+@pytest.mark.parametrize(("device", "is_cache"), [("cpu", True), ("metal", False), ("cuda:0", False)])
+def test_a_warm_up_off_the_cpu_may_have_compiled_kernels(device: str, is_cache: bool) -> None:
+    trials = [
+        t.but(identity=t.identity.but(settings={"device": device})) for t in ran(3.0, 0.2, 0.2, 0.2) if t.identity
+    ]
+    assert any(t.departures for t in with_prompt_caches(trials)) == is_cache

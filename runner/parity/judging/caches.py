@@ -8,6 +8,7 @@ same prompt with an empty cache.
 
 from collections.abc import Mapping, Sequence
 
+from parity.reading.facts import facts_in
 from parity.reading.metrics.prompt import STEADY_STATE
 from parity.records import Cell, Departure, Trial
 from parity.units import format_value
@@ -35,10 +36,18 @@ def with_prompt_caches(trials: Sequence[Trial], proofs: Mapping[str, float | Non
     `proofs`: runtime → the seconds that it took for its first token on a tiny model, before any trial."""
     cells: dict[Cell, list[Trial]] = {}
     for trial in trials:
-        if trial.kind == "full" and trial.failure is None and _value(trial, "ttft_s") is not None:
+        if _is_evidence(trial) and _value(trial, "ttft_s") is not None:
             cells.setdefault(_cell(trial), []).append(trial)
     found = {cell: departure for cell, mine in cells.items() if (departure := _cached(mine, proofs.get(cell[2])))}
     return tuple(_with(trial, found[_cell(trial)]) if _cell(trial) in found else trial for trial in trials)
+
+
+def _is_evidence(trial: Trial) -> bool:
+    """Not a warm-up off the CPU: the first process that uses a GPU may compile its kernels for all later ones."""
+    if trial.kind != "full" or trial.failure is not None:
+        return False
+    device = facts_in(trial.identity.settings).get("device") if trial.identity is not None else None
+    return not trial.warmup or device in (None, "cpu")
 
 
 def _cached(trials: Sequence[Trial], proof_s: float | None) -> Departure | None:
