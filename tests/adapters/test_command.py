@@ -193,6 +193,12 @@ def test_settings_that_cannot_work_are_refused(changes: dict[str, Any], complain
         adapter(**changes)
 
 
+def test_a_figure_in_a_unit_that_is_not_converted_is_a_complaint_that_names_it() -> None:
+    figure = {"pattern": r"load (?P<load_s>[0-9.]+)"}
+    with pytest.raises(ReadError, match=r"gives it in ms: extend load .* holds the unit, and set `scale`"):
+        read("loaded\nprompt: hi\nload 950.2ms\n", figures=[figure], text=None)
+
+
 @pytest.mark.parametrize("number", ["47,3", "1,234.5", "1.2e+03"])
 def test_a_figure_that_is_a_part_of_a_longer_number_is_a_complaint_that_shows_it(number: str) -> None:
     figure = {"pattern": r"(?P<gen_tps>[0-9.]+) token/s"}

@@ -61,6 +61,18 @@ def test_a_burst_has_no_rate(chunks: tuple[tuple[int, str], ...], tokenizer: boo
     assert reason in (rate.reason or "")
 
 
+@pytest.mark.parametrize("ready", [True, False])
+def test_text_that_was_held_back_has_no_rate_without_a_start_mark_either(ready: bool) -> None:
+    mark = [Phase(t_ns=SPAWN_NS + 10 * MS, name="ready", edge="end")] if ready else []
+    held = [Chunk(t_ns=SPAWN_NS + (1500 + 3 * k) * MS, text="w ") for k in range(20)]
+    rate = found([*mark, *held])["gen_tps", "chunk-interval"]
+    assert rate.value is None
+    since = "it was ready" if ready else "its process was started"
+    assert f"less than 5% of the time since {since}" in (rate.reason or "")
+    shown = [Chunk(t_ns=SPAWN_NS + (500 + 30 * k) * MS, text="w ") for k in range(20)]
+    assert found([*mark, *shown])["gen_tps", "chunk-interval"].value == pytest.approx(1000 / 30)
+
+
 def box(kind: str, n: float, t: float, *, round: int = 1, metric: str = "total_s", prompt: float | None = 8) -> Trial:
     values = {"generated_tokens": n, metric: t, **({"prompt_tokens": prompt} if prompt is not None else {})}
     return trial("one", round, values, definition="start-to-text", kind=kind)

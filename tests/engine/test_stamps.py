@@ -25,15 +25,18 @@ def ran(
     device: str | None = "cpu",
     late_ms: float = 0.5,
     arrive_late_ms: float = 0.0,
+    waited_ms: float = 1.0,
 ) -> Timeline:
-    """A trial of which prefill begins at 100 ms; the tokens are stamped at `tokens_ms` after that. `late_ms`: from the
-    last token to `text`; `arrive_late_ms`: how much later than its stamp each event arrives."""
-    t0 = SPAWN_NS + 100 * MS
+    """A trial of which loading ends at 99 ms; the tokens are stamped at `tokens_ms` after prefill began.
+
+    `late_ms`: from the last token to `text`; `arrive_late_ms`: how much later than its stamp each event arrives;
+    `waited_ms`: from the end of loading to the start of prefill."""
+    t0 = SPAWN_NS + round((99 + waited_ms) * MS)
     stamps = [t0 + round(ms * MS) for ms in tokens_ms]
     end = stamps[-1] + round(late_ms * MS)
     events: list[Event] = [
         Hello(t_ns=SPAWN_NS + MS, protocol=1, runtime="r", version="1", device=device),
-        Phase(t_ns=t0 - MS, name="ready", edge="end"),
+        Phase(t_ns=SPAWN_NS + 99 * MS, name="ready", edge="end"),
         Prompt(t_ns=t0, count=prompt),
         Phase(t_ns=t0, name="prefill", edge="begin"),
         *(Token(t_ns=t_ns, k=k, id=k) for k, t_ns in enumerate(stamps, start=1)),
@@ -165,6 +168,25 @@ def test_a_doubt_names_every_metric_that_rests_on_stamps() -> None:
     assert not departure.concerns("load_s")
     assert not departure.concerns(None)
     assert departure.sentence.startswith("its 20 tokens are stamped within 133 µs after 1.01 s without any")
+
+
+@pytest.mark.parametrize(
+    ("timeline", "facts"),
+    [
+        (ran(steady(10, 0.5, 20), waited_ms=2000), [FACT]),
+        (ran([10, 20], waited_ms=2000), [FACT]),
+        (ran(steady(10, 20, 50), waited_ms=400), [WEAK]),
+        (ran(steady(10, 20, 50), waited_ms=300), []),
+        (ran(steady(10, 0.5, 20), waited_ms=200), []),
+    ],
+    ids=["work before prefill", "two tokens", "a busy instant, or work", "a small share", "a busy instant"],
+)
+def test_time_between_loading_and_prefill_is_in_no_metric(timeline: Timeline, facts: list[str]) -> None:
+    departures = list(doubts(timeline, TOY))
+    assert [departure.fact for departure in departures] == facts
+    for departure in departures:
+        assert "between `ready` and the start of prefill" in departure.sentence
+        assert all(departure.concerns(m) for m in ("ttft_s", "total_s", "prompt_tps", "gen_tps"))
 
 
 def doubtful(*rounds: int, warmup: bool = False) -> list[Trial]:

@@ -17,6 +17,7 @@ from parity.adapter import (
     half_of_last_digit,
     is_echo,
     longer_number,
+    other_unit,
 )
 from parity.adapter.events import Event, Prompt, RuntimeFigure
 
@@ -28,8 +29,9 @@ class Figure(Record):
     """A regular expression whose named groups are metrics, such as `(?P<gen_tps>[0-9.]+) token/s`.
 
     If several lines match, the last one counts: a model's own text may imitate the program's figures, and comes before
-    them. A group must hold the whole number: one that is cut out of a longer number, such as the 3 of `47,3`, makes the
-    trial fail as `parse`."""
+    them. A group must hold the whole number: one that is cut out of a longer number, such as the 3 of `47,3`, the 2 of
+    `2m30s` or the 1.2 of `1.2 ktok/s`, makes the trial fail as `parse`. So does a unit of time that `scale` does not
+    convert, if the pattern does not ask for it."""
 
     pattern: str = Field(
         description="a Python regular expression with a named group for each metric; leave all other groups unnamed"
@@ -70,7 +72,8 @@ def read_figures(figures: Sequence[Figure], transcript: Transcript, job: Job) ->
     """An event for each group of each figure.
 
     Raises:
-        ReadError: no line matches but an echo of the prompt, or a group holds a part of a number only.
+        ReadError: no line matches but an echo of the prompt, or a group holds a part of a value or one in a different
+            unit.
     """
     for figure in figures:
         seen = transcript.find(figure.pattern, figure.stream, last=True)
@@ -80,13 +83,24 @@ def read_figures(figures: Sequence[Figure], transcript: Transcript, job: Job) ->
         if is_echo(match, job):
             raise ReadError(f"no line of its output matches {figure.pattern}, but for an echo of the prompt")
         for metric in match.groupdict():
-            if match[metric] is not None and (longer := longer_number(match, metric)) is not None:
-                raise ReadError(
-                    f"{metric} would be {match[metric]}, a part of {longer.strip()!r} in {line.text[:200]!r}: extend "
-                    f"{figure.pattern} so that its group holds the whole number, or put a neighbouring number into a "
-                    "group of its own"
-                )
+            if match[metric] is not None:
+                _check(figure, line, match, metric)
             yield _event(figure, line, metric, match[metric], job.runtime)
+
+
+def _check(figure: Figure, line: Line, match: re.Match[str], metric: str) -> None:
+    """Raises ReadError where a group isn't the whole value of its metric."""
+    shown = f"{line.text[:200]!r}"
+    if (longer := longer_number(match, metric)) is not None:
+        raise ReadError(
+            f"{metric} would be {match[metric]}, a part of {longer.strip()!r} in {shown}: extend {figure.pattern} so "
+            "that its group holds the whole number, or put a neighbouring number into a group of its own"
+        )
+    if (unit := other_unit(match, metric, figure.scale)) is not None:
+        raise ReadError(
+            f"{metric} would be {match[metric]} × {figure.scale:g} s, but {shown} gives it in {unit}: extend "
+            f"{figure.pattern} so that it holds the unit, and set `scale` to convert it to seconds"
+        )
 
 
 def _event(figure: Figure, line: Line, metric: str, raw: str | None, runtime: str) -> Event:

@@ -7,7 +7,7 @@
 from parity.adapter.base import Adapter, AdapterSettings, InputPath, Program
 from parity.adapter.commands import Availability, Build, Command, Launch, Marker, Markers, Need
 from parity.adapter.echo import is_echo, refuse_echoed
-from parity.adapter.printed import half_of_last_digit, longer_number
+from parity.adapter.printed import half_of_last_digit, longer_number, other_unit
 from parity.adapter.protocol import PROTOCOL_MARKERS, read_protocol, read_protocol_probe, worker_argv
 from parity.errors import ReadError, RefusedError
 from parity.records import HostFacts, Job, ModelFacts, Record, Task
@@ -40,6 +40,7 @@ __all__ = [
     "half_of_last_digit",
     "is_echo",
     "longer_number",
+    "other_unit",
     "read_protocol",
     "read_protocol_probe",
     "refuse_echoed",

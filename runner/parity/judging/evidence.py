@@ -7,6 +7,7 @@ from parity.compare import Measured, compare
 from parity.compare.floor import floors, second_side
 from parity.config import Config, LoadedConfig
 from parity.gates import Evidence, Gate
+from parity.judging.bursts import with_bursts
 from parity.judging.caches import with_prompt_caches
 from parity.judging.departures import with_departures
 from parity.judging.intent import intent_of
@@ -47,7 +48,7 @@ def evidence_of(
     kept, void = settled(trials)
     budgets, looks = budgets_of(config), config.rounds.looks
     stamped = contradicted(with_two_budgets(systematic(kept), budgets))
-    counting = with_departures(stamped, config.baseline)
+    counting = with_departures(with_bursts(stamped, config.baseline), config.baseline)
     counting = with_prompt_caches(counting, around.proofs)
     measured = Measured(counting, around.not_run)
     intent = intent_of(loaded)

@@ -79,6 +79,7 @@ ALL = ("prompt_tps", "ttft_s", "gen_tps", "gen_late_tps", "itl_p50_s", "itl_p95_
 def doubts(timeline: Timeline, model: ModelFacts) -> Iterator[Departure]:
     """What shows that the stamps of one trial are no instants of its tokens; nothing where they may be."""
     stamps = [token.t_ns for token in timeline.tokens]
+    yield from _waited(timeline)
     if len(stamps) < FEWEST_TOKENS:
         return
     gap_s = (stamps[-1] - stamps[0]) / (len(stamps) - 1) * 1e-9
@@ -152,7 +153,7 @@ def _too_fast(gap_s: float, model: ModelFacts) -> str | None:
 
 def _burst(timeline: Timeline, stamps: Sequence[int], gap_s: float) -> Departure | None:
     """All tokens in one burst, after the time in which they were computed."""
-    began = _began(timeline)
+    began, _ = timeline.work_began
     if began is None:
         return None
     first_s = (stamps[0] - began) * 1e-9
@@ -185,6 +186,22 @@ def _bunch(stamps: Sequence[int], gap_s: float) -> str | None:
     )
 
 
+def _waited(timeline: Timeline) -> Iterator[Departure]:
+    """Time between the end of loading and the start of prefill, in which a program may compute what it stamps later."""
+    ready, t0 = timeline.phase("ready", "end"), timeline.phase("prefill", "begin")
+    if ready is None or t0 is None or not timeline.tokens:
+        return
+    waited_s, span_s = (t0 - ready) * 1e-9, (timeline.tokens[-1].t_ns - t0) * 1e-9
+    if waited_s <= 0.1 * span_s + AT_ONCE_S:
+        return
+    strong = waited_s > 0.5 * span_s + 2 * AT_ONCE_S
+    sentence = (
+        f"it waited {_short(waited_s)} between `ready` and the start of prefill, which no metric holds: `ready` has to "
+        "be sent when the prompt is about to be read, and `prefill` begin at once"
+    )
+    yield Departure(fact=FACT if strong else WEAK, sentence=sentence, metrics=(*ALL, "total_s"))
+
+
 def _late(timeline: Timeline, stamps: Sequence[int], gap_s: float) -> Iterator[Departure]:
     """Work that goes on after the last token: it was stamped before it was there."""
     arrivals = [piece.t_ns for piece in timeline.transcript.pieces if piece.stream == "out"]
@@ -203,12 +220,6 @@ def _late(timeline: Timeline, stamps: Sequence[int], gap_s: float) -> Iterator[D
         "complete: tokens have to be stamped when they are there, not when their computing is begun"
     )
     yield Departure(fact=FACT if strong else WEAK, sentence=sentence, metrics=(*ALL, "total_s"))
-
-
-def _began(timeline: Timeline) -> int | None:
-    """When the prompt was accepted, or the last earlier mark of a program that does not show it."""
-    marks = (timeline.phase("prefill", "begin"), timeline.phase("ready", "end"), timeline.spawned)
-    return next((mark for mark in marks if mark is not None), None)
 
 
 def on_cpu(timeline: Timeline) -> bool:

@@ -85,6 +85,16 @@ class Timeline:
         return bool(reads) and max(reads) in marks
 
     @property
+    def work_began(self) -> tuple[int | None, str]:
+        """When the prompt was accepted, or the last earlier mark of a program that does not show it; what that is."""
+        marks = (
+            (self.phase("prefill", "begin"), "prefill began"),
+            (self.phase("ready", "end"), "it was ready"),
+            (self.spawned, "its process was started"),
+        )
+        return next((mark for mark in marks if mark[0] is not None), (None, ""))
+
+    @property
     def spawned(self) -> int | None:
         return self.transcript.spawn.t_ns if self.transcript.spawn else None
 

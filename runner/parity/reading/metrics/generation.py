@@ -20,7 +20,8 @@ LONGEST_PAUSE = 0.5
 """Of the time from the first chunk to the last: text with a longer pause in it came in bursts."""
 
 LEAST_SHARE = 0.05
-"""Of the time from the start of prefill to the last chunk: text that takes less may have been held back."""
+"""Of the time from the start of prefill, or from an earlier mark of a program that does not show it, to the last chunk:
+text that takes less may have been held back."""
 
 FEWEST_GAPS_FOR_P95 = 20
 """With fewer gaps, the 95th percentile is just the largest value."""
@@ -244,8 +245,8 @@ def _no_chunk_rate(timeline: Timeline) -> str | None:
         return "two pieces of text are too few for a rate"
     if max(later - earlier for earlier, later in itertools.pairwise(stamps)) > LONGEST_PAUSE * whole_ns:
         return "the text came in bursts, not as it was generated"
-    start = timeline.phase("prefill", "begin")
+    start, name = timeline.work_began
     if start is not None and whole_ns < LEAST_SHARE * (stamps[-1] - start):
-        share = f"{LEAST_SHARE:.0%} of the time since prefill began"
+        share = f"{LEAST_SHARE:.0%} of the time since {name}"
         return f"the text took less than {share}: the program may have held it back"
     return None
