@@ -117,7 +117,7 @@ def test_equal_programs_match_and_every_required_gate_passes(matching: Done) -> 
 
 
 def masked(page: str) -> str:
-    """A page without its figures, and without what Candle's speed on a busy machine decides."""
+    """A page without its figures, and without what Candle's speed on a busy machine and odd rounds decide."""
     for pattern, put in (
         (r"\d{4}-\d\d-\d\dT[\d:]+Z", "TIMESTAMP"),
         (r"(?<=0\.0\.0, commit )[0-9a-f]{12}", "COMMIT"),
@@ -132,6 +132,8 @@ def masked(page: str) -> str:
         (r"(?m)^- \[\d+\] Delta, Token Generation: candle shows .*\n", ""),
         (r"(?m)^- \[\d+\] .*: of what both sides have in common; .*\n", ""),
         (r"; \d+% more would meet it", "; N% more would meet it"),
+        (r"; rounds? \d[\d, and]* set aside as outliers? \([^)]*\)", ""),
+        (r"; two modes, \S+ apart \(\d+ and \d+ rounds\)", ""),
         (r"[a-z]\w+(?: \w+)* accounts for the largest part", "PHASE accounts for the largest part"),
         (r"(?m)^- .*: CPU cores used during .*\n", ""),
         (r" \[\d+\]", ""),

@@ -51,6 +51,20 @@ def test_a_round_in_which_a_side_failed_is_in_no_ratio() -> None:
     assert found.ratio == pytest.approx(0.5)
 
 
+def test_rates_of_two_budgets_have_one_value_a_side_in_the_summary_and_in_the_comparison() -> None:
+    trials = [
+        trial(runtime, k, {"gen_tps": rate}, definition="two-budgets")
+        for runtime, rates in (("one", (100.0, 300.0)), ("two", (50.0, 50.0)))
+        for k, rate in enumerate(rates, start=1)
+    ]
+    found = comparison(trials)
+    assert (found.value, found.baseline_value) == (pytest.approx(50.0), pytest.approx(150.0))
+    assert found.difference == pytest.approx(-100.0)
+    assert found.ratio == pytest.approx(1 / 3)
+    [own] = [s for s in summarise(Measured(trials), [ONE]) if s.metric == "gen_tps"]
+    assert own.centre == pytest.approx(found.baseline_value)
+
+
 def test_a_comparison_has_both_values_over_the_rounds_that_it_is_of() -> None:
     trials = sides([200.0, 200.0, 999.0], [200.0, 200.0, 202.0])
     trials[-1] = trials[-1].but(failure=Failure(kind="exit:1", message=""), measurements=())

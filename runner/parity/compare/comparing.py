@@ -117,7 +117,8 @@ def _compare_metric(
     if only_a_bound(metric, definition) == "upper":
         # Text that is held back to the end makes every latency the total time.
         return blank.but(reason=UPPER_BOUNDS)
-    blank = blank.but(value=_centre(spec.scale, ours), baseline_value=_centre(spec.scale, theirs))
+    value, reference_value = (_centre(spec.scale, side, definition) for side in (ours, theirs))
+    blank = blank.but(value=value, baseline_value=reference_value)
     slacks = [slack(ours_by_round[r]) + slack(theirs_by_round[r]) for r in rounds]
     blank = blank.but(numbers=tuple(rounds), ours=tuple(ours), theirs=tuple(theirs), slack=tuple(slacks))
     mine, reference = (doubt(measured, side, metric, definition) for side in (cell, base))
@@ -153,8 +154,8 @@ def _common_definition(measured: Measured, metric: str, base: Cell, cell: Cell) 
     return None
 
 
-def _centre(scale: Scale, values: Sequence[float]) -> float | None:
-    centre = centre_of(scale, values)
+def _centre(scale: Scale, values: Sequence[float], definition: str) -> float | None:
+    centre = centre_of(scale, values, spans=definition == RATE)
     return None if isinstance(centre, str) else centre.centre
 
 
