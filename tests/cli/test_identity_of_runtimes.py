@@ -25,6 +25,9 @@ SCRIPTED = Path(__file__).parents[1] / "scripted"
 MODEL = "synth://tiny-llama/Q8_0@0"
 OTHER = "synth://tiny-llama/Q4_1@0"
 PROMPT = "<|endoftext|><|im_start|>user\\nWhat is 2+2?<|im_end|>\\n<|im_start|>assistant\\n"
+ROUNDS = 4
+"""So many that one trial which a busy machine keeps from the CPU after its last token does not doubt the others."""
+
 ENGINE = [sys.executable, parity_worker.__file__, str(WORKER), "--job"]
 REFERENCE = Path(__file__).parents[2] / "vendor-scripts" / "candle-reference"
 
@@ -63,7 +66,7 @@ def write(folder: Path, runtimes: str, rest: str = "") -> Path:
     path.write_text(
         f'baseline = "base"\n\n[[models]]\nname = "m"\nsource = "{MODEL}"\n\n'
         f'[[tests]]\nname = "t"\nprompt = "{PROMPT}"\nraw = true\nmax_tokens = 400\n\n'
-        f"[rounds]\ncount = 2\nwarmup = 0\n\n{runtimes}\n{rest}",
+        f"[rounds]\ncount = {ROUNDS}\nwarmup = 0\n\n{runtimes}\n{rest}",
         encoding="utf-8",
     )
     return path
