@@ -23,7 +23,8 @@ def matrix(tmp_path_factory: pytest.TempPathFactory) -> Done:
     folder = tmp_path_factory.mktemp("matrix")
     text = (ROOT / "configs" / "qwen3-cpu.toml").read_text(encoding="utf-8")
     for old, new in (
-        (ROUNDS, "[rounds]\ncount = 2\nwarmup = 0"),
+        # On a busy machine a round may lose the rate of two budgets on one side, and each row needs one of both sides.
+        (ROUNDS, "[rounds]\ncount = 4\nwarmup = 0"),
         (REFERENCE, f'"{ROOT}/vendor-scripts/candle-reference"'),
     ):
         assert text.count(old) == 1
