@@ -202,12 +202,15 @@ def test_a_device_that_is_not_wholly_used_is_not_comparable_with_its_gate(progra
     assert "10 of 29 layers" in sentence(program, "bound")
 
 
-def test_a_runtime_that_falls_back_from_the_device_of_its_table_did_not_run_what_was_asked(program: Program) -> None:
-    text = config(table("base") + table("other", 'device = "cuda"'), rounds=ROUNDS, gates=BOUND + STEADY)
-    host = program.host(other=Script(settings=reports(ALIKE)))
+@pytest.mark.parametrize(("asked", "ran"), [("cuda", "cpu"), ("gpu", "cpu"), ("gpu", "metal unavailable")])
+def test_a_runtime_that_falls_back_from_the_device_of_its_table_did_not_run_what_was_asked(
+    program: Program, asked: str, ran: str
+) -> None:
+    text = config(table("base") + table("other", f'device = "{asked}"'), rounds=ROUNDS, gates=BOUND + STEADY)
+    host = program.host(other=Script(settings=reports({**ALIKE, "device": ran})))
     assert program("run", program.write(text), "--out", "run", host=host).code == 3
     assert set(verdicts(program).values()) == {"NOT COMPARABLE"}
-    assert sentence(program, "bound").startswith("gen_tps: it ran on cpu, and the config asks for cuda;")
+    assert sentence(program, "bound").startswith(f"gen_tps: it ran on {ran}, and the config asks for {asked};")
 
 
 @pytest.mark.parametrize(
@@ -241,3 +244,125 @@ def test_a_difference_within_one_program_is_declared_by_naming_it_in_the_config(
     done = program("run", program.write(text), "--out", "run", host=host)
     assert (done.code, verdicts(program)["speed"]) == (0, "PASS"), done.out
     assert "Delta (device cpu → cuda)" in " ".join((program.folder / "run" / "report.md").read_text().split())
+
+
+ON_METAL = BOUND + 'when = { device = "metal" }\n'
+
+
+@pytest.mark.parametrize(
+    "reported",
+    [
+        {"device": "metal (fell back to cpu)"},
+        {"device": "metal unavailable"},
+        {"device": "host, metal idle"},
+        {"device": "metal", "gpu_layers": 10},
+        {"device": "metal", "offloaded": "offloaded 10/29 layers to GPU"},
+        {"device": "metal", "offloaded_layers": 10.0, "layers": 29},
+        {"device": "metal", "offloaded_layers": -1, "n_gpu_layers": 0},
+    ],
+)
+def test_a_device_that_is_not_known_to_be_used_wholly_passes_no_gate_of_its_class(
+    program: Program, reported: dict[str, Any]
+) -> None:
+    assert run(program, Script(settings=reports({**ALIKE, **reported})), gates=ON_METAL).code in (3, 4)
+    assert verdicts(program)["bound"] in ("NOT COMPARABLE", "NOT APPLICABLE")
+
+
+@pytest.mark.parametrize(
+    "reported",
+    [
+        {"sampling": "greedy: off, temperature 0.8"},
+        {"sampling": "multinomial"},
+        {"sampling": "top-p 0.9, temperature 0.8"},
+        {"sampler": "temperature=0.8"},
+        {"temp": 0.8},
+        {"do_sample": True},
+        {"temperature": "0,8"},
+        {"temperature": "default"},
+    ],
+)
+def test_sampling_that_is_not_known_to_be_the_test_s_passes_no_gate(program: Program, reported: dict[str, Any]) -> None:
+    assert run(program, Script(settings=reports({**ALIKE, **reported})), gates=SPEED + BOUND + STEADY).code == 3
+    assert set(verdicts(program).values()) == {"NOT COMPARABLE"}
+
+
+def flipping(key: str, odd: Any, even: Any) -> Script:
+    return Script(settings=lambda head: {**ALIKE, key: odd if head.slot and head.slot.round % 2 else even})
+
+
+@pytest.mark.parametrize(
+    ("fact", "other"),
+    [
+        ("device", flipping("device", "metal:0", "cpu")),
+        ("threads", flipping("threads", 1, 64)),
+        ("sampling", flipping("temperature", 0.7, 1.3)),
+    ],
+)
+def test_a_declared_difference_covers_no_change_during_the_run(program: Program, fact: str, other: Script) -> None:
+    assert run(program, other, gates=SPEED + BOUND + STEADY, rest=declare(fact)).code == 3
+    assert set(verdicts(program).values()) == {"NOT COMPARABLE"}
+    assert f"its {fact} changed between trials" in sentence(program)
+    assert "no declaration covers a change" in sentence(program, "bound")
+
+
+@pytest.mark.parametrize("during", [False, True])
+def test_a_weights_file_that_changes_is_no_declared_difference_and_no_fault_of_the_baseline(
+    program: Program, during: bool
+) -> None:
+    own = program.folder / "own.gguf"
+    own.write_bytes(b"A" * 5000)
+
+    def settings(head: Head) -> dict[str, Any]:
+        if during and head.slot and head.slot.round > 2:
+            own.write_bytes(bytes([65 + head.slot.round]) * 5000)
+        return {**ALIKE, "weights_file": str(own)}
+
+    def before(head: Head, cancel: Any) -> None:
+        if not during and head.slot and head.slot.round == 4:
+            own.write_bytes(b"B" * 5000)
+
+    host = program.host(base=Script(settings=reports(ALIKE)), other=Script(settings=settings))
+    host.before = before
+    text = config(table("base") + table("other"), rounds=ROUNDS, gates=SPEED + BOUND, rest=declare("weights"))
+    assert program("run", program.write(text), "--out", "run", host=host).code == 3
+    assert set(verdicts(program).values()) == {"NOT COMPARABLE"}
+    assert sentence(program).startswith("gen_tps: other: ")
+    assert not any(t["departures"] for t in program.report()["trials"] if t["runtime"] == "base")
+
+
+@pytest.mark.parametrize(("args", "code"), [("{model}", 3), ("{scratch}/job.json", 0), ("{prompt}", 0)])
+def test_a_prompt_that_is_neither_shown_nor_given_passes_no_bound_that_hangs_on_it(
+    program: Program, args: str, code: int
+) -> None:
+    other = table("other", "prove = false").replace("{model}", args).replace('"]\n', '", "{model}"]\n')
+    text = config(table("base") + other, rounds=ROUNDS, gates=BOUND + STEADY + HANGS)
+    host = program.host(base=Script(settings=reports(ALIKE)), other=Script(settings=reports(ALIKE), prompt_ids=()))
+    assert program("run", program.write(text), "--out", "run", host=host).code == code
+    found = verdicts(program)
+    assert found["hangs"] == "PASS"
+    assert {found["bound"], found["steady"]} == {"PASS" if code == 0 else "NOT COMPARABLE"}
+
+
+def test_a_prefix_cache_that_is_on_passes_no_bound_of_a_prompt_speed_until_it_is_declared(program: Program) -> None:
+    bound = BOUND.replace("gen_tps", "prompt_tps")
+    cached = Script(settings=reports({**ALIKE, "prefix_cache": "radix"}))
+    assert run(program, cached, gates=bound + SPEED).code == 3
+    assert verdicts(program) == {"bound": "NOT COMPARABLE", "speed": "PASS"}
+    (program.folder / "run").rename(program.folder / "before")
+    assert run(program, cached, gates=bound + SPEED, rest=declare("prefix_cache")).code == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *({"device": word} for word in ("auto", "unknown", "n/a", "default", "gpu")),
+        *({"build_profile": word} for word in ("unknown", "none")),
+    ],
+)
+def test_words_that_say_nothing_are_not_equal_where_the_config_is_strict(
+    program: Program, words: dict[str, Any]
+) -> None:
+    side = Script(settings=reports({**ALIKE, **words}))
+    text = "strict_identity = true\n" + config(table("base") + table("other"), rounds=ROUNDS, gates=SPEED)
+    assert program("run", program.write(text), "--out", "run", host=program.host(base=side, other=side)).code == 3
+    assert "did not report" in sentence(program)

@@ -26,8 +26,8 @@ def shown(text: str | None) -> list[Event]:
     return [Prompt(t_ns=SPAWN_NS, ids=[1, 2, 3], text=text)]
 
 
-@pytest.mark.parametrize("text", [None, FRAME.format(QUESTION), "x", "scripted"])
-def test_a_template_that_holds_the_prompt_and_a_text_that_shows_no_other_are_what_was_asked(text: str | None) -> None:
+@pytest.mark.parametrize("text", [None, FRAME.format(QUESTION), "x"])
+def test_a_template_that_holds_the_prompt_and_a_text_that_is_left_out_are_what_was_asked(text: str | None) -> None:
     assert odd(shown(text), FRAME.format(QUESTION)) == []
 
 
@@ -42,10 +42,11 @@ def test_a_runtime_with_a_template_of_its_own_may_still_show_the_prompt() -> Non
     assert odd(shown(f"User: {QUESTION}\nAssistant:"), FRAME.format("")) == []
 
 
-@pytest.mark.parametrize("text", [FRAME.format(""), FRAME.format("What was 2+2?")])
-def test_a_runtime_that_shows_a_different_prompt_departs(text: str) -> None:
-    [sentence] = odd(shown(text), FRAME.format(QUESTION))
-    assert sentence.startswith("the prompt that it ran does not hold the test's prompt: '<|im_start|>user")
+@pytest.mark.parametrize("text", [FRAME.format(""), FRAME.format("What was 2+2?"), "hi", "scripted"])
+@pytest.mark.parametrize("raw", [False, True])
+def test_a_runtime_that_shows_a_different_prompt_departs_however_short_it_is(text: str, raw: bool) -> None:
+    [sentence] = odd(shown(text), None if raw else FRAME.format(QUESTION), raw=raw)
+    assert sentence.startswith(f"the prompt that it ran does not hold the test's prompt: {text!r}")
 
 
 def test_a_raw_prompt_is_sent_as_it_is() -> None:

@@ -63,7 +63,7 @@ def main() -> None:
     send("phase", name="ready", edge="end")
     fault(options.fault, "ready")
     send("settings", values={"threads": 1, "device": "scripted cpu"})
-    send("prompt", ids=[int(part) for part in options.ids.split(",")], text="scripted")
+    send("prompt", ids=[int(part) for part in options.ids.split(",")])
     send("phase", name="prefill", edge="begin")
     time.sleep(0.01)
     for k in range(1, budget + 1):

@@ -63,10 +63,10 @@ class KilledError(BaseException):
 
 @dataclass(frozen=True)
 class Script:
-    """How one runtime behaves. `settings`: those that it reports of a trial; `tokens`: how many it generates, whatever
-    the budget; `again_ms`: how long each further prefill takes, None does none. `fault` gives, for what is asked, one
-    of `crash`, `exit`, `hang`, `refuse`, `silent` (it answers nothing), `burst` (it stamps all tokens at the end),
-    `hang-after` (it does not end after its answer), or None."""
+    """How one runtime behaves. `settings`: those that it reports of a trial; `tokens`: how many it generates,
+    whatever the budget; `prompt_ids`: () shows no prompt; `again_ms`: how long each further prefill takes, None does
+    none. `fault` gives, for what is asked, one of `crash`, `exit`, `hang`, `refuse`, `silent` (it answers nothing),
+    `burst` (it stamps all tokens at the end), `hang-after` (it does not end after its answer), or None."""
 
     version: str = "1.0"
     installed: bool = True
@@ -207,7 +207,8 @@ class ScriptedHost:
         yield self._event("phase", name="ready", edge="end")
         if settings := script.settings(request.head):
             yield self._event("settings", values=dict(settings))
-        yield self._event("prompt", ids=list(script.prompt_ids))
+        if script.prompt_ids:
+            yield self._event("prompt", ids=list(script.prompt_ids))
         yield self._event("phase", name="prefill", edge="begin")
         if fault in ("crash", "exit"):
             return

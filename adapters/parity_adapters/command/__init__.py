@@ -140,9 +140,11 @@ class CommandLine(Adapter[CommandSettings]):
 
     @property
     def untold(self) -> frozenset[str]:
-        """A program that speaks events is made for its job; any other one samples as its own default says."""
-        told = self.settings.events or self._is_given("{temperature}") or self._is_given(JOB_FILE)
-        return frozenset() if told else frozenset({"sampling"})
+        """A program that speaks events is made for its job; any other one samples as its own default says. Whichever it
+        is, it must be given its prompt."""
+        sampling = self.settings.events or self._is_given("{temperature}") or self._is_given(JOB_FILE)
+        prompt = self._is_given("{prompt}") or self._is_given(JOB_FILE)
+        return frozenset(fact for fact, told in (("sampling", sampling), ("prompt", prompt)) if not told)
 
     @property
     def no_proof(self) -> str | None:

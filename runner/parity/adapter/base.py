@@ -72,7 +72,8 @@ class Adapter(ABC, Generic[SettingsT]):
 
     @property
     def untold(self) -> frozenset[str]:
-        """Facts of a job that nothing tells the program, so that only its own report can prove them: `sampling`."""
+        """Facts of a job that nothing tells the program, so that only its own report can prove them: `sampling`,
+        `prompt`."""
         return frozenset()
 
     @property

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 
+from parity.reading.departures import CHANGED
 from parity.reading.dictionary import METRICS
 from parity.reading.facts import FACTS
 from parity.reading.metrics.two_budgets import RATE
@@ -35,6 +36,8 @@ def to_declare(fact: str) -> str | None:
     """What to do about trials that depart from what was asked; None for what no config can declare."""
     if fact == "weights":
         return "let it load the test's model, and show its file"
+    if fact == CHANGED:
+        return "leave it as it is until the run has ended; no declaration covers a change"
     return f'if that is intended, declare it: [[declare]] fact = "{fact}"' if fact in FACTS else None
 
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from parity.compare.measured import Measured
+from parity.reading.devices import DEVICE_CLASSES
 from parity.reading.dictionary import METRICS
-from parity.reading.facts import DEVICE_CLASSES, FACTS, Fact, facts_in
+from parity.reading.facts import FACTS, Fact, facts_in
 from parity.records import Cell, Declaration, Departure, FactRow, Identity
 
 
@@ -132,7 +133,8 @@ def unproven_in(metric: str, rows: Sequence[FactRow]) -> tuple[str, ...]:
     found = []
     for row in rows:
         if row.state == "unproven" and FACTS[row.fact].concerns(METRICS[metric]):
-            silent = [name for name, value in ((row.baseline, row.theirs), (row.runtime, row.ours)) if value is None]
+            sides = ((row.baseline, row.theirs), (row.runtime, row.ours))
+            silent = [name for name, value in sides if value in (None, "gpu")]
             found.append(f"{_title(row.fact)} ({', '.join(silent)})")
     return tuple(found)
 
@@ -151,6 +153,8 @@ def _seen(fact: Fact, baseline: Identity, other: Identity) -> _Seen:
     if fact.rule == "proven":
         return _PROVEN[fact.name](baseline, other)
     one, two = _known(fact, baseline), _known(fact, other)
+    if fact.name == "device" and _is_any_gpu(one, two):
+        return _Seen(one, two, "unproven", "a side did not report which kind of GPU it ran on")
     if one is not None and one == two:
         return _Seen(one, two, "equal")
     if one is None or two is None:
@@ -181,6 +185,12 @@ def _known(fact: Fact, identity: Identity) -> str | None:
     if fact.name == "program" and identity.programs:
         return hashlib.sha256(json.dumps(sorted(identity.programs.values())).encode()).hexdigest()[:12]
     return facts_in(identity.settings).get(fact.name)
+
+
+def _is_any_gpu(one: str | None, two: str | None) -> bool:
+    """Whether a side says no more than that it is a GPU, which may be of the other side's class or not."""
+    gpus = [device == "gpu" or (device in DEVICE_CLASSES and device != "cpu") for device in (one, two)]
+    return "gpu" in (one, two) and all(gpus)
 
 
 def _on_gpus(baseline: Identity, other: Identity) -> bool:

@@ -11,8 +11,9 @@ from pydantic import Field, field_validator
 from parity.compare import Departed, Intent, Measured, departed, to_declare, to_measure
 from parity.errors import Problem, unknown_names
 from parity.gates.busy import busy_machine, uneven_voids
+from parity.reading.devices import DEVICE_CLASSES
 from parity.reading.dictionary import METRICS, REPORTED, only_a_bound
-from parity.reading.facts import DEVICE_CLASSES, facts_in
+from parity.reading.facts import facts_in
 from parity.records import Cell, Comparison, Interval, Measurement, Name, NotRun, Record, Trial, VerdictKind
 from parity.stats import ALPHA, ONCE, Looks
 

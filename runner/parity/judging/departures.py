@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from parity.reading.departures import OF_SPEED, OF_THE_PROMPT
+from parity.reading.departures import CHANGED, OF_SPEED, OF_THE_PROMPT
 from parity.reading.facts import FACTS, facts_in
 from parity.records import Cell, Departure, Identity, Trial
 
@@ -39,7 +39,7 @@ def _changed_programs(ran: Identity, first: Identity | None) -> Iterator[Departu
     """A program is the one with which the runtime's first trial was started."""
     for path, sha256 in ran.programs.items():
         if first is not None and first.programs.get(path, sha256) != sha256:
-            yield Departure(fact="program", sentence=f"its program {path} was changed while the run went on")
+            yield Departure(fact=CHANGED, sentence=f"its program {path} was changed while the run went on")
 
 
 def _other_prompt(ran: Identity, reference: Identity | None, baseline: str) -> Iterator[Departure]:
@@ -53,13 +53,21 @@ def _other_prompt(ran: Identity, reference: Identity | None, baseline: str) -> I
 
 def _unsteady(trials: Sequence[Trial]) -> Iterator[Departure]:
     measured = [t.identity for t in trials if t.identity is not None and not t.warmup and t.kind != "whole"]
-    for name in STEADY:
-        values = Counter(facts_in(ran.settings).get(name) for ran in measured)
+    values_of: list[tuple[str, tuple[str, ...] | None, list[str | None]]] = [
+        (name, OF_SPEED, [facts_in(ran.settings).get(name) for ran in measured]) for name in STEADY
+    ]
+    values_of += [
+        ("weights", None, [sha256[:12] if (sha256 := ran.weights_sha256) else None for ran in measured]),
+        ("prompt", OF_THE_PROMPT, [ids[:12] if (ids := ran.prompt_ids_sha256) else None for ran in measured]),
+        ("sampling", OF_THE_PROMPT, [ran.sampling for ran in measured]),
+    ]
+    for name, metrics, found in values_of:
+        values = Counter(found)
         known = {value: count for value, count in values.items() if value is not None}
         if len(known) > 1:
             counts = ", ".join(f"{value} in {count}" for value, count in known.items())
             sentence = f"its {FACTS[name].title} changed between trials: {counts} of {len(measured)}"
-            yield Departure(fact=name, sentence=sentence, metrics=OF_SPEED)
+            yield Departure(fact=CHANGED, sentence=sentence, metrics=metrics)
 
 
 def _by_cell(trials: Sequence[Trial]) -> dict[Cell, list[Trial]]:

@@ -3,14 +3,17 @@
 Every kind of gate reads what is found here: a trial that ran something different is evidence for nothing.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 
 from parity.adapter.events import Bye, Event, Prompt
 from parity.errors import ModelError
 from parity.models.template import holds
 from parity.models.tokenizer import Encode
+from parity.reading.devices import DEVICE_CLASSES, device_class
 from parity.reading.dictionary import METRICS
-from parity.reading.facts import asked_sampling, device_class, facts_in, is_speed
+from parity.reading.facts import FACTS, facts_in, is_partial, is_speed
+from parity.reading.identity import WEIGHTS_FILE
+from parity.reading.sampling import asked_sampling, reports_sampling
 from parity.records import Departure, Identity, Job
 from parity.transcript import Transcript
 
@@ -26,38 +29,50 @@ OF_THE_COUNT = tuple(
 
 OF_SPEED = tuple(name for name, spec in METRICS.items() if is_speed(spec))
 
+OF_THE_CACHE = tuple(name for name, spec in METRICS.items() if FACTS["prefix_cache"].concerns(spec))
+"""Metrics that a cache of prompts makes faster."""
+
+CHANGED = "changed"
+"""The fact of what changed while the run went on: a declaration is of one difference, and covers no change."""
+
 
 def departures_of(
-    transcript: Transcript, ran: Identity, events: Sequence[Event], encode: Encode | None, device: str | None
+    transcript: Transcript,
+    ran: Identity,
+    events: Sequence[Event],
+    encode: Encode | None,
+    device: str | None,
+    untold: Set[str] = frozenset(),
 ) -> tuple[Departure, ...]:
-    """How a good trial departed from its job. `device`: the one that the config asks for."""
+    """How a good trial departed from its job. `device`: the one that the config asks for; `untold`: facts of the job
+    that nothing told the program."""
     job = transcript.head.job
     assert job is not None, "a trial's transcript opens with its job"
-    changed = tuple(_changed(transcript))
+    changed = tuple(_changed(transcript, str(ran.settings.get(WEIGHTS_FILE))))
     return (
         *changed,
-        *(() if any(departure.fact == "weights" for departure in changed) else _weights(job, ran)),
+        *(() if changed and ran.weights_sha256 is None else _weights(job, ran)),
         *_not_sent(job, events),
+        *(_unknown_prompt(ran) if "prompt" in untold else ()),
         *_prompt(job, events, encode),
         *_tokens(job, ran, events),
         *_device(ran, device),
         *_sampling(job, ran),
+        *_prefix_cache(ran),
     )
 
 
-def _changed(transcript: Transcript) -> Iterator[Departure]:
-    """Files that are not, after the trial, what they were when it was started."""
+def _changed(transcript: Transcript, chosen: str) -> Iterator[Departure]:
+    """Files that are not, after the trial, what they were when it was started. `chosen`: the weights file that the
+    runtime says it chose; those that other runtimes chose are none of its own."""
     before, after = transcript.head.files, transcript.files_after
     if before is None or after is None:
         return
-    for fact, then, now in (
-        ("weights", (before.model, *before.weights), (after.model, *after.weights)),
-        ("program", before.programs, after.programs),
-    ):
-        later = {file.path: file for file in now}
-        for file in then:
-            if later.get(file.path, file) != file:
-                yield Departure(fact=fact, sentence=f"{file.path} was changed while it ran")
+    later = {file.path: file for file in (after.model, *after.weights, *after.programs)}
+    own = (file for file in before.weights if file.path == chosen)
+    for file in dict.fromkeys((before.model, *own, *before.programs)):
+        if later.get(file.path, file) != file:
+            yield Departure(fact=CHANGED, sentence=f"{file.path} was changed while it ran")
 
 
 def _weights(job: Job, ran: Identity) -> Iterator[Departure]:
@@ -69,10 +84,11 @@ def _weights(job: Job, ran: Identity) -> Iterator[Departure]:
 
 
 def _not_sent(job: Job, events: Sequence[Event]) -> Iterator[Departure]:
-    """The prompt as it was rendered must hold the test's. What is shorter than the template alone is no rendering."""
+    """The prompt as it was rendered must hold the test's. One character beside ids stands for a text that is left
+    out. Jobs without a rendered turn, such as those of earlier versions, say too little of what was to be sent."""
     prompt = job.test.prompt
-    least = len(prompt) if job.test.raw else len(job.chat_turn) - len(prompt) if job.chat_turn is not None else None
-    shown = next((event.text for event in events if isinstance(event, Prompt) and event.text is not None), None)
+    event = next((event for event in events if isinstance(event, Prompt) and event.text is not None), None)
+    shown = None if event is None or (event.ids is not None and len(event.text or "") <= 1) else event.text
     if shown is not None and holds(shown, prompt):
         return
     if not job.test.raw and job.chat_turn is not None and not holds(job.chat_turn, prompt):
@@ -81,9 +97,15 @@ def _not_sent(job: Job, events: Sequence[Event]) -> Iterator[Departure]:
             "shows that the model was asked it; set `raw = true`, with the turn written out in the prompt"
         )
         yield Departure(fact="prompt", sentence=sentence, metrics=OF_THE_PROMPT)
-    elif shown is not None and least is not None and len(shown) >= least:
+    elif shown is not None and (job.test.raw or job.chat_turn is not None):
         sentence = f"the prompt that it ran does not hold the test's prompt: {_shortened(shown)!r}"
         yield Departure(fact="prompt", sentence=sentence, metrics=OF_THE_PROMPT)
+
+
+def _unknown_prompt(ran: Identity) -> Iterator[Departure]:
+    if ran.prompt_tokens is None:
+        sentence = "it was not given the test's prompt, and shows none: give it `{prompt}` or `{scratch}/job.json`"
+        yield Departure(fact="prompt", sentence=sentence, metrics=OF_THE_PROMPT, unproven=True)
 
 
 def _shortened(text: str) -> str:
@@ -125,7 +147,8 @@ def _device(ran: Identity, wanted: str | None) -> Iterator[Departure]:
     asked, used = device_class(wanted), facts_in(ran.settings).get("device")
     if asked is None or used is None or used == asked:
         return
-    if asked == "gpu" and used != "cpu":
+    named = used.partition(" (")[0] if is_partial(used) else used
+    if asked == "gpu" and named in DEVICE_CLASSES and named != "cpu":
         return
     sentence = f"it ran on {used}, and the config asks for {asked}"
     yield Departure(fact="device", sentence=sentence, metrics=OF_SPEED)
@@ -133,6 +156,15 @@ def _device(ran: Identity, wanted: str | None) -> Iterator[Departure]:
 
 def _sampling(job: Job, ran: Identity) -> Iterator[Departure]:
     asked = asked_sampling(job.test.sampling)
-    if ran.sampling is not None and ran.sampling != asked:
+    if ran.sampling is None and reports_sampling(ran.settings):
+        sentence = "what it reports of its sampling is not understood: report `temperature`, `top_k` and `top_p`"
+        yield Departure(fact="sampling", sentence=sentence, metrics=OF_THE_PROMPT, unproven=True)
+    elif ran.sampling is not None and ran.sampling != asked:
         sentence = f"it sampled by {ran.sampling}, and the test asks for {asked}"
         yield Departure(fact="sampling", sentence=sentence, metrics=OF_THE_PROMPT)
+
+
+def _prefix_cache(ran: Identity) -> Iterator[Departure]:
+    if facts_in(ran.settings).get("prefix_cache") == "on":
+        sentence = "its prefix cache is on, which may hold the prompt: switch it off"
+        yield Departure(fact="prefix_cache", sentence=sentence, metrics=OF_THE_CACHE)

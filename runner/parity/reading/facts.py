@@ -10,47 +10,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
+from parity.reading.devices import DEVICE_CLASSES, device_class, part_of_layers
 from parity.reading.metrics.spec import MetricSpec
-from parity.records import Sampling, Scalar
+from parity.records import Scalar
 
 Settings = Mapping[str, Scalar]
 Rule = Literal["proven", "equal", "engine", "shown"]
-
-DEVICE_CLASSES = (
-    "cpu",
-    "cuda",
-    "metal",
-    "vulkan",
-    "rocm",
-    "sycl",
-    "opencl",
-    "cann",
-    "musa",
-    "xpu",
-    "npu",
-    "tpu",
-    "gpu",
-)
-"""Classes of devices. `gpu` is one of which only that is known; in `when.device` it is every class but `cpu`."""
-
-_CALLED = {"mtl": "metal", "mps": "metal", "hip": "rocm", "level": "sycl", **{name: name for name in DEVICE_CLASSES}}
-_NEGATIONS = {"no", "not", "non", "without"}
-
-
-def device_class(reported: Scalar) -> str | None:
-    """The class of a device as a runtime names it: `cuda:0` is `cuda`, `CPU (no Metal here)` is `cpu`. None where the
-    text names no class, or several."""
-    text = str(reported or "").casefold()
-    for part in (re.sub(r"\(.*?\)", " ", text), text):
-        words = re.findall(r"[a-z]+", part)
-        named = {_CALLED[word] for word in words if word in _CALLED}
-        specific = named - {"gpu"}
-        if len(specific) == 1 and not _NEGATIONS.intersection(words):
-            return specific.pop()
-        if len(specific) > 1:
-            return None
-    words = re.findall(r"[a-z]+", re.sub(r"\(.*?\)", " ", text))
-    return "gpu" if "gpu" in words and not _NEGATIONS.intersection(words) else None
 
 
 def is_partial(device: str) -> bool:
@@ -66,27 +31,14 @@ def on_device(device: str, wanted: str) -> bool:
 
 
 def _device(settings: Settings) -> str | None:
-    reported = settings.get("device")
-    if reported is None or reported == "":
+    reported = _answer(settings.get("device"))
+    if reported is None:
         return None
     known = device_class(reported)
     if known is None or known == "cpu":
-        return known or str(reported).casefold()
-    layers = _first(settings, ("offloaded_layers", "offloaded", "gpu_layers", "n_gpu_layers"))
-    offloaded, total = _layers(layers)
-    total = total if total is not None else _whole(_first(settings, ("layers", "n_layers")))
-    if offloaded is None or offloaded < 0 or (total is not None and offloaded >= total):
-        return known
-    if total is not None:
-        return f"{known} ({offloaded} of {total} layers)"
-    return f"{known} (0 layers)" if offloaded == 0 else known
-
-
-def _layers(value: Scalar) -> tuple[int | None, int | None]:
-    """`10/29` → 10 and 29; a number alone has no total."""
-    if isinstance(value, str) and (match := re.fullmatch(r"\s*(\d+)\s*(?:/|of)\s*(\d+)\s*(?:layers)?\s*", value)):
-        return int(match[1]), int(match[2])
-    return _whole(value), None
+        return known or reported
+    layers = part_of_layers(settings)
+    return known if layers is None else f"{known} ({layers} layers)"
 
 
 def _threads(settings: Settings) -> str | None:
@@ -141,6 +93,24 @@ def _word(value: Scalar) -> str | None:
 def _switch(value: Scalar) -> str | None:
     word = _word(value)
     return {"1": "on", "0": "off"}.get(word or "", word)
+
+
+_NO_ANSWERS = {"auto", "automatic", "unknown", "default", "n/a", "na", "none", "null", "undefined", "unset", "?", "-"}
+"""What a program prints of a setting that it doesn't know."""
+
+
+def _answer(value: Scalar) -> str | None:
+    """A value in its canonical spelling; None where the words say that it is not known."""
+    word = _word(value)
+    return None if word is None or word in _NO_ANSWERS else word
+
+
+def _cache(value: Scalar) -> str | None:
+    """Whichever kind of cache a program names, it is on."""
+    word = _switch(value)
+    if word in (None, "on", "off"):
+        return word
+    return "off" if word == "none" else None if word in _NO_ANSWERS else "on"
 
 
 def _set_of(value: Scalar) -> str | None:
@@ -215,13 +185,13 @@ _LIST = (
     ),
     Fact(
         *("build_profile", "build profile", "equal", "`release`, `debug` or a profile's own name"),
-        read=_of("build_profile", "profile", "build_type", "cmake_build_type"),
+        read=_of("build_profile", "profile", "build_type", "cmake_build_type", read=_answer),
         concerns=is_speed,
         keys=("profile",),
     ),
     Fact(
         *("prefix_cache", "prefix cache", "equal", "whether the state of an earlier prompt is used again"),
-        read=_of("prefix_cache", "prompt_cache", "cache_prompt", read=_switch),
+        read=_of("prefix_cache", "prompt_cache", "cache_prompt", read=_cache),
         concerns=_of_prompt_speed,
         keys=("prefix_cache",),
     ),
@@ -301,47 +271,3 @@ def _facts_of(settings: tuple[tuple[str, Scalar, type], ...]) -> dict[str, str]:
     reported = {name: value for name, value, _ in settings}
     found = {fact.name: fact.read(reported) for fact in _LIST}
     return {name: value for name, value in found.items() if value is not None}
-
-
-GREEDY = "greedy"
-
-
-def asked_sampling(sampling: Sampling) -> str:
-    """The sampling that a test asks for, in canonical words."""
-    return _sampling(sampling.temperature, sampling.top_k, sampling.top_p, None)
-
-
-def reported_sampling(settings: Settings, asked: Sampling, *, told: bool = True) -> str | None:
-    """The sampling that took effect: what a runtime reports, and for the rest what the test asks for, which it was
-    told. None where it was not told and reports nothing.
-
-    A runtime that is greedy in effect, whichever temperature or truncation it was given, is greedy."""
-    named = settings.get("sampling")
-    temperature = _number(_first(settings, ("temperature_in_effect", "temperature")))
-    if isinstance(named, str) and named.casefold().startswith(GREEDY):
-        temperature = 0.0
-    elif not told and temperature is None:
-        return None
-    top_k = _number(settings["top_k"]) if settings.get("top_k") is not None else asked.top_k
-    top_p = _number(settings["top_p"]) if settings.get("top_p") is not None else asked.top_p
-    penalty = _number(_first(settings, ("repeat_penalty", "repetition_penalty")))
-    return _sampling(asked.temperature if temperature is None else temperature, top_k, top_p, penalty)
-
-
-def _sampling(temperature: float, top_k: float | None, top_p: float | None, penalty: float | None) -> str:
-    """Truncation changes nothing where the likeliest token is taken anyway; a penalty of 1 is none."""
-    penalised = [f"repeat penalty {penalty:g}"] if penalty not in (None, 0, 1) else []
-    if temperature <= 0 or top_k == 1:
-        return ", ".join([GREEDY, *penalised])
-    kept = [f"top_k {top_k:g}"] if top_k else []
-    kept += [f"top_p {top_p:g}"] if top_p not in (None, 0, 1) else []
-    return ", ".join([f"temperature {temperature:g}", *kept, *penalised])
-
-
-def _number(value: Scalar) -> float | None:
-    if isinstance(value, bool) or value is None:
-        return None
-    try:
-        return float(value)
-    except ValueError:
-        return None

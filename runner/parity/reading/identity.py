@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence, Set
 
 from parity.adapter.events import Bye, Event, Hello, Settings, Text
-from parity.reading.facts import reported_sampling
+from parity.reading.sampling import reported_sampling
 from parity.reading.timeline import Timeline
 from parity.records import Identity, Job, Scalar
 from parity.transcript import Transcript

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from parity.adapter.events import Hello, Settings
-from parity.reading.facts import device_class
+from parity.reading.devices import device_class
 from parity.reading.timeline import Timeline
 from parity.records import Cell, Departure, ModelFacts, Scalar, Trial
 from parity.units import format_value

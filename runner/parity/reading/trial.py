@@ -52,7 +52,7 @@ def read_trial(
     return blank.but(
         measurements=measurements,
         departures=(
-            *departures_of(transcript, ran, events, encode, adapter.device_asked),
+            *departures_of(transcript, ran, events, encode, adapter.device_asked, adapter.untold),
             *stamps.doubts(timeline, job.model),
         ),
         identity=ran.but(

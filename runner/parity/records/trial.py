@@ -77,14 +77,15 @@ class Identity(Record):
 class Departure(Record):
     """One way in which a trial did not run what was asked."""
 
-    fact: str = Field(description="the fact, as `[[declare]]` names it")
+    fact: str = Field(description="the fact, as `[[declare]]` names it; `changed`: of what changed during the run")
     sentence: str
     metrics: tuple[str, ...] | None = Field(default=None, description="the metrics that it concerns; null: all")
+    unproven: bool = Field(default=False, description="nothing shows the fact, rather than that it was different")
 
     def concerns(self, metric: str | None) -> bool:
         """Whether it concerns a metric; None stands for how the trial ended, which hangs on all of its work."""
         if metric is None:
-            return self.metrics is None or self.fact in ("prompt", "tokens")
+            return self.metrics is None or (self.fact in ("prompt", "tokens") and not self.unproven)
         return self.metrics is None or metric in self.metrics
 
 
