@@ -197,3 +197,65 @@ def test_one_side_that_is_disturbed_more_often_is_no_basis_for_a_verdict(program
     ended = program("run", name, "--out", "run", host=hosted(program, meanwhile))
     [verdict] = program.report()["verdicts"]
     assert (ended.code, verdict["verdict"]) == (3, "INCONCLUSIVE")
+
+
+def test_a_deadline_missed_in_a_warm_up_or_whole_trial_on_a_busy_machine_is_charged_to_nobody(program: Program) -> None:
+    for place in ("warmup", "whole"):
+
+        def there(head: Head, place: str = place) -> bool:
+            return head.slot is not None and (head.slot.warmup if place == "warmup" else head.slot.kind == "whole")
+
+        def first(head: Head, there: Callable[[Head], bool] = there) -> bool:
+            return there(head) and head.slot is not None and head.slot.attempt == 1
+
+        tables = table("base", "prove = false") + table("other", "prove = false\nwhole_trials = 1")
+        name = program.write(config(tables, rounds=ROUNDS, gates=HANGS))
+        for out, busy in ((f"always-{place}", there), (f"once-{place}", first)):
+            slow = Script(fault=lambda head, busy=busy: "hang" if busy(head) else None)
+            host = hosted(program, lambda head, busy=busy: Meanwhile(others_cpu=1.9 if busy(head) else 0.0), other=slow)
+            ended = program("run", name, "--out", out, host=host)
+            [verdict] = program.report(out)["verdicts"]
+            said = verdict["sentence"]
+            if busy is there:
+                assert (ended.code, verdict["verdict"]) == (3, "INCONCLUSIVE"), said
+                assert "other programs used 1.90 of 2 CPUs" in said
+            else:
+                assert (ended.code, verdict["verdict"]) == (0, "PASS"), said
+                assert "1 trial missed a deadline (timeout:load) while other programs used 1.90 of 2 CPUs" in said
+                assert "gave a result when run again" in said
+            idle = hosted(program, lambda head: Meanwhile(), other=slow)
+            assert program("run", name, "--out", f"idle-{out}", host=idle).code == 1
+
+
+def test_a_stall_is_a_failure_on_a_busy_machine_too(program: Program) -> None:
+    def first(head: Head) -> bool:
+        return head.slot is not None and not head.slot.warmup and head.slot.attempt == 1 and head.slot.round <= 3
+
+    stalls = Script(fault=lambda head: "hang-after" if first(head) else None)
+    ended = run(program, hosted(program, lambda head: Meanwhile(others_cpu=0.6 if first(head) else 0.0), other=stalls))
+    hangs = program.report()["verdicts"][0]
+    assert (ended.code, hangs["verdict"]) == (1, "FAIL")
+    assert "3 of" in hangs["sentence"]
+    assert "(stall)" in hangs["sentence"]
+
+
+@pytest.mark.parametrize("gate", [SPEED, STEADY, FAST.replace("1.0", "90.0")])
+@pytest.mark.parametrize(("disturbed", "verdict"), [("other", "INCONCLUSIVE"), ("base", "PASS")])
+def test_slow_rounds_of_the_judged_runtime_that_were_void_are_a_selection(
+    program: Program, gate: str, disturbed: str, verdict: str
+) -> None:
+    def first(head: Head) -> bool:
+        slot = head.slot
+        return slot is not None and not slot.warmup and slot.attempt == 1 and slot.round <= 5
+
+    def meanwhile(head: Head) -> Meanwhile:
+        return Meanwhile(others_cpu=1.6 if first(head) and head.runtime == disturbed else 0.0)
+
+    slow = Script(pause_ms=lambda head: 20.0 if first(head) else 0.0)
+    name = program.write(config(RUNTIMES, rounds=20, gates=gate))
+    program("run", name, "--out", "run", host=hosted(program, meanwhile, other=slow))
+    [found] = program.report()["verdicts"]
+    if gate is SPEED:
+        # A comparison reads both sides, so that either may be a selection.
+        verdict = "INCONCLUSIVE"
+    assert found["verdict"] == verdict, found["sentence"]

@@ -98,7 +98,7 @@ def test_the_machine_that_disturbs_one_side_alone_decides_nothing(program: Progr
     host.meanwhile = busy
     done = program("run", program.write(adaptive(TIGHT, "fixed = 12\n")), "--out", "run", host=host)
     assert done.code == 3
-    assert "the machine disturbed 0 trials of base and 6 of other" in " ".join(done.out.split())
+    assert "the machine disturbed 0 rounds of base and 6 of other" in " ".join(done.out.split())
 
 
 def test_budgets_that_are_too_close_together_are_warned_of(program: Program) -> None:
@@ -111,3 +111,89 @@ def test_budgets_that_are_too_close_together_are_warned_of(program: Program) -> 
     far = text.replace("short_tokens = 8", "short_tokens = 2")
     program("run", program.write(far), host=program.host(base=Script(load_ms=500), other=Script()))
     assert "as much as a trial of base; set them further apart" in program("plan", program.write(far)).out
+
+
+def floored(program: Program, out: str, base: Script, rest: str = "") -> Any:
+    other = Script(settings=base.settings, pause_ms=lambda head: 2.0)
+    text = "floor = true\n" + adaptive(TIGHT.replace("0.95", "0.8"), "fixed = 10\n", rest)
+    program("run", program.write(text), "--out", out, host=program.host(base=base, other=other))
+    [verdict] = program.report(out)["verdicts"]
+    return verdict
+
+
+def slower_second(head: Any) -> float:
+    return 4.0 if head.slot and head.slot.kind == "floor" else 0.0
+
+
+def test_a_declared_difference_leaves_the_noise_floor_as_it_is(program: Program) -> None:
+    alike = {"device": "cpu", "threads": 2, "kv_type": "f16"}
+    plain = floored(program, "plain", Script(settings=lambda head: alike, pause_ms=slower_second))
+    warm = Script(settings=lambda head: {**alike, "temperature": 0.7}, pause_ms=slower_second)
+    declared = '[[declare]]\nfact = "sampling"\nruntimes = ["base", "other"]\nreason = "intended"\n'
+    found = floored(program, "declared", warm, declared)
+    assert plain["interval"] == found["interval"]
+    assert (plain["verdict"], found["verdict"]) == ("INCONCLUSIVE", "INCONCLUSIVE")
+    assert "noise floor 0.716×" in found["sentence"]
+
+
+def test_a_noise_floor_that_is_asked_for_and_missing_keeps_a_gate_from_passing(program: Program) -> None:
+    def settings(head: Any) -> dict[str, Any]:
+        second = head.slot and head.slot.kind == "floor"
+        return {"device": "cpu", "threads": 2, "kv_type": "q8_0" if second else "f16"}
+
+    verdict = floored(program, "run", Script(settings=settings))
+    assert verdict["verdict"] == "NOT COMPARABLE"
+    assert "`floor = true` asks for a noise floor, and there is none" in verdict["sentence"]
+    assert "key-value cache type" in verdict["sentence"]
+
+
+@pytest.mark.parametrize(("metric", "definition"), [("total_s", "start-to-text"), ("gen_tps", "two-budgets")])
+@pytest.mark.parametrize(("token_ms", "verdict"), [(10.0, "PASS"), (30.0, "FAIL")])
+def test_a_ratio_is_judged_by_the_definition_that_its_gate_names(
+    program: Program, metric: str, definition: str, token_ms: float, verdict: str
+) -> None:
+    bound = "max_ratio = 1.5" if metric == "total_s" else "min_ratio = 0.6"
+    gate = f'[[gates]]\nname = "g"\nkind = "ratio"\nmetric = "{metric}"\ndefinition = "{definition}"\n{bound}\n'
+    text = adaptive(gate, "fixed = 10\n").replace("max_tokens = 12", "max_tokens = 50\nshort_tokens = 10")
+    host = program.host(other=Script(token_ms=token_ms))
+    program("run", program.write("floor = true\n" + text), "--out", "run", host=host)
+    [found] = program.report()["verdicts"]
+    assert found["verdict"] == verdict, found["sentence"]
+
+
+def test_the_time_of_failed_trials_counts_towards_the_cap(program: Program) -> None:
+    hangs = Script(fault=lambda head: "hang" if head.slot and head.slot.round % 2 == 0 else None)
+    even = EVEN + 'runtimes = ["base"]\nmax_cv = 0.0001\n'
+    uneven = Script(pause_ms=lambda head: (head.slot.round * 7 % 5) * 3.0 if head.slot else 0.0)
+    text = adaptive(even, "max = 20\nmax_s = 60\n")
+    program("run", program.write(text), "--out", "run", host=program.host(base=uneven, other=hangs))
+    assert rounds_of(program.report()) == 5
+    assert max(trial["wall_s"] for trial in program.report()["trials"]) > 60
+
+
+@pytest.mark.parametrize(("figures", "verdict"), [(("10", "8"), "INCONCLUSIVE"), (("10.00", "8.20"), "PASS")])
+def test_a_figure_is_as_exact_as_the_digits_of_its_event(
+    program: Program, monkeypatch: pytest.MonkeyPatch, figures: tuple[str, str], verdict: str
+) -> None:
+    host = program.host()
+    answer = host._answer
+
+    def figures_alone(script: Script, request: Any, fault: str | None) -> Any:
+        for line in answer(script, request, fault):
+            if '"ev": "token"' not in line:
+                yield line
+            elif '"k": 1,' in line:
+                figure = figures[request.head.runtime == "other"]
+                at = re.search(r'"t_ns": \d+', line)
+                assert at is not None
+                yield (
+                    f'{{"ev": "report", {at[0]}, "metric": "gen_tps", "definition": "own", "value": {figure}, '
+                    '"unit": "token/s"}'
+                )
+
+    monkeypatch.setattr(host, "_answer", figures_alone)
+    text = adaptive(TIGHT.replace("0.95", "0.8"), "fixed = 8\n")
+    program("run", program.write(text), "--out", "run", host=host)
+    [found] = program.report()["verdicts"]
+    assert found["verdict"] == verdict, found["sentence"]
+    assert "token count (base, other)" in found["unproven"]

@@ -114,11 +114,14 @@ def test_a_few_clock_ticks_of_a_very_short_trial_are_no_evidence() -> None:
         ({}, True),
         ({"kind": "short"}, True),
         ({"failure": Failure(kind="timeout:total", message="late")}, True),
-        ({"failure": Failure(kind="stall", message="silent")}, True),
+        ({"failure": Failure(kind="stall", message="silent")}, False),
         ({"failure": Failure(kind="crash:SIGSEGV", message="crashed")}, False),
         ({"failure": Failure(kind="exit:1", message="failed")}, False),
         ({"warmup": True}, False),
         ({"kind": "whole"}, False),
+        ({"warmup": True, "failure": Failure(kind="timeout:load", message="late")}, True),
+        ({"kind": "whole", "failure": Failure(kind="timeout:total", message="late")}, True),
+        ({"kind": "whole", "failure": Failure(kind="stall", message="silent")}, False),
     ],
 )
 def test_a_crash_and_a_trial_without_speed_count_on_a_busy_machine_too(fields: dict[str, Any], is_void: bool) -> None:

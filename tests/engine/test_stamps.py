@@ -26,11 +26,12 @@ def ran(
     late_ms: float = 0.5,
     arrive_late_ms: float = 0.0,
     waited_ms: float = 1.0,
+    bye_ms: float = 0.0,
 ) -> Timeline:
     """A trial of which loading ends at 99 ms; the tokens are stamped at `tokens_ms` after prefill began.
 
     `late_ms`: from the last token to `text`; `arrive_late_ms`: how much later than its stamp each event arrives;
-    `waited_ms`: from the end of loading to the start of prefill."""
+    `waited_ms`: from the end of loading to the start of prefill; `bye_ms`: from `text` to `bye`."""
     t0 = SPAWN_NS + round((99 + waited_ms) * MS)
     stamps = [t0 + round(ms * MS) for ms in tokens_ms]
     end = stamps[-1] + round(late_ms * MS)
@@ -41,9 +42,10 @@ def ran(
         Phase(t_ns=t0, name="prefill", edge="begin"),
         *(Token(t_ns=t_ns, k=k, id=k) for k, t_ns in enumerate(stamps, start=1)),
         Text(t_ns=end, text="x"),
-        Bye(t_ns=end, reason="length"),
+        Bye(t_ns=end + round(bye_ms * MS), reason="length"),
     ]
-    pieces = tuple(Piece(event.t_ns + round(arrive_late_ms * MS), "out", b"{}\n") for event in events)
+    lines = ((event.t_ns, event.model_dump_json().encode() + b"\n") for event in events)
+    pieces = tuple(Piece(t_ns + round(arrive_late_ms * MS), "out", line) for t_ns, line in lines)
     spawn = Spawned(t_ns=SPAWN_NS, pid=1, wall="")
     return Timeline(Transcript(head=Head(purpose="trial", runtime="r"), spawn=spawn, pieces=pieces), events)
 
@@ -236,3 +238,8 @@ def test_a_fact_that_is_no_doubt_stays_as_it_is() -> None:
     certain = Departure(fact=FACT, sentence="sure", metrics=ALL)
     trials = [t.but(departures=(*t.departures, certain)) for t in doubtful(1)]
     assert [t.departures for t in systematic(trials)] == [(certain,)] * 6
+
+
+def test_what_a_program_does_after_its_text_makes_no_stamp_late() -> None:
+    assert found(ran(steady(10.5, 5, 20), bye_ms=2000)) == []
+    assert found(ran(steady(10.5, 5, 20), late_ms=2000)) == [FACT]

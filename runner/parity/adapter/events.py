@@ -118,7 +118,8 @@ class Aside(EventBase):
 class RuntimeFigure(EventBase):
     """A figure that the runtime computed itself, kept as a cross-check. `definition` says what it means; two figures
     are compared only if they have the same definition. `raw` holds a value that is not a finite number. `resolution`:
-    half of the last digit of a figure that was printed with few digits, in the figure's unit."""
+    half of the last digit of a figure that was printed with few digits, in the figure's unit; left out, that of the
+    JSON number, so that `8` may be anything from 7.5 to 8.5."""
 
     ev: Literal["report"] = "report"
     metric: str

@@ -1,5 +1,6 @@
 """Reads programs that speak the event protocol."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,7 +8,8 @@ from pydantic import ValidationError
 
 import parity_worker
 from parity.adapter.commands import Availability, Marker, Markers
-from parity.adapter.events import EVENT, PROTOCOL_VERSION, Aside, Bye, Event, Hello, Token
+from parity.adapter.events import EVENT, PROTOCOL_VERSION, Aside, Bye, Event, Hello, RuntimeFigure, Token
+from parity.adapter.printed import half_of_last_digit
 from parity.errors import ReadError
 from parity.transcript import Line, Transcript
 
@@ -64,11 +66,16 @@ def read_protocol(transcript: Transcript) -> Iterator[Event]:
 
 def _parse(line: Line, number: int) -> Event:
     try:
-        return EVENT.validate_json(line.text)
+        event = EVENT.validate_json(line.text)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise ReadError(f"line {number} is not an event ({where}: {first['msg']}): {line.text[:200]}") from error
+    if isinstance(event, RuntimeFigure) and event.value is not None and event.resolution is None:
+        # A figure without decimals is no more exact on this way than printed on any other.
+        printed = json.loads(line.text, parse_float=str, parse_int=str)["value"]
+        return event.model_copy(update={"resolution": half_of_last_digit(printed)})
+    return event
 
 
 def read_protocol_probe(transcript: Transcript, install: str, otherwise: str | None = None) -> Availability:

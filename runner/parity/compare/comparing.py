@@ -1,6 +1,6 @@
 """Two sides compared: over the rounds in which both have a value by one definition, if they ran the same."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from parity import stats
 from parity.compare import agreement
@@ -12,13 +12,15 @@ from parity.compare.measured import Measured
 from parity.compare.ratio import NOT_POSITIVE
 from parity.compare.scales import centre_of
 from parity.compare.series import interval_of, ratio_at, slack
-from parity.reading.dictionary import METRICS, only_a_bound
+from parity.reading.dictionary import METRICS, REPORTED, only_a_bound
 from parity.reading.metrics.spec import Scale
 from parity.reading.metrics.two_budgets import RATE
 from parity.records import Cell, Comparison, FactRow, Floor
 from parity.stats import ONCE, Looks
 
 NO_INTENT = Intent()
+
+NO_FLOOR = "`floor = true` asks for a noise floor, and there is none"
 
 UPPER_BOUNDS = "both values are upper bounds, which have no ratio: each may be anything below"
 
@@ -30,18 +32,21 @@ def compare(
     intent: Intent = NO_INTENT,
     looks: Looks = ONCE,
     metrics: Iterable[str] = METRICS,
-    floors: Mapping[tuple[str, str, str, str], Floor] | None = None,
+    floors: Mapping[tuple[str, str, str, str], Floor | str] | None = None,
+    asked: Mapping[str, Collection[str]] | None = None,
 ) -> Iterator[Comparison]:
     """Every implementation's cell compared with the baseline's, in every metric. `intent`: the differences that the
     config declares. `looks`: when the run is judged, which decides how wide intervals are.
-    `floors`: model, test, metric and definition → by how much the baseline differs from itself."""
+    `floors`: model, test, metric and definition → by how much the baseline differs from itself,
+    or why that is not known; None where it was not asked for. `asked`: metric → definitions that gates name."""
     for cell in cells:
         model, test, runtime = cell
         if runtime != baseline:
             base = (model, test, baseline)
             rows = fact_rows(measured, cell, base, intent)
             for metric in metrics:
-                yield from _by_each_definition(measured, cell, base, metric, rows, intent, looks, floors or {})
+                named = (asked or {}).get(metric, ())
+                yield from _by_each_definition(measured, cell, base, metric, rows, intent, looks, floors, named)
 
 
 def _by_each_definition(
@@ -52,14 +57,17 @@ def _by_each_definition(
     facts: Sequence[FactRow],
     intent: Intent,
     looks: Looks,
-    floors: Mapping[tuple[str, str, str, str], Floor],
+    floors: Mapping[tuple[str, str, str, str], Floor | str] | None,
+    asked: Collection[str],
 ) -> Iterator[Comparison]:
-    """By the strictest definition, then by each further one that has a row of its own and that both have in a round."""
+    """By the strictest definition, then by each further one that has a row of its own or is asked for, and that both
+    have in a round."""
     strictest = _compare_metric(measured, cell, base, metric, facts, intent, looks, floors)
     yield strictest
     for definition in METRICS[metric].definitions:
         ours, theirs = (measured.values(side, metric, definition.id).keys() for side in (cell, base))
-        if definition.row and definition.id != strictest.definition and ours & theirs:
+        wanted = definition.row or definition.id in asked
+        if wanted and definition.id != strictest.definition and ours & theirs:
             yield _compare_metric(measured, cell, base, metric, facts, intent, looks, floors, definition.id)
 
 
@@ -71,7 +79,7 @@ def _compare_metric(
     facts: Sequence[FactRow],
     intent: Intent,
     looks: Looks,
-    floors: Mapping[tuple[str, str, str, str], Floor],
+    floors: Mapping[tuple[str, str, str, str], Floor | str] | None,
     definition: str | None = None,
 ) -> Comparison:
     """By `definition`, or by the strictest that both sides have."""
@@ -97,7 +105,8 @@ def _compare_metric(
     blank = blank.but(definition=definition, rounds=len(rounds))
     if not facts:
         return blank.but(reason="it is not known what a side ran", comparable=False)
-    blank = blank.but(declared=declared_in(metric, facts), unproven=unproven_in(metric, facts))
+    reported = definition.startswith(REPORTED)
+    blank = blank.but(declared=declared_in(metric, facts), unproven=unproven_in(metric, facts, reported=reported))
     if clash := conflict(metric, facts, intent):
         return blank.but(reason=clash, remedy=to_compare(in_conflict(metric, facts, intent)), comparable=False)
     for side in (base, cell):
@@ -125,7 +134,14 @@ def _compare_metric(
     if first := mine or reference:
         factor = (mine.factor if mine else 1.0) / (reference.factor if reference else 1.0)
         blank = blank.but(doubt=first.sentence, doubt_factor=factor)
-    return _estimated(blank.but(floor=floors.get((model, test, metric, definition))), looks)
+    estimated = _estimated(blank, looks)
+    if floors is None or estimated.ratio is None:
+        return estimated
+    floor = floors.get((model, test, metric, definition), "its second place in the rounds gave no value")
+    if isinstance(floor, str):
+        reason = f"{NO_FLOOR}: {base[2]} can't be compared with itself ({floor})"
+        return blank.but(reason=reason, comparable=False, doubt=None, doubt_factor=None)
+    return _estimated(blank.but(floor=floor), looks)
 
 
 def _estimated(found: Comparison, looks: Looks) -> Comparison:

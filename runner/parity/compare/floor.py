@@ -7,7 +7,9 @@ widened by it before it is judged.
 from collections.abc import Mapping, Sequence
 
 from parity.compare.comparing import compare
+from parity.compare.identity import Intent
 from parity.compare.measured import Measured
+from parity.reading.dictionary import METRICS
 from parity.records import Cell, Floor, Trial, TrialKind
 from parity.stats import Looks
 
@@ -16,8 +18,10 @@ ITSELF = "the baseline itself"
 
 _KINDS: Mapping[TrialKind, TrialKind] = {"floor": "full", "floor-short": "short"}
 
-Floors = Mapping[tuple[str, str, str, str], Floor]
-"""Model, test, metric and definition → the floor."""
+Floors = Mapping[tuple[str, str, str, str], Floor | str]
+"""Model, test, metric and definition → the floor, or why there is none."""
+
+EVERY = {metric: [definition.id for definition in spec.definitions] for metric, spec in METRICS.items()}
 
 
 def second_side(trials: Sequence[Trial]) -> list[Trial]:
@@ -25,16 +29,24 @@ def second_side(trials: Sequence[Trial]) -> list[Trial]:
     return [trial.but(runtime=ITSELF, kind=_KINDS[trial.kind]) for trial in trials if trial.kind in _KINDS]
 
 
-def floors(trials: Sequence[Trial], second: Sequence[Trial], baseline: str, looks: Looks) -> Floors:
-    """Of every ratio that the baseline has with itself. `second`: what `second_side` gave, complete."""
-    found = {}
+def floors(trials: Sequence[Trial], second: Sequence[Trial], baseline: str, looks: Looks, intent: Intent) -> Floors:
+    """Of every ratio that the baseline has with itself. `second`: what `second_side` gave, complete. `intent`: what the
+    config declares; what is intended between two runtimes does not keep the baseline from being compared with
+    itself, for a floor only ever widens."""
+    found: dict[tuple[str, str, str, str], Floor | str] = {}
     cells: dict[Cell, None] = {(trial.model, trial.test, ITSELF): None for trial in second}
     of_baseline = [trial for trial in trials if trial.runtime == baseline and trial.kind not in _KINDS]
-    for comparison in compare(Measured([*of_baseline, *second]), list(cells), baseline, looks=looks):
-        if comparison.ratio is not None and comparison.definition is not None:
-            key = (comparison.model, comparison.test, comparison.metric, comparison.definition)
-            ratios = tuple(one / other for one, other in zip(comparison.ours, comparison.theirs, strict=True))
-            found[key] = Floor(
-                ratio=comparison.ratio, rounds=comparison.rounds, ratios=ratios, interval=comparison.interval
-            )
+    own = Intent([d.but(runtimes=(*d.runtimes, baseline, ITSELF)) for d in intent.declarations])
+    measured = Measured([*of_baseline, *second])
+    for comparison in compare(measured, list(cells), baseline, own, looks, asked=EVERY):
+        if comparison.definition is None:
+            continue
+        key = (comparison.model, comparison.test, comparison.metric, comparison.definition)
+        if comparison.ratio is None:
+            found[key] = comparison.reason or "it has no ratio"
+            continue
+        ratios = tuple(one / other for one, other in zip(comparison.ours, comparison.theirs, strict=True))
+        found[key] = Floor(
+            ratio=comparison.ratio, rounds=comparison.rounds, ratios=ratios, interval=comparison.interval
+        )
     return found

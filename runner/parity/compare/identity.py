@@ -128,11 +128,13 @@ def declared_in(metric: str, rows: Sequence[FactRow]) -> tuple[str, ...]:
     )
 
 
-def unproven_in(metric: str, rows: Sequence[FactRow]) -> tuple[str, ...]:
-    """The facts that concern a metric and are not known to be equal, each with the sides that don't report it."""
+def unproven_in(metric: str, rows: Sequence[FactRow], *, reported: bool = False) -> tuple[str, ...]:
+    """The facts that concern a metric and are not known to be equal, each with the sides that don't report it.
+    `reported`: of figures that the runtimes report about themselves, which nothing shows the number of tokens of."""
     found = []
     for row in rows:
-        if row.state == "unproven" and FACTS[row.fact].concerns(METRICS[metric]):
+        concerns = FACTS[row.fact].concerns(METRICS[metric]) or (reported and row.fact == "tokens")
+        if row.state == "unproven" and concerns:
             sides = ((row.baseline, row.theirs), (row.runtime, row.ours))
             silent = [name for name, value in sides if value in (None, "gpu")]
             found.append(f"{_title(row.fact)} ({', '.join(silent)})")

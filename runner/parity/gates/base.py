@@ -56,6 +56,20 @@ class Evidence:
         """All trials of a cell, warm-up included."""
         return [t for t in self.trials if (t.model, t.test, t.runtime) == cell]
 
+    def beside(self, cell: Cell) -> list[Cell]:
+        """Every cell of the same model and test, whose trials ran in the same turns."""
+        found = {(t.model, t.test, t.runtime): None for t in self.trials if (t.model, t.test) == cell[:2]}
+        return list(found)
+
+    def run_again(self, cell: Cell) -> tuple[list[Trial], list[Trial]]:
+        """The deadlines that a cell missed on a busy machine in trials that don't count: those of which a later attempt
+        gave a result, and the others."""
+        mine = [t for t in (*self.void, *self.trials) if (t.model, t.test, t.runtime) == cell]
+        missed = [t for t in mine if t.void is not None and t.failure is not None]
+        good = {t.place: t.attempt for t in mine if t.failure is None}
+        explained = [t for t in missed if good.get(t.place, 0) > t.attempt]
+        return explained, [t for t in missed if t not in explained]
+
     def comparison(self, cell: Cell, metric: str, definition: str | None = None) -> Comparison | None:
         """By `definition`, or by the strictest that both sides have."""
         found = (c for c in self.comparisons if (c.model, c.test, c.runtime) == cell and c.metric == metric)
@@ -172,6 +186,11 @@ class GateBase(Record):
         """The metric that the gate reads; None for one that reads how trials ended."""
         return None
 
+    @property
+    def judged_definition(self) -> str | None:
+        """The definition of the metric that the gate names, if it names one."""
+        return None
+
     def cells(self, cell: Cell, baseline: str) -> tuple[Cell, ...]:
         """The cells whose trials decide a verdict on `cell`: the baseline's first, for a gate that compares."""
         return ((*cell[:2], baseline), cell) if self.compares else (cell,)
@@ -201,7 +220,7 @@ class GateBase(Record):
         trials = [trial for read in self.cells(cell, evidence.baseline) for trial in evidence.of(read)]
         busy = busy_machine(self.judged_metric, trials)
         if busy is None and self.over_rounds:
-            busy = uneven_voids(self.cells(cell, evidence.baseline), evidence.void)
+            busy = uneven_voids(self.cells(cell, evidence.baseline), evidence.beside(cell), evidence.void)
         if busy is None or judgement.verdict == "NOT COMPARABLE":
             return judgement
         sentence = f"{busy}; {judgement.sentence}"
@@ -227,6 +246,10 @@ class MetricGate(GateBase):
     @property
     def judged_metric(self) -> str:
         return self.metric
+
+    @property
+    def judged_definition(self) -> str | None:
+        return self.definition
 
     def problems(self, baseline: str) -> Iterator[Problem]:
         yield from unknown_names(f"gates.{self.name}.metric", [self.metric], tuple(METRICS))

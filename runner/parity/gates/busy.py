@@ -10,8 +10,9 @@ from parity.records import Cell, Trial
 
 SPEED_UNITS = ("s", "token/s", "cores")
 
-UNEVEN = 0.05
-"""Void trials of two sides are uneven where a fair coin would give numbers so far apart less often than this."""
+UNEVEN = 0.07
+"""Void rounds of two sides are uneven where a fair coin would give numbers so far apart less often than this: from 5
+of one side and none of the other on."""
 
 
 def busy_machine(metric: str | None, trials: Sequence[Trial]) -> str | None:
@@ -20,29 +21,52 @@ def busy_machine(metric: str | None, trials: Sequence[Trial]) -> str | None:
     `metric` None: how trials ended, which a deadline missed on a busy machine doesn't decide either."""
     if metric is not None and METRICS[metric].unit not in SPEED_UNITS:
         return None
-    void = [trial for trial in trials if trial.void is not None and (metric is not None or trial.failure is not None)]
+    void = [trial for trial in trials if trial.void is not None]
+    void = [t for t in void if (_is_measured(t) if metric is not None else t.failure is not None)]
     if not void:
         return None
-    rounds = {trial.round for trial in trials if not trial.warmup and trial.kind != "whole"}
-    busy = {trial.round for trial in void}
     worst = max(void, key=_others)
+    rounds = {trial.round for trial in trials if _is_measured(trial)}
+    busy = {trial.round for trial in void if _is_measured(trial)}
+    if not busy:
+        kind = "warm-up" if worst.warmup else "whole"
+        return f"the machine was busy in a {kind} trial ({worst.void}): measure on a quieter machine"
     said = f"the machine was busy in {len(busy)} of {len(rounds)} rounds (in the worst, {worst.void})"
     return f"{said}: measure on a quieter machine"
 
 
-def uneven_voids(cells: Sequence[Cell], void: Sequence[Trial]) -> str | None:
-    """Why what is left of two sides may be a selection: one was disturbed more often than the other, beyond chance by
-    the exact two-sided sign test. None where that is not so."""
-    counts = Counter((t.model, t.test, t.runtime) for t in void if t.void is not None)
-    for one, other in combinations(cells, 2):
+def uneven_voids(judged: Sequence[Cell], others: Sequence[Cell], void: Sequence[Trial]) -> str | None:
+    """Why what is left of a cell may be a selection: one that is judged was disturbed more often than a cell of the
+    same turns, judged or not, beyond chance by the exact two-sided sign test. None where that is not so."""
+    disturbed = {_pass(t): (t.model, t.test, t.runtime) for t in void if t.void is not None and _is_own(t)}
+    counts = Counter(disturbed.values())
+    pairs = [*combinations(judged, 2), *((other, one) for one in judged for other in others if other not in judged)]
+    for one, other in pairs:
+        if other in judged and one not in judged and counts[one] >= counts[other]:
+            continue
         few, many = sorted((counts[one], counts[other]))
         at_least_so_uneven = 2 * sum(comb(few + many, k) for k in range(few + 1)) / 2 ** (few + many)
         if at_least_so_uneven < UNEVEN:
             return (
-                f"the machine disturbed {counts[one]} trials of {one[2]} and {counts[other]} of {other[2]}, so that "
+                f"the machine disturbed {counts[one]} rounds of {one[2]} and {counts[other]} of {other[2]}, so that "
                 "what is left may be a selection: measure on a quieter machine"
             )
     return None
+
+
+def _is_measured(trial: Trial) -> bool:
+    return not trial.warmup and trial.kind != "whole"
+
+
+def _is_own(trial: Trial) -> bool:
+    """Whether it is a measured trial of a place that every runtime has in a round: the noise floor is the baseline's
+    second one."""
+    return not trial.warmup and trial.kind in ("full", "short")
+
+
+def _pass(trial: Trial) -> tuple[object, ...]:
+    """What the trials of a cell in one attempt at a round have in common."""
+    return trial.model, trial.test, trial.runtime, trial.round, trial.attempt
 
 
 def _others(trial: Trial) -> float:

@@ -1,11 +1,12 @@
 """`kind = "no-failed-trials"`: every planned trial gave a result."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from parity.gates.advice import after_failure
 from parity.gates.base import Evidence, GateBase, Judgement
 from parity.reading.outcome import NEVER_RAN
-from parity.records import Cell
+from parity.records import Cell, Trial
 
 
 class NoFailedTrialsGate(GateBase):
@@ -38,11 +39,23 @@ class NoFailedTrialsGate(GateBase):
             return Judgement("NOT RUN", f"{missing} ({left.reason}): `parity run --resume` runs them")
         if not trials:
             return Judgement("NOT RUN", "no trial ran: `parity run --resume` runs them")
+        explained, open_ones = evidence.run_again(cell)
+        if open_ones:
+            said = f"{_deadlines(open_ones)}, and no later attempt gave a result: measure on a quieter machine"
+            return Judgement("INCONCLUSIVE", said)
+        again = f"; {_deadlines(explained)}, and gave a result when run again" if explained else ""
         stopped = sum(trial.stopped for trial in trials)
         if not stopped:
-            return Judgement("PASS", f"all {len(trials)} trials succeeded")
-        said = f"all {len(trials)} trials succeeded, and parity stopped {stopped} of them after the answer"
+            return Judgement("PASS", f"all {len(trials)} trials succeeded{again}")
+        said = f"all {len(trials)} trials succeeded{again}, and parity stopped {stopped} of them after the answer"
         if whole := sum(trial.kind == "whole" and not trial.stopped for trial in trials):
             return Judgement("PASS", f"{said}; {whole} ran to {'its' if whole == 1 else 'their'} own end")
         remedy = f"set `whole_trials = 1` in the table of {cell[2]}, or leave the key out"
         return Judgement("INCONCLUSIVE", f"{said}, so that nothing shows whether the program ends: {remedy}")
+
+
+def _deadlines(missed: Sequence[Trial]) -> str:
+    """That trials missed a deadline on a busy machine."""
+    kinds = ", ".join(dict.fromkeys(t.failure.kind for t in missed if t.failure is not None))
+    trials = f"{len(missed)} trial{'' if len(missed) == 1 else 's'}"
+    return f"{trials} missed a deadline ({kinds}) while {missed[0].void}"

@@ -47,18 +47,19 @@ def evidence_of(
     config = loaded.config
     kept, void = settled(trials)
     budgets, looks = budgets_of(config), config.rounds.looks
-    stamped = contradicted(with_two_budgets(systematic(kept), budgets))
+    steady = systematic(kept)
+    stamped = contradicted(with_two_budgets(steady, budgets))
     counting = with_departures(with_bursts(stamped, config.baseline), config.baseline)
     counting = with_prompt_caches(counting, around.proofs)
     measured = Measured(counting, around.not_run)
     intent = intent_of(loaded)
-    second = with_two_budgets(second_side(kept), budgets) if config.floor else ()
-    floor = floors(counting, second, config.baseline, looks) if second else {}
+    second = with_two_budgets(second_side(steady), budgets) if config.floor else ()
+    floor = floors(counting, second, config.baseline, looks, intent) if config.floor else None
     return Evidence(
         baseline=config.baseline,
         trials=counting,
         void=void,
-        comparisons=tuple(compare(measured, cells, config.baseline, intent, looks, metrics, floor)),
+        comparisons=tuple(compare(measured, cells, config.baseline, intent, looks, metrics, floor, _asked(config))),
         platform=around.platform,
         devices=around.devices,
         unset=frozenset(loaded.not_set),
@@ -96,6 +97,15 @@ def required_verdicts(config: Config, unset: Sequence[str] = ()) -> Iterator[tup
     for gate in config.gates:
         if gate.required:
             yield from ((gate, cell) for cell in cells_of(config, gate) if cell[2] not in unset)
+
+
+def _asked(config: Config) -> dict[str, set[str]]:
+    """Metric → the definitions of it that gates name."""
+    found: dict[str, set[str]] = {}
+    for gate in config.gates:
+        if gate.judged_metric is not None and gate.judged_definition is not None:
+            found.setdefault(gate.judged_metric, set()).add(gate.judged_definition)
+    return found
 
 
 def _interval_verdicts(config: Config, unset: Sequence[str]) -> int:

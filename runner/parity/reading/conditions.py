@@ -80,11 +80,12 @@ def void(conditions: Conditions, limits: ConditionLimits) -> str | None:
 
 
 def _counts(trial: Trial) -> bool:
-    """Whether a trial can be void. One that measures no speed can't, and a crash is a crash on any machine; but a
-    deadline may be missed because of others."""
-    if trial.warmup or trial.kind == "whole":
-        return False
-    return trial.failure is None or trial.failure.kind.startswith("timeout:") or trial.failure.kind == "stall"
+    """Whether a trial can be void. Any trial may miss a deadline because of others. Those that measure no speed can be
+    void for nothing else; a crash is a crash on any machine, and a stall too: a program that waits for a CPU gets some
+    of it."""
+    if trial.failure is not None:
+        return trial.failure.kind.startswith("timeout:")
+    return not trial.warmup and trial.kind != "whole"
 
 
 def _difference(before: float | None, after: float | None) -> float | None:

@@ -20,7 +20,9 @@ def reported(events: Sequence[Event]) -> Iterator[Measurement]:
             reason = f"the runtime printed {event.raw!r}" if event.raw else "the runtime printed no number"
             yield metric.absent(reason, definition, "reported")
         else:
-            yield metric.value(event.value, definition, "reported", resolution=event.resolution)
+            # A count is exact.
+            resolution = None if metric.unit == "tokens" else event.resolution
+            yield metric.value(event.value, definition, "reported", resolution=resolution)
 
 
 def unknown(events: Sequence[Event]) -> Iterator[str]:

@@ -6,6 +6,7 @@ of its output contradict it. What is beyond doubt counts at once. What a machine
 too is a weak doubt: it counts where trials of the cell show it again and again.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
@@ -71,6 +72,8 @@ FASTER = 1.5
 trials does not make it too slow in each round, and a cost that both trials have in common makes it faster."""
 
 FEWEST_ROUNDS = 3
+
+_TEXT = re.compile(r'"ev":\s*"text"')
 
 ALL = ("prompt_tps", "ttft_s", "gen_tps", "gen_late_tps", "itl_p50_s", "itl_p95_s", "gen_cores")
 """Metrics that rest on the stamps of tokens."""
@@ -204,13 +207,10 @@ def _waited(timeline: Timeline) -> Iterator[Departure]:
 
 def _late(timeline: Timeline, stamps: Sequence[int], gap_s: float) -> Iterator[Departure]:
     """Work that goes on after the last token: it was stamped before it was there."""
-    arrivals = [piece.t_ns for piece in timeline.transcript.pieces if piece.stream == "out"]
-    if not arrivals:
+    until = _complete(timeline)
+    if until is None:
         return
-    # What a program does once its text is out is no part of the answer, if it says so.
-    text_ns = timeline.text_ns
-    aside_ns = sum(a.t_ns - a.begin_ns for a in timeline.asides if text_ns is not None and a.begin_ns >= text_ns)
-    late_s, span_s = (arrivals[-1] - aside_ns - stamps[-1]) * 1e-9, (stamps[-1] - stamps[0]) * 1e-9
+    late_s, span_s = (until - stamps[-1]) * 1e-9, (stamps[-1] - stamps[0]) * 1e-9
     beyond_s = late_s - LATE_GAPS * gap_s
     if beyond_s <= 0.1 * span_s + LATEST_S:
         return
@@ -220,6 +220,17 @@ def _late(timeline: Timeline, stamps: Sequence[int], gap_s: float) -> Iterator[D
         "complete: tokens have to be stamped when they are there, not when their computing is begun"
     )
     yield Departure(fact=FACT if strong else WEAK, sentence=sentence, metrics=(*ALL, "total_s"))
+
+
+def _complete(timeline: Timeline) -> int | None:
+    """When the answer was out: when the event with its text arrived, whatever its stamp says, and else with the last
+    output. What a program does after its text, such as to free its model, is no part of the answer."""
+    transcript = timeline.transcript
+    texts = [line.t_ns for line in transcript.lines("out") if _TEXT.search(line.text)]
+    if texts and timeline.text_ns is not None:
+        return texts[-1]
+    arrivals = [piece.t_ns for piece in transcript.pieces if piece.stream == "out"]
+    return timeline.text_ns or max(arrivals, default=None)
 
 
 def on_cpu(timeline: Timeline) -> bool:

@@ -43,6 +43,7 @@ def read_trial(
         failure=_explained(adapter, outcome.classify(transcript, events, unreadable), transcript),
         stopped=transcript.end is not None and transcript.end.by == "stop",
         warnings=outcome.warnings(transcript, events),
+        wall_s=_wall_s(transcript),
     )
     if blank.failure is not None:
         return blank
@@ -63,6 +64,13 @@ def read_trial(
         gaps_ns=timeline.gaps_ns,
         text_gaps_ns=() if timeline.tokens else timeline.text_gaps_ns,
     )
+
+
+def _wall_s(transcript: Transcript) -> float | None:
+    """How long its process ran; None without one, or where its end is not known."""
+    if transcript.spawn is None or transcript.end is None:
+        return None
+    return round((transcript.end.t_ns - transcript.spawn.t_ns) * 1e-9, 6)
 
 
 def _explained(adapter: Adapter[Any], failure: Failure | None, transcript: Transcript) -> Failure | None:

@@ -118,6 +118,7 @@ class Trial(Record):
     void: str | None = Field(
         default=None, description="why it does not count: what happened on the machine outside its process tree"
     )
+    wall_s: float | None = Field(default=None, description="from spawn to end, of a trial that failed too")
     gaps_ns: tuple[int, ...] = Field(default=(), description="from each token to the next one, by their stamps")
     text_gaps_ns: tuple[int, ...] = Field(
         default=(), description="from each piece of text to the next one, of a program that shows no token"

@@ -189,11 +189,17 @@ def _most_voids(config: Config) -> int:
 
 
 def _time_is_up(config: Config, trials: Sequence[Trial]) -> bool:
-    """By the wall time of the trials that ran, the only time that a run folder is sure to hold."""
+    """By the wall time of all trials that got a process, the only time that a run folder is sure to hold."""
     if config.rounds.max_s is None:
         return False
-    spent = (m.value for t in trials for m in t.measurements if m.metric == "wall_s" and m.value is not None)
-    return sum(spent) >= config.rounds.max_s
+    return sum(_wall_s(trial) for trial in trials) >= config.rounds.max_s
+
+
+def _wall_s(trial: Trial) -> float:
+    """How long a trial took. Records of earlier versions say so only of those that gave a result."""
+    if trial.wall_s is not None:
+        return trial.wall_s
+    return sum(m.value for m in trial.measurements if m.metric == "wall_s" and m.value is not None)
 
 
 @lru_cache(maxsize=256)
