@@ -2,6 +2,7 @@
 
     .venv/bin/python benchmarks/verdicts.py                 # the whole table, some 20 minutes on two cores
     .venv/bin/python benchmarks/verdicts.py --runs 200      # a quick look; bounds are checked loosely
+    .venv/bin/python benchmarks/verdicts.py --only spread   # the rows on consistency, in the page that is there
 
 Each scenario is a machine and two runtimes whose true ratio is known: the geometric mean of their rates. A run takes
 its turns from the scheduler and gets a made-up trial for each slot; its verdict is the one that the report would show.
@@ -449,11 +450,11 @@ STEPPED = 20
 """Of each row, so many runs are made round by round as well."""
 
 
-def run_all(runs: int, rare: int, processes: int) -> dict[Key, Counted]:
-    """Every row with what its runs came to."""
+def run_all(runs: int, rare: int, processes: int, only: str | None = None) -> dict[Key, Counted]:
+    """Every row with what its runs came to. `only`: the rows of one kind."""
     found: dict[Key, Counted] = {}
     with multiprocessing.Pool(processes) as pool:
-        pieces = list(jobs(runs, rare))
+        pieces = [job for job in jobs(runs, rare) if only in (None, job.kind)]
         for number, (key, counted) in enumerate(pool.imap_unordered(perform, pieces), start=1):
             print(f"\r{number} of {len(pieces)} pieces", end="", file=sys.stderr, flush=True)
             whole = found.setdefault(key, Counted())
@@ -496,6 +497,8 @@ def checks(found: dict[Key, Counted]) -> Iterator[Check]:
     """Every bound that the table claims."""
     few = []
     for row, scenario in enumerate(SCENARIOS):
+        if ("gate", row, 1.0) not in found:
+            continue
         by_truth = {truth: found["gate", row, truth] for truth in TRUTHS}
         if scenario.wrong is None:
             continue
@@ -514,15 +517,16 @@ def checks(found: dict[Key, Counted]) -> Iterator[Check]:
                 yield Check(f"{scenario.name}: more than {MEDIAN_ROUNDS} rounds at {truth}", late, 0.5, counted.runs)
         if scenario.few_rounds:
             few += [by_truth[truth].mean_rounds / CAP for truth in (0.70, 1.0)]
-    yield Check("rounds ÷ fixed twenty, at 0.70 and 1.0 with 2 and 5 %", sum(few) / len(few), SHARE_OF_FIXED, FULL)
+    if few:
+        yield Check("rounds ÷ fixed twenty, at 0.70 and 1.0 with 2 and 5 %", sum(few) / len(few), SHARE_OF_FIXED, FULL)
     for row, (name, _) in enumerate(SPREADS):
         for cv, verdict, bound in ((0.05, "PASS", STEADY_PASS), (0.20, "FAIL", STEADY_FAIL)):
-            counted = found["spread", row, cv]
-            yield Check(
-                f"consistency, {name}: {verdict} at {cv:.0%}", counted.share(verdict), bound, counted.runs, False
-            )
-    counted = found["family", 0, 1.0]
-    yield Check("gates of qwen3.toml: any false FAIL", counted.share("FAIL"), FAMILY_BOUND, counted.runs)
+            if counted := found.get(("spread", row, cv)):
+                yield Check(
+                    f"consistency, {name}: {verdict} at {cv:.0%}", counted.share(verdict), bound, counted.runs, False
+                )
+    if counted := found.get(("family", 0, 1.0)):
+        yield Check("gates of qwen3.toml: any false FAIL", counted.share("FAIL"), FAMILY_BOUND, counted.runs)
 
 
 def table(found: dict[Key, Counted]) -> str:
@@ -539,12 +543,7 @@ def table(found: dict[Key, Counted]) -> str:
     for row, scenario in enumerate(SCENARIOS):
         cells = [_cell(found["gate", row, truth], truth) for truth in TRUTHS]
         lines.append(f"| {scenario.name} | {' | '.join(cells)} |")
-    lines += ["", CONSISTENCY, "", "| Drift | a true 5 % | a true 20 % |", "| --- | ---: | ---: |"]
-    for row, (name, _) in enumerate(SPREADS):
-        five, twenty = found["spread", row, 0.05], found["spread", row, 0.20]
-        passed = f"PASS {five.share('PASS'):.1%} ({five.mean_rounds:.1f})"
-        failed = f"FAIL {twenty.share('FAIL'):.1%} ({twenty.mean_rounds:.1f})"
-        lines.append(f"| {name} | {passed} | {failed} |")
+    lines += ["", CONSISTENCY, "", "| Drift | a true 5 % | a true 20 % |", "| --- | ---: | ---: |", *spread_rows(found)]
     family_counts = found["family", 0, 1.0]
     count, runs = family_counts.verdicts["FAIL"], family_counts.runs
     lines += [
@@ -555,11 +554,41 @@ def table(found: dict[Key, Counted]) -> str:
         "",
     ]
     lines += ["| Bound | found | | asked |", "| --- | ---: | --- | ---: |"]
-    for check in checks(found):
-        word = "≤" if check.at_most else "≥"
-        state = "**broken**" if check.broken else "holds"
-        lines.append(f"| {check.what} | {check.share:.2%} | {state} | {word} {check.bound:.1%} |")
+    lines += [bound_row(check) for check in checks(found)]
     return "\n".join(lines) + "\n"
+
+
+def spread_rows(found: dict[Key, Counted]) -> Iterator[str]:
+    """The rows on consistency."""
+    for row, (name, _) in enumerate(SPREADS):
+        five, twenty = found["spread", row, 0.05], found["spread", row, 0.20]
+        passed = f"PASS {five.share('PASS'):.1%} ({five.mean_rounds:.1f})"
+        failed = f"FAIL {twenty.share('FAIL'):.1%} ({twenty.mean_rounds:.1f})"
+        yield f"| {name} | {passed} | {failed} |"
+
+
+def bound_row(check: Check) -> str:
+    """What a bound asks, and what was found."""
+    word = "≤" if check.at_most else "≥"
+    state = "**broken**" if check.broken else "holds"
+    return f"| {check.what} | {check.share:.2%} | {state} | {word} {check.bound:.1%} |"
+
+
+def with_spread_rows(page: str, found: dict[Key, Counted]) -> str:
+    """The page with its rows on consistency replaced, and with their bounds."""
+    before, rest = page.split(CONSISTENCY)
+    of_spread, after = rest.split(FAMILY_TEXT)
+    for row in spread_rows(found):
+        of_spread = _replaced(of_spread, row)
+    for check in checks(found):
+        after = _replaced(after, bound_row(check))
+    return before + CONSISTENCY + of_spread + FAMILY_TEXT + after
+
+
+def _replaced(text: str, row: str) -> str:
+    """With `row` in place of the one that has the same first column."""
+    first = row[: row.index(" |", 2) + 2]
+    return "".join(f"{row}\n" if line.startswith(first) else line for line in text.splitlines(keepends=True))
 
 
 def _cell(counted: Counted, truth: float) -> str:
@@ -604,10 +633,13 @@ def main() -> int:
         default=None,
         help="where the page goes; without it, a full run's replaces the one in benchmarks/",
     )
+    parser.add_argument(
+        "--only", choices=("spread",), default=None, help="make the rows on consistency alone, and leave the others"
+    )
     asked = parser.parse_args()
     began = time.monotonic()
-    found = run_all(asked.runs, asked.rare or 5 * asked.runs, asked.processes)
-    page = table(found)
+    found = run_all(asked.runs, asked.rare or 5 * asked.runs, asked.processes, asked.only)
+    page = with_spread_rows(TABLE.read_text(encoding="utf-8"), found) if asked.only else table(found)
     print(page)
     print(f"{sum(c.runs for c in found.values())} runs in {time.monotonic() - began:.0f} s", file=sys.stderr)
     target = asked.out or (TABLE if asked.runs >= FULL else None)

@@ -35,18 +35,37 @@ def test_a_rate_of_20_tokens_is_compared_with_one_of_60_over_the_first_20() -> N
     assert side("one", 20).measurements[0].value != pytest.approx(side("base", 60).measurements[0].value, rel=0.1)
 
 
-def test_one_number_of_tokens_holds_for_all_rounds() -> None:
-    trials = (side("base", 60, 1), side("one", 60, 1, factor=2), side("base", 60, 2), side("one", 30, 2, factor=2))
-    found = compared(*trials)
-    assert (found.tokens, found.rounds) == (30, 2)
-    assert found.ratio == pytest.approx(0.5)
-    assert found.interval is not None
-    assert found.interval.high - found.interval.low == pytest.approx(0, abs=1e-6)
+def test_a_round_is_compared_over_its_own_tokens_so_that_a_shorter_one_later_changes_none_before_it() -> None:
+    trials = [t for k in (1, 2) for t in (side("base", 60, k), side("one", 40, k, factor=2))]
+    before = compared(*trials)
+    after = compared(*trials, side("base", 60, 3), side("one", 10, 3, factor=2))
+    assert (before.tokens, after.tokens) == (40, 10)
+    assert after.ours[:2] == before.ours
+    assert after.theirs[:2] == before.theirs
+    assert before.ours[0] == pytest.approx(39 / (2 * (sum(SLOW_START) + 34 * 10)) * 1e3)
+    assert after.ratio == pytest.approx(0.5)
+
+
+def test_an_equal_round_has_the_value_that_it_has_without_an_unequal_one_after_it() -> None:
+    equal = (side("base", 60, 1), side("one", 60, 1, factor=2))
+    before, after = compared(*equal), compared(*equal, side("base", 60, 2), side("one", 30, 2, factor=2))
+    assert (before.tokens, after.tokens) == (None, 30)
+    assert after.ours[0] == pytest.approx(before.ours[0])
+    assert after.theirs[0] == pytest.approx(before.theirs[0])
 
 
 def test_equal_numbers_of_tokens_are_compared_as_they_are() -> None:
     found = compared(side("base", 3), side("one", 3, factor=2))
     assert (found.tokens, found.ratio) == (None, pytest.approx(0.5))
+
+
+def test_three_tokens_on_both_sides_are_too_few_where_the_budget_is_larger() -> None:
+    trials = [
+        t.but(identity=t.identity and t.identity.but(ended_early=True)) for t in (side("base", 3), side("one", 3))
+    ]
+    found = compared(*trials)
+    assert not found.comparable
+    assert (found.reason or "").startswith("a trial ended after 3 tokens: these are too few for a rate, which needs 8")
 
 
 def test_three_tokens_are_too_few_to_compare_with_twenty() -> None:

@@ -111,3 +111,10 @@ def test_the_number_of_rounds_that_would_decide_is_where_they_do() -> None:
     assert needed is not None
     assert verdict(ratios, 0.85, looks).rounds == pytest.approx(needed, abs=2)
     assert stats.rounds_needed(stats.geometric_mean([0.8, 0.8], looks), 2, looks, 0.8, None) is None
+
+
+def test_no_number_of_rounds_decides_where_the_interval_is_widened_up_to_the_bound() -> None:
+    looks = Looks(200)
+    for widen, decides in ((0.02, True), (0.06, False)):
+        estimate = stats.geometric_mean([0.85, 0.86] * 4, looks, widen=widen)
+        assert (stats.rounds_needed(estimate, 8, looks, 0.81, None) is not None) == decides

@@ -94,3 +94,18 @@ def test_what_is_left_of_a_series_has_the_degrees_that_the_trend_leaves() -> Non
     left = residuals(series(draw, 0.02, 0.02, drift=0.2))
     assert left.degrees == ROUNDS - 4
     assert sum(left.own) == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize(("own", "shared", "others"), [(0.05, 0.2, 0.2), (0.095, 0.1, 0.1), (0.05, 0.3, 0.3)], ids=str)
+def test_what_the_machine_does_from_round_to_round_is_not_charged_to_the_runtime(
+    own: float, shared: float, others: float
+) -> None:
+    draw, runs = random.Random(8), 200
+    found = [own_spread(series(draw, own, others, shared), 0.025, 0.05) for _ in range(runs)]
+    assert sum(one.low > 0.10 for one in found) / runs <= 0.05
+
+
+def test_a_large_spread_beside_steady_others_is_the_runtimes_own() -> None:
+    draw, runs = random.Random(9), 100
+    found = [own_spread(series(draw, 0.2, 0.05, drift=0.15), 0.025, 0.05) for _ in range(runs)]
+    assert sum(one.low > 0.10 for one in found) / runs >= 0.95

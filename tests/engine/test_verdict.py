@@ -507,3 +507,93 @@ def test_an_undecided_rate_from_two_budgets_says_that_budgets_further_apart_woul
     assert found.verdict == "INCONCLUSIVE"
     assert "more rounds would decide this at the present spread" in found.sentence
     assert "further apart" not in found.sentence
+
+
+def ended_by_itself(found: Trial) -> Trial:
+    assert found.identity is not None
+    return found.but(identity=found.identity.but(ended_early=True, generated_tokens=3))
+
+
+@pytest.mark.parametrize(
+    "gate", [SPEED, {"kind": "bound", "metric": "gen_tps", "min": 1.0}, {"kind": "consistency", "max_cv": 0.5}]
+)
+def test_no_rate_of_three_tokens_is_judged_where_the_budget_is_larger(gate: dict[str, object]) -> None:
+    found = verdict([ended_by_itself(t) for t in rates(LONGER, LONGER)], gate)
+    assert found.verdict == "NOT COMPARABLE"
+    assert "ended after 3 tokens" in found.sentence
+    assert verdict([ended_by_itself(t) for t in rates(LONGER, LONGER, "load_s")], {**LOAD, "max": 200.0}).verdict == (
+        "PASS"
+    )
+
+
+def with_output(trials: Sequence[Trial], odd: str | None, **fields: object) -> list[Trial]:
+    """The trials with the hash of their ids, which is `odd` in round 3 of `two`."""
+    return [
+        t.but(
+            identity=t.identity.but(output_ids_sha256=odd if (t.runtime, t.round) == ("two", 3) else "same", **fields)
+        )
+        for t in trials
+        if t.identity is not None
+    ]
+
+
+def test_greedy_output_is_judged_by_its_tokens_where_all_trials_show_them_and_by_its_text() -> None:
+    def judged(trials: Sequence[Trial]) -> Verdict:
+        return next(iter(verdicts(config(EVEN), replace(evidence(trials), greedy=frozenset({"t"})))))
+
+    trials = rates(LONGER, LONGER)
+    texts = [t.but(text=str(t.round)) for t in trials]
+    assert judged(with_output(trials, "same")).verdict == "PASS"
+    differs = judged(with_output(trials, "other"))
+    assert differs.verdict == "FAIL"
+    assert "3 of 8 rounds gave other tokens" in differs.sentence
+    for ids in ("same", None):
+        assert "gave a different text" in judged(with_output(texts, ids)).sentence
+
+
+@pytest.mark.parametrize("sampling", ["temperature 0.7", None])
+def test_output_of_trials_that_sample_or_do_not_say_how_is_not_judged_as_greedy(sampling: str | None) -> None:
+    trials = with_output(rates(LONGER, LONGER), "other", sampling=sampling)
+    [found] = verdicts(config(EVEN), replace(evidence(trials), greedy=frozenset({"t"})))
+    assert found.verdict == "PASS"
+
+
+def test_consistency_is_judged_by_the_rounds_that_are_left_where_void_ones_were_left_out() -> None:
+    steps = [0.0, 9.0, -8.0, 7.0, -9.0, 10.0, -6.0]
+    trials = rates([100 + steps[k % 7] for k in range(20)], [LONGER[k % 8] for k in range(20)])
+    kept = [t for t in trials if t.round not in (4, 9, 13)]
+    void = [t.but(void="the machine was busy") for t in trials if t.round in (4, 9, 13)]
+    whole = replace(evidence(kept), looks=Looks(20), void=void)
+    [found] = verdicts(config({**EVEN, "max_cv": 0.10}), whole)
+    assert (found.verdict, found.rounds) == ("INCONCLUSIVE", 17)
+    assert "over 17 rounds" in found.sentence
+    assert found.sentence.endswith("set `rounds.max` higher to decide this")
+    cut = [t for t in kept if t.round <= 19]
+    [early] = verdicts(config({**EVEN, "max_cv": 0.10}), replace(evidence(cut), looks=Looks(20), void=void))
+    assert early.verdict == "INCONCLUSIVE"
+    assert "judged again after 20 rounds" in early.sentence
+
+
+def test_a_drift_of_the_only_runtime_is_no_fail_and_no_pass() -> None:
+    steps = [0.0, 0.02, -0.02, 0.01, -0.01]
+    drifting = [100 * math.exp(-0.02 * k + steps[k % 5]) for k in range(20)]
+    only = [t for t in rates(drifting, drifting) if t.runtime == "two"]
+    found = verdict(only, EVEN)
+    assert found.verdict == "INCONCLUSIVE"
+    assert "no other runtime shows whether it is the machine's" in found.sentence
+    assert found.sentence.endswith("measure a second runtime in the same rounds, such as the baseline")
+    steady = [100 * math.exp(steps[k % 5]) for k in range(20)]
+    assert verdict([t for t in rates(steady, steady) if t.runtime == "two"], EVEN).verdict == "PASS"
+    wild = [100 * math.exp(-0.02 * k + 15 * steps[k % 5]) for k in range(20)]
+    assert verdict([t for t in rates(wild, wild) if t.runtime == "two"], EVEN).verdict == "FAIL"
+
+
+def test_rounds_do_not_decide_what_the_printed_digits_leave_open() -> None:
+    trials = [
+        t.but(measurements=tuple(m.but(resolution=5.0) for m in t.measurements))
+        for t in rates([83.0] * 8, [100.0, 100.5, 99.5, 100.0, 100.2, 99.8, 100.0, 100.0])
+    ]
+    found = verdict(trials, SPEED)
+    assert found.verdict == "INCONCLUSIVE"
+    assert "more rounds would not decide this" in found.sentence
+    assert "would decide this at the present spread" not in found.sentence

@@ -5,6 +5,7 @@ comparison of two sides' values of the same rounds.
 """
 
 from parity.compare.advice import to_declare, to_measure
+from parity.compare.common_tokens import too_few_tokens
 from parity.compare.comparing import compare
 from parity.compare.doubt import Doubt, doubt
 from parity.compare.identity import Departed, Intent, departed, fact_rows
@@ -29,4 +30,5 @@ __all__ = [
     "summarise",
     "to_declare",
     "to_measure",
+    "too_few_tokens",
 ]

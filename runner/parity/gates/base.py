@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from parity.compare import Departed, Intent, Measured, departed, to_declare, to_measure
+from parity.compare import Departed, Intent, Measured, departed, to_declare, to_measure, too_few_tokens
 from parity.errors import Problem, unknown_names
 from parity.gates.busy import busy_machine, uneven_voids
 from parity.reading.devices import DEVICE_CLASSES
@@ -285,6 +285,8 @@ def strictest(
         if values and len(values) < good:
             few = f"{metric} was measured in only {len(values)} of {good} successful rounds"
             return Judgement("INCONCLUSIVE", f"{few} ({measured.reason(cell, metric, definition)}): {ALL_ROUNDS}")
+        if values and (too_few := too_few_tokens(metric, measured.trials(cell))):
+            return Judgement("NOT COMPARABLE", f"{metric}: {too_few}")
         if values:
             return values
     tried = measured.definitions(cell, metric)

@@ -13,6 +13,7 @@ from parity import stats
 from parity.gates.advice import to_meet
 from parity.gates.base import Evidence, Judgement, MetricGate, strictest
 from parity.reading.metrics.two_budgets import OF_TWO_TRIALS
+from parity.reading.sampling import GREEDY
 from parity.records import Cell, Interval, Measurement, Trial
 from parity.stats.oddities import outliers, two_modes
 from parity.stats.spread import Series, Spread, own_spread, residuals
@@ -44,7 +45,8 @@ class ConsistencyGate(MetricGate):
     )
 
     def judge_trials(self, cell: Cell, evidence: Evidence) -> Judgement:
-        if cell[1] in evidence.greedy and (differs := _outputs_differ(evidence.measured.trials(cell))):
+        greedy = [trial for trial in evidence.measured.trials(cell) if _is_greedy(trial)]
+        if cell[1] in evidence.greedy and (differs := _outputs_differ(greedy)):
             return Judgement("FAIL", differs)
         metric = self._of_whole_trials(cell, evidence)
         found = strictest(metric, cell, evidence, self.definition if metric == self.metric else None)
@@ -67,14 +69,15 @@ class ConsistencyGate(MetricGate):
 
     def _judge_spread(self, named: str, found: Mapping[int, Measurement], cell: Cell, evidence: Evidence) -> Judgement:
         rounds, key = len(found), f"rounds.{'fixed' if evidence.looks.fixed else 'max'}"
-        looks = _looks(evidence.looks, rounds)
+        looks = _looks(evidence.looks, rounds, over=_last_round(cell, evidence) >= evidence.looks.last)
         series = _series(found, cell, evidence)
         fail_tail = evidence.fail_tail if self.required else stats.ALPHA
         first: Judgement | None = None
+        last: _Look | None = None
         for at, share in looks:
             if at > rounds:
                 break
-            look = _look(series.only(range(at)), share * stats.ALPHA / 2, share * fail_tail)
+            last = look = _look(series.only(range(at)), share * stats.ALPHA / 2, share * fail_tail)
             judged = self._judged(named, look, at)
             if first is None or first.verdict == "INCONCLUSIVE":
                 first = judged
@@ -89,12 +92,16 @@ class ConsistencyGate(MetricGate):
         if first.verdict != "INCONCLUSIVE":
             return first
         when = f"judged again after {_listed(more)} rounds" if more else f"set `{key}` higher to decide this"
+        if not more and last is not None and last.spread.alone:
+            when = "measure a second runtime in the same rounds, such as the baseline"
         sentence = f"{first.sentence}; {when}"
         return replace(first, sentence=sentence, open=bool(more), rounds=rounds)
 
     def _judged(self, named: str, look: _Look, rounds: int) -> Judgement:
         spread = look.spread
         trend = ", without the drift that the other runtimes show" if spread.drift else ""
+        if spread.alone:
+            trend = ", a drift among it of which no other runtime shows whether it is the machine's"
         said = (
             f"{named} varies by {spread.cv:.1%} [{spread.low:.1%}, {spread.high:.1%}] over {rounds} rounds{trend}, "
             f"required: at most {100 * self.max_cv:.6g}%{look.oddities}"
@@ -122,12 +129,23 @@ def _look(series: Series, pass_tail: float, fail_tail: float) -> _Look:
     return _Look(own_spread(kept, pass_tail, fail_tail), 1 - pass_tail - fail_tail, said)
 
 
-def _looks(looks: stats.Looks, rounds: int) -> list[tuple[int, float]]:
-    """After how many rounds the spread is judged, each with its share of the error."""
+def _looks(looks: stats.Looks, rounds: int, *, over: bool) -> list[tuple[int, float]]:
+    """After how many rounds the spread is judged, each with its share of the error. `over`: the run has no more rounds,
+    so that the last look is at those that there are, which are fewer where void ones were left out."""
     if looks.fixed:
         return [(rounds, 1.0)] if rounds >= stats.LEAST else []
     at = (math.ceil(looks.last / 2), math.ceil(0.75 * looks.last), looks.last)
-    return [(number, share) for number, share in zip(at, SHARES, strict=True) if number >= stats.LEAST]
+    planned = [(number, share) for number, share in zip(at, SHARES, strict=True) if number >= stats.LEAST]
+    if not over or rounds < stats.LEAST:
+        return planned
+    earlier = [(number, share) for number, share in planned if number < rounds]
+    return [*earlier, (rounds, math.fsum(share for number, share in planned if number >= rounds))]
+
+
+def _last_round(cell: Cell, evidence: Evidence) -> int:
+    """Of the cell's model and test, those included that don't count."""
+    trials = (t for t in (*evidence.trials, *evidence.void) if t.kind != "whole" and not t.warmup)
+    return max((t.round for t in trials if (t.model, t.test) == cell[:2]), default=0)
 
 
 def _series(found: Mapping[int, Measurement], cell: Cell, evidence: Evidence) -> Series:
@@ -162,14 +180,23 @@ def _mean(rows: Sequence[Sequence[float]]) -> list[float]:
 
 
 def _outputs_differ(trials: Sequence[Trial]) -> str | None:
-    """Which rounds had a different greedy output, where any did."""
-    texts = {trial.round: trial.text for trial in trials if trial.text is not None}
-    if len(set(texts.values())) < 2:
+    """Which rounds had a different greedy output, where any did: by the ids of its tokens where all rounds show these,
+    and by its text where the ids do not differ."""
+    ids = {t.round: t.identity.output_ids_sha256 for t in trials if t.identity is not None}
+    by_ids = len(ids) == len(trials) and None not in ids.values() and len(set(ids.values())) > 1
+    outputs = ids if by_ids else {trial.round: trial.text for trial in trials if trial.text is not None}
+    if len(set(outputs.values())) < 2:
         return None
-    usual, _ = Counter(texts.values()).most_common(1)[0]
-    odd = [number for number, text in texts.items() if text != usual]
-    said = f"its greedy output differs from round to round: {_listed(odd)} of {len(texts)} rounds gave a different text"
-    return f"{said}; report.json has the texts"
+    usual, _ = Counter(outputs.values()).most_common(1)[0]
+    odd = [number for number, output in outputs.items() if output != usual]
+    what = "other tokens" if by_ids else "a different text"
+    said = f"its greedy output differs from round to round: {_listed(odd)} of {len(outputs)} rounds gave {what}"
+    return f"{said}; report.json has the {'hashes of the token ids' if by_ids else 'texts'}"
+
+
+def _is_greedy(trial: Trial) -> bool:
+    """Whether the likeliest token was taken each time; not where the program doesn't show it."""
+    return trial.identity is not None and (trial.identity.sampling or "").startswith(GREEDY)
 
 
 def _listed(numbers: Sequence[int]) -> str:

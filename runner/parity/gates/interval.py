@@ -71,7 +71,7 @@ def unless_doubted(
     def by_single_trials(rounds: int, alpha: float) -> stats.Estimate:
         found, factor = at(rounds, alpha), doubt.factor
         low, high = (None if end is None else end * factor for end in (found.low, found.high))
-        return stats.Estimate(found.centre * factor, low, high, found.spread)
+        return stats.Estimate(found.centre * factor, low, high, found.spread, found.widened)
 
     if judgement.verdict == judged_by(by_single_trials).verdict != "INCONCLUSIVE":
         return judgement
@@ -95,6 +95,9 @@ def _what_would_decide(
         return f"{few}: {_set_higher(looks, stats.LEAST)}" if looks.last < stats.LEAST else few
     alpha = fail_alpha if _is_out(estimate.centre, bounds) else stats.ALPHA
     needed = stats.rounds_needed(estimate, rounds, looks, bounds.low, bounds.high, alpha, logarithms=logarithms)
+    if needed is None and estimate.widened > 0:
+        said = "the noise floor or the rounding of printed figures leaves the value too uncertain"
+        return f"{said} so close to the bound, and more rounds would not decide this"
     if needed is None:
         return "the value is so close to the bound that more rounds would not decide this"
     more = f"about {needed - rounds} more round{'s' if needed - rounds > 1 else ''} would decide this"

@@ -67,7 +67,7 @@ class RatioGate(MetricGate):
             return Judgement("INCONCLUSIVE", missing)
         own = " (self-reported by both runtimes)" if definition.startswith(REPORTED) else ""
         floor = f", noise floor {comparison.floor.ratio:.3g}×" if comparison.floor is not None else ""
-        over = f" over the first {comparison.tokens} tokens of both" if comparison.tokens is not None else ""
+        over = f" over the tokens that both have ({comparison.tokens} or more)" if comparison.tokens is not None else ""
 
         def judged_by(at: EstimateAt) -> Judgement:
             return judge_interval(

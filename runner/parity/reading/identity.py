@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence, Set
 
-from parity.adapter.events import Bye, Event, Hello, Settings, Text
+from parity.adapter.events import Bye, Event, Hello, Settings, Text, Token
 from parity.reading.sampling import reported_sampling
 from parity.reading.timeline import Timeline
 from parity.records import Identity, Job, Scalar
@@ -46,11 +46,19 @@ def identity_of(
         prompt_ids_sha256=hashlib.sha256(json.dumps(ids).encode()).hexdigest() if ids is not None else None,
         prompt_tokens=timeline.prompt_tokens,
         generated_tokens=generated,
+        output_ids_sha256=_output_ids_sha256(timeline.tokens),
         ended_early=bye is not None and generated is not None and generated < job.test.max_tokens,
         sampling=reported_sampling(settings, job.test.sampling, told="sampling" not in untold),
         programs={file.path: file.sha256 for file in before.programs if file.sha256 is not None} if before else {},
         settings=settings,
     )
+
+
+def _output_ids_sha256(tokens: Sequence[Token]) -> str | None:
+    """Of the ids up to the first end token; None without tokens."""
+    first_end = next((place for place, token in enumerate(tokens) if token.end), len(tokens))
+    ids = [token.id for token in tokens[: first_end + 1]]
+    return hashlib.sha256(json.dumps(ids).encode()).hexdigest() if ids else None
 
 
 def _weights_sha256(

@@ -66,6 +66,9 @@ class Identity(Record):
     )
     prompt_tokens: int | None = None
     generated_tokens: int | None = None
+    output_ids_sha256: str | None = Field(
+        default=None, description="of the ids that it generated, up to the end token; null: it showed no ids"
+    )
     ended_early: bool = False
     sampling: str | None = Field(default="greedy", description="how tokens were chosen, in canonical words")
     programs: dict[str, str] = Field(

@@ -144,7 +144,9 @@ def delta_entry(comparison: Comparison | None, metric: str) -> Entry:
         return Entry(MISSING, ("not compared",))
     tokens = None
     if comparison.tokens is not None:
-        tokens = f"over the first {comparison.tokens} tokens of both sides, which did not generate equally many"
+        tokens = (
+            f"over the tokens that both sides have ({comparison.tokens} or more), which did not generate equally many"
+        )
     bound = bound_of(metric, comparison.definition)
     bounds = f"both values are {bound} bounds" if bound == "lower" else None
     reasons = tuple(said for said in (bounds, tokens, comparison.reason, comparison.doubt) if said)

@@ -55,7 +55,8 @@ def rounds_needed(
     logarithms: bool = True,
 ) -> int | None:
     """After how many rounds the verdict would follow, if centre and spread stay as they are; None where they never
-    would, because the centre is a bound, or only after more than `MOST_NEEDED`.
+    would, because the centre is a bound or no farther from it than what no number of rounds takes away, or only after
+    more than `MOST_NEEDED`.
 
     `logarithms`: the spread is of logarithms, as of a geometric mean."""
     scale = math.log if logarithms else float
@@ -66,7 +67,7 @@ def rounds_needed(
     def enough(number: int) -> bool:
         margin = looks.margin(number)
         few = math.log(margin) if logarithms else abs(centre) * (margin - 1)
-        return looks.multiplier(number, alpha) * estimate.spread + few < gap
+        return looks.multiplier(number, alpha) * estimate.spread + few + estimate.widened < gap
 
     candidates = range(rounds + 1, MOST_NEEDED)
     place = bisect_left(candidates, True, key=enough)

@@ -15,12 +15,14 @@ ONCE = Looks(last=1, fixed=True)
 @dataclass(frozen=True)
 class Estimate:
     """A centre with its interval; `low` and `high` are None where the values are too few. `spread`: the standard
-    deviation of one round (divisor n), of logarithms where the centre is a geometric mean."""
+    deviation of one round (divisor n), of logarithms where the centre is a geometric mean. `widened`: the part of each
+    half of the interval that more rounds do not take away, likewise of logarithms."""
 
     centre: float
     low: float | None
     high: float | None
     spread: float = 0.0
+    widened: float = 0.0
 
 
 def geometric_mean(values: Sequence[float], looks: Looks = ONCE, alpha: float = ALPHA, widen: float = 0.0) -> Estimate:
@@ -40,7 +42,7 @@ def geometric_mean(values: Sequence[float], looks: Looks = ONCE, alpha: float = 
     if half is None:
         return Estimate(_exp(mean), None, None, deviation)
     half += widen + math.log(looks.margin(len(logs)))
-    return Estimate(_exp(mean), _exp(mean - half), _exp(mean + half), deviation)
+    return Estimate(_exp(mean), _exp(mean - half), _exp(mean + half), deviation, widen)
 
 
 def paired_ratio(
@@ -87,7 +89,7 @@ def ratio_of_spans(
     root = math.sqrt(max(0.0, b * b - a * c))
     factor = looks.margin(count) * math.exp(widen)
     low = (b - root) / a
-    return Estimate(centre, max(low, math.exp(-LARGEST_LOG)) / factor, (b + root) / a * factor, relative)
+    return Estimate(centre, max(low, math.exp(-LARGEST_LOG)) / factor, (b + root) / a * factor, relative, widen)
 
 
 def arithmetic_mean(values: Sequence[float], looks: Looks = ONCE, alpha: float = ALPHA, widen: float = 0.0) -> Estimate:
@@ -104,7 +106,7 @@ def arithmetic_mean(values: Sequence[float], looks: Looks = ONCE, alpha: float =
     if half is None:
         return Estimate(mean, None, None, deviation)
     half += widen + abs(mean) * (looks.margin(len(values)) - 1)
-    return Estimate(mean, mean - half, mean + half, deviation)
+    return Estimate(mean, mean - half, mean + half, deviation, widen)
 
 
 def paired_difference(minuends: Sequence[float], subtrahends: Sequence[float], looks: Looks = ONCE) -> Estimate:

@@ -13,10 +13,12 @@ from functools import lru_cache
 
 from parity.stats.trend import Basis, basis_of, fit_trend, without
 
-SHARED_FROM = 1.645
-"""The 95 % quantile of the normal distribution. Below this correlation of own and others (Fisher's z), nothing suggests
-that a large spread is the machine's, and all of it is the runtime's own."""
+OTHERS_VARY = 0.25
+"""Share of the runtime's variance from which on that of the others may explain it. With less, the machine can't have
+done much, and the lower end is that of a variance alone."""
 
+SHARED_PARAMETERS = 3
+"""v, τ and w: in few rounds, chance makes the likelihood of three parameters too steep."""
 
 TREND_ALPHA = 0.001
 """Two sides whose trends differ more than this lets chance explain do not share them."""
@@ -43,13 +45,15 @@ class Series:
 
 @dataclass(frozen=True)
 class Spread:
-    """A coefficient of variation with its interval. `degrees`: of freedom. `drift`: a trend was taken off."""
+    """A coefficient of variation with its interval. `degrees`: of freedom. `drift`: a trend was taken off.
+    `alone`: it has a trend, and there is no other runtime to show whether that is the machine's."""
 
     cv: float
     low: float
     high: float
     degrees: int
     drift: bool
+    alone: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,20 +94,30 @@ def _differ_in_trend(own: Sequence[float], others: Sequence[float], basis: Basis
 
 def own_spread(series: Series, pass_alpha: float, fail_alpha: float) -> Spread:
     """The coefficient of variation of a log-normal runtime. `pass_alpha` and `fail_alpha`: the probabilities with which
-    the truth lies above the upper end, and below the lower end. Needs at least 3 rounds."""
+    the truth lies above the upper end, and below the lower end. Needs at least 3 rounds.
+
+    What others show of the machine lowers both ends. The lower one is not above what the likelihood gives even where
+    their correlation may be chance: in few rounds it often is not seen. Without others, a trend may be the machine's or
+    the runtime's own, and the interval reaches from what is left without it to the whole."""
     left = residuals(series)
     n = left.degrees
     own = max(math.fsum(x * x for x in left.own) / n, 1e-18)
     drift = n < len(series.own) - 1
     low, high = _chi_square(own, n, fail_alpha, pass_alpha)
     if left.others is None:
-        return Spread(_cv(own), _cv(low), _cv(high), n, drift)
+        degree, frequency = fit_trend(series.own_times, series.own)
+        if degree == 0:
+            return Spread(_cv(own), _cv(low), _cv(high), n, drift)
+        basis = basis_of(series.own_times, degree, frequency)
+        fewer = len(series.own) - len(basis)
+        rest = max(math.fsum(x * x for x in without(basis, series.own)) / fewer, 1e-18)
+        low = min(low, _chi_square(rest, fewer, fail_alpha, pass_alpha)[0])
+        return Spread(_cv(own), _cv(low), _cv(high), n, drift, alone=True)
     others = max(math.fsum(x * x for x in left.others) / n, 1e-18)
     both = math.fsum(x * y for x, y in zip(left.own, left.others, strict=True)) / n
     likely = _Likelihood(own, others, both, n)
     high = min(high, likely.end(pass_alpha, upper=True))
-    if math.atanh(min(both / math.sqrt(own * others), 1 - 1e-9)) * math.sqrt(max(n - 2, 1)) >= SHARED_FROM:
-        low = min(low, likely.end(fail_alpha, upper=False))
+    low = min(low, likely.end(fail_alpha, upper=False))
     return Spread(_cv(max(low, min(likely.centre, high))), _cv(low), _cv(high), n, drift)
 
 
@@ -133,6 +147,8 @@ class _Likelihood:
     def end(self, alpha: float, *, upper: bool) -> float:
         """The v above or below the centre that is as unlikely as a variance with a tail of `alpha` beyond it."""
         worst = _drop(self._n, alpha, upper=upper)
+        if not upper and self._others >= OTHERS_VARY * self._own:
+            worst = max(worst, _drop_of_slope(self._n - SHARED_PARAMETERS, alpha))
         near, far = self.centre, self.centre * (1e4 if upper else 1e-4)
         for _ in range(self.STEPS):
             middle = math.sqrt(near * far)
@@ -153,6 +169,14 @@ def _drop(n: int, alpha: float, *, upper: bool) -> float:
 
     ratio = float(chdtri(n, 1 - alpha if upper else alpha)) / n
     return ratio - 1 - math.log(ratio)
+
+
+def _drop_of_slope(degrees: int, alpha: float) -> float:
+    """How far it rises to the end of Student's interval of the slope of a regression, here that of others on own."""
+    from scipy.special import stdtrit
+
+    t = float(stdtrit(max(degrees, 1), 1 - alpha))
+    return math.log1p(t * t / max(degrees, 1))
 
 
 def _chi_square(variance: float, n: int, low_tail: float, high_tail: float) -> tuple[float, float]:
