@@ -141,7 +141,7 @@ def runs_of(scenario: Scenario, count: int, folder: Path) -> Iterator[Outcome]:
     config = folder / f"{stem}.toml"
     config.write_text(config_of(scenario), encoding="utf-8")
     with hog(scenario.hog):
-        for number in range(1, (scenario.runs or count) + 1):
+        for number in range(1, min(scenario.runs or count, count) + 1):
             began = time.monotonic()
             outcome = run(config, folder / f"{stem}-{number}", began)
             print(f"{scenario.name}: run {number}: {outcome}", file=sys.stderr, flush=True)

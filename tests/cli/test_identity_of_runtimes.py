@@ -150,8 +150,9 @@ def test_a_runtime_that_differs_in_one_fact_is_not_comparable_until_it_is_declar
 
 def test_one_engine_under_two_settings_declares_them_by_naming_them(tmp_path: Path) -> None:
     sides = "".join(
-        f'[runtimes.{name}]\nadapter = "llama_cpp"\nprove = false\nthreads = {threads}\nflash_attention = {flash}\n\n'
-        for name, threads, flash in (("base", 1, "false"), ("other", 2, "true"))
+        f'[runtimes.{name}]\nadapter = "llama_cpp"\nprove = false\nthreads = {threads}\nflash_attention = {flash}\n'
+        f"batch = {batch}\n\n"
+        for name, threads, flash, batch in (("base", 1, "false", 64), ("other", 2, "true", 8))
     )
     out = parity(tmp_path, "run", str(write(tmp_path, sides)), "--out", "run")
     found = comparison(tmp_path, "other", "gen_tps")
@@ -159,8 +160,10 @@ def test_one_engine_under_two_settings_declares_them_by_naming_them(tmp_path: Pa
     assert found["declared"] == [
         "threads: 1 against 2 (set in the config: threads = 1 and threads = 2)",
         "flash attention: off against on (set in the config: flash_attention = false and flash_attention = true)",
+        "batch: 64 against 8 (set in the config: batch = 64 and batch = 8)",
+        "micro-batch: 64 against 8 (set in the config: batch = 64 and batch = 8)",
     ]
-    assert "Delta (threads 1 → 2, flash attention off → on)" in " ".join(
+    assert "Delta (threads, flash attention, batch, micro-batch)" in " ".join(
         (tmp_path / "run" / "report.md").read_text(encoding="utf-8").split()
     ), out
 

@@ -91,7 +91,7 @@ def _what_would_decide(
 ) -> str:
     looks, rounds, estimate = evidence.looks, found.rounds, found.estimate
     if rounds < stats.LEAST:
-        few = f"{_count(rounds)} give no verdict, at least {stats.LEAST} are needed"
+        few = f"{_count(rounds)} {'give' if rounds != 1 else 'gives'} no verdict, at least {stats.LEAST} are needed"
         return f"{few}: {_set_higher(looks, stats.LEAST)}" if looks.last < stats.LEAST else few
     alpha = fail_alpha if _is_out(estimate.centre, bounds) else stats.ALPHA
     needed = stats.rounds_needed(estimate, rounds, looks, bounds.low, bounds.high, alpha, logarithms=logarithms)

@@ -6,7 +6,7 @@ from typing import Any
 
 from parity.compare import Intent
 from parity.config import LoadedConfig
-from parity.reading.facts import FACT_OF_KEY
+from parity.reading.facts import FACTS_OF_KEY
 
 
 def intent_of(loaded: LoadedConfig) -> Intent:
@@ -25,9 +25,13 @@ def _named(loaded: LoadedConfig, runtime: str) -> Mapping[str, str]:
         return {}
     ours, theirs = loaded.settings[runtime], loaded.settings[config.baseline]
     differing = [key for key in dict.fromkeys((*theirs, *ours)) if ours.get(key) != theirs.get(key)]
-    if any(key not in FACT_OF_KEY for key in differing):
+    if any(key not in FACTS_OF_KEY for key in differing):
         return {}
-    return {FACT_OF_KEY[key]: f"set in the config: {_set(key, theirs)} and {_set(key, ours)}" for key in differing}
+    return {
+        fact: f"set in the config: {_set(key, theirs)} and {_set(key, ours)}"
+        for key in differing
+        for fact in FACTS_OF_KEY[key]
+    }
 
 
 def _set(key: str, settings: Mapping[str, Any]) -> str:

@@ -217,7 +217,7 @@ _LIST = (
         *("ubatch", "micro-batch", "engine", "prompt tokens that are computed at once"),
         read=_of("ubatch", "n_ubatch"),
         concerns=is_speed,
-        keys=("ubatch",),
+        keys=("ubatch", "batch"),
     ),
     Fact(
         *("activation_dtype", "activation type", "engine", "data type of activations"),
@@ -255,8 +255,10 @@ _LIST = (
 FACTS: dict[str, Fact] = {fact.name: fact for fact in _LIST}
 """Name → fact, in the order in which reports show them. The names are those of `[[declare]]`."""
 
-FACT_OF_KEY: dict[str, str] = {key: fact.name for fact in _LIST for key in fact.keys}
-"""Key of a runtime's table → the fact that it sets."""
+FACTS_OF_KEY: dict[str, tuple[str, ...]] = {
+    key: tuple(fact.name for fact in _LIST if key in fact.keys) for fact in _LIST for key in fact.keys
+}
+"""Key of a runtime's table → the facts that it sets. A micro-batch is no larger than its batch."""
 
 
 def facts_in(settings: Settings) -> dict[str, str]:
