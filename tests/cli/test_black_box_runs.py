@@ -133,6 +133,7 @@ def masked(page: str) -> str:
         (r"(?m)^- \[\d+\] .*: of what both sides have in common; .*\n", ""),
         (r"; \d+% more would meet it", "; N% more would meet it"),
         (r"; rounds? \d[\d, and]* set aside as outliers? \([^)]*\)", ""),
+        (r"(?<=rounds), (?:a|without the) drift [^,]*(?=, required)", ""),
         (r"; two modes, \S+ apart \(\d+ and \d+ rounds\)", ""),
         (r"[a-z]\w+(?: \w+)* accounts for the largest part", "PHASE accounts for the largest part"),
         (r"(?m)^- .*: CPU cores used during .*\n", ""),
