@@ -16,11 +16,11 @@ class Measured:
         self._departures: dict[Cell, list[Departure]] = {}
         self._times: dict[Cell, dict[int, float]] = {}
         self._short: dict[Cell, dict[int, Trial]] = {}
-        timed = [trial for trial in trials if not trial.warmup and trial.kind != "whole"]
+        timed = [trial for trial in trials if trial.is_measured]
         in_a_round = Counter((t.model, t.test) for t in {t.place[:4] + t.place[6:]: t for t in timed}.values())
         ran: Counter[tuple[str, str]] = Counter()
         for trial in timed:
-            pair, cell = (trial.model, trial.test), (trial.model, trial.test, trial.runtime)
+            pair, cell = (trial.model, trial.test), trial.cell
             if trial.kind == "full":
                 self._cells.setdefault(cell, []).append(trial)
                 self._times.setdefault(cell, {})[trial.round] = ran[pair] / in_a_round[pair]

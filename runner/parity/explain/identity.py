@@ -23,7 +23,7 @@ def facts_of(report: Report, found: CellResults, base: CellResults | None, metri
     if base is None:
         own = _facts(found)
         return tuple(Fact(fact=name, value=value, baseline=None, standing="") for name, value in own.items())
-    of_cell = {(t.model, t.test, t.runtime) for t in found.trials}
+    of_cell = {t.cell for t in found.trials}
     return tuple(
         Fact(fact=_title(row.fact), value=row.ours, baseline=row.theirs, standing=_standing(row, metric))
         for row in report.facts

@@ -54,17 +54,17 @@ class Evidence:
 
     def of(self, cell: Cell) -> list[Trial]:
         """All trials of a cell, warm-up included."""
-        return [t for t in self.trials if (t.model, t.test, t.runtime) == cell]
+        return [t for t in self.trials if t.cell == cell]
 
     def beside(self, cell: Cell) -> list[Cell]:
         """Every cell of the same model and test, whose trials ran in the same turns."""
-        found = {(t.model, t.test, t.runtime): None for t in self.trials if (t.model, t.test) == cell[:2]}
+        found = {t.cell: None for t in self.trials if t.cell[:2] == cell[:2]}
         return list(found)
 
     def run_again(self, cell: Cell) -> tuple[list[Trial], list[Trial]]:
         """The deadlines that a cell missed on a busy machine in trials that don't count: those of which a later attempt
         gave a result, and the others."""
-        mine = [t for t in (*self.void, *self.trials) if (t.model, t.test, t.runtime) == cell]
+        mine = [t for t in (*self.void, *self.trials) if t.cell == cell]
         missed = [t for t in mine if t.void is not None and t.failure is not None]
         good = {t.place: t.attempt for t in mine if t.failure is None}
         explained = [t for t in missed if good.get(t.place, 0) > t.attempt]
@@ -101,7 +101,7 @@ class Evidence:
     def lost_rounds(self, cell: Cell) -> str | None:
         """Says which measured rounds of a cell failed while others gave a result: what is left may be what was fast.
         None where none failed, or where all did."""
-        measured = [t for t in self.of(cell) if not t.warmup and t.kind != "whole" and t.void is None]
+        measured = [t for t in self.of(cell) if t.is_measured and t.void is None]
         failed = [t for t in measured if t.failure is not None and t.failure.kind != "interrupted"]
         if not failed or not self.good_rounds(cell):
             return None

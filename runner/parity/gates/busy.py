@@ -22,12 +22,12 @@ def busy_machine(metric: str | None, trials: Sequence[Trial]) -> str | None:
     if metric is not None and METRICS[metric].unit not in SPEED_UNITS:
         return None
     void = [trial for trial in trials if trial.void is not None]
-    void = [t for t in void if (_is_measured(t) if metric is not None else t.failure is not None)]
+    void = [t for t in void if (t.is_measured if metric is not None else t.failure is not None)]
     if not void:
         return None
     worst = max(void, key=_others)
-    rounds = {trial.round for trial in trials if _is_measured(trial)}
-    busy = {trial.round for trial in void if _is_measured(trial)}
+    rounds = {trial.round for trial in trials if trial.is_measured}
+    busy = {trial.round for trial in void if trial.is_measured}
     if not busy:
         kind = "warm-up" if worst.warmup else "whole"
         return f"the machine was busy in a {kind} trial ({worst.void}): measure on a quieter machine"
@@ -38,7 +38,7 @@ def busy_machine(metric: str | None, trials: Sequence[Trial]) -> str | None:
 def uneven_voids(judged: Sequence[Cell], others: Sequence[Cell], void: Sequence[Trial]) -> str | None:
     """Why what is left of a cell may be a selection: one that is judged was disturbed more often than a cell of the
     same turns, judged or not, beyond chance by the exact two-sided sign test. None where that is not so."""
-    disturbed = {_pass(t): (t.model, t.test, t.runtime) for t in void if t.void is not None and _is_own(t)}
+    disturbed = {_pass(t): t.cell for t in void if t.void is not None and _is_own(t)}
     counts = Counter(disturbed.values())
     pairs = [*combinations(judged, 2), *((other, one) for one in judged for other in others if other not in judged)]
     for one, other in pairs:
@@ -54,10 +54,6 @@ def uneven_voids(judged: Sequence[Cell], others: Sequence[Cell], void: Sequence[
     return None
 
 
-def _is_measured(trial: Trial) -> bool:
-    return not trial.warmup and trial.kind != "whole"
-
-
 def _is_own(trial: Trial) -> bool:
     """Whether it is a measured trial of a place that every runtime has in a round: the noise floor is the baseline's
     second one."""
@@ -66,7 +62,7 @@ def _is_own(trial: Trial) -> bool:
 
 def _pass(trial: Trial) -> tuple[object, ...]:
     """What the trials of a cell in one attempt at a round have in common."""
-    return trial.model, trial.test, trial.runtime, trial.round, trial.attempt
+    return *trial.cell, trial.round, trial.attempt
 
 
 def _others(trial: Trial) -> float:

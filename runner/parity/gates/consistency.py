@@ -144,7 +144,7 @@ def _looks(looks: stats.Looks, rounds: int, *, over: bool) -> list[tuple[int, fl
 
 def _last_round(cell: Cell, evidence: Evidence) -> int:
     """Of the cell's model and test, those included that don't count."""
-    trials = (t for t in (*evidence.trials, *evidence.void) if t.kind != "whole" and not t.warmup)
+    trials = (t for t in (*evidence.trials, *evidence.void) if t.is_measured)
     return max((t.round for t in trials if (t.model, t.test) == cell[:2]), default=0)
 
 

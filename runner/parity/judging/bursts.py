@@ -7,7 +7,7 @@ where they are set. Further prefills of the same process excuse a wait that they
 """
 
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
@@ -48,14 +48,14 @@ def with_bursts(trials: Sequence[Trial], baseline: str) -> tuple[Trial, ...]:
     cells: dict[Cell, list[Trial]] = {}
     for trial in trials:
         if trial.kind == "full" and not trial.warmup and trial.failure is None and trial.void is None:
-            cells.setdefault(_cell(trial), []).append(trial)
+            cells.setdefault(trial.cell, []).append(trial)
     found: dict[Cell, Departure] = {}
     for definitions in SHOWN:
         paces = {cell: pace for cell, mine in cells.items() if (pace := _pace(mine, *definitions)) is not None}
         for one, other in permutations(paces, 2):
             if one[:2] == other[:2] and baseline in (one[2], other[2]) and (why := _doubt(paces[one], paces[other])):
                 found.setdefault(one, Departure(fact=FACT, sentence=why, metrics=ALL))
-    return tuple(_with(trial, found.get(_cell(trial))) for trial in trials)
+    return tuple(trial.departing(found[trial.cell]) if trial.cell in found else trial for trial in trials)
 
 
 def _pace(trials: Sequence[Trial], of_rate: str, of_first: str, what: str) -> Pace | None:
@@ -86,22 +86,5 @@ def _doubt(ours: Pace, theirs: Pace) -> str | None:
     )
 
 
-def _with(trial: Trial, departure: Departure | None) -> Trial:
-    if departure is None or trial.failure is not None or trial.kind == "whole":
-        return trial
-    return trial.but(departures=(*trial.departures, departure))
-
-
 def _values(trials: Sequence[Trial], metric: str, definition: str) -> list[float]:
-    return list(_each(trials, metric, definition))
-
-
-def _each(trials: Sequence[Trial], metric: str, definition: str) -> Iterator[float]:
-    for trial in trials:
-        for m in trial.measurements:
-            if m.metric == metric and m.definition == definition and m.value:
-                yield m.value
-
-
-def _cell(trial: Trial) -> Cell:
-    return trial.model, trial.test, trial.runtime
+    return [value for trial in trials if (value := trial.value(metric, definition))]

@@ -36,10 +36,10 @@ def with_prompt_caches(trials: Sequence[Trial], proofs: Mapping[str, float | Non
     `proofs`: runtime → the seconds that it took for its first token on a tiny model, before any trial."""
     cells: dict[Cell, list[Trial]] = {}
     for trial in trials:
-        if _is_evidence(trial) and _value(trial, "ttft_s") is not None:
-            cells.setdefault(_cell(trial), []).append(trial)
+        if _is_evidence(trial) and trial.value("ttft_s") is not None:
+            cells.setdefault(trial.cell, []).append(trial)
     found = {cell: departure for cell, mine in cells.items() if (departure := _cached(mine, proofs.get(cell[2])))}
-    return tuple(_with(trial, found[_cell(trial)]) if _cell(trial) in found else trial for trial in trials)
+    return tuple(_with(trial, found[trial.cell]) if trial.cell in found else trial for trial in trials)
 
 
 def _is_evidence(trial: Trial) -> bool:
@@ -65,8 +65,7 @@ def _cached(trials: Sequence[Trial], proof_s: float | None) -> Departure | None:
 
 def _computed(trial: Trial) -> bool:
     """Whether the trial itself shows the rate at which it reads its prompt with an empty cache, and was no faster."""
-    rates = {m.definition: m.value for m in trial.measurements if m.metric == "prompt_tps" and m.value is not None}
-    first, empty = rates.get("token-stamps"), rates.get(STEADY_STATE.id)
+    first, empty = (trial.value("prompt_tps", definition) for definition in ("token-stamps", STEADY_STATE.id))
     return first is not None and empty is not None and first <= FASTER * empty
 
 
@@ -83,20 +82,12 @@ def _departure(slow: str, others: str, fast_s: float) -> Departure:
 
 
 def _with(trial: Trial, departure: Departure) -> Trial:
-    if trial.failure is not None or trial.kind == "whole":
-        return trial
-    warnings = trial.warnings if trial.warmup else (*trial.warnings, departure.sentence)
-    return trial.but(departures=(*trial.departures, departure), warnings=warnings)
+    departed = trial.departing(departure)
+    if departed is trial or trial.warmup:
+        return departed
+    return departed.but(warnings=(*trial.warnings, departure.sentence))
 
 
 def _seconds(metric: str, trials: Sequence[Trial]) -> float:
     """The longest of several trials; 0 where none shows it."""
-    return max((value for trial in trials if (value := _value(trial, metric)) is not None), default=0.0)
-
-
-def _value(trial: Trial, metric: str) -> float | None:
-    return next((m.value for m in trial.measurements if m.metric == metric and m.value is not None), None)
-
-
-def _cell(trial: Trial) -> Cell:
-    return trial.model, trial.test, trial.runtime
+    return max((value for trial in trials if (value := trial.value(metric)) is not None), default=0.0)

@@ -29,7 +29,7 @@ def with_departures(trials: Sequence[Trial], baseline: str) -> tuple[Trial, ...]
         more = (
             *_changed_programs(trial.identity, first[trial.runtime].identity),
             *_other_prompt(trial.identity, prompts.get((trial.model, trial.test)), baseline),
-            *unsteady[_cell(trial)],
+            *unsteady[trial.cell],
         )
         found.append(trial.but(departures=tuple(dict.fromkeys((*trial.departures, *more)))) if more else trial)
     return tuple(found)
@@ -52,7 +52,7 @@ def _other_prompt(ran: Identity, reference: Identity | None, baseline: str) -> I
 
 
 def _unsteady(trials: Sequence[Trial]) -> Iterator[Departure]:
-    measured = [t.identity for t in trials if t.identity is not None and not t.warmup and t.kind != "whole"]
+    measured = [t.identity for t in trials if t.identity is not None and t.is_measured]
     values_of: list[tuple[str, tuple[str, ...] | None, list[str | None]]] = [
         (name, OF_SPEED, [facts_in(ran.settings).get(name) for ran in measured]) for name in STEADY
     ]
@@ -73,9 +73,5 @@ def _unsteady(trials: Sequence[Trial]) -> Iterator[Departure]:
 def _by_cell(trials: Sequence[Trial]) -> dict[Cell, list[Trial]]:
     found: dict[Cell, list[Trial]] = {}
     for trial in trials:
-        found.setdefault(_cell(trial), []).append(trial)
+        found.setdefault(trial.cell, []).append(trial)
     return found
-
-
-def _cell(trial: Trial) -> Cell:
-    return trial.model, trial.test, trial.runtime

@@ -35,7 +35,7 @@ def _required_failures(evidence: Evidence, judged: Sequence[Verdict]) -> str:
     failed = {
         f"{t.runtime} on {t.test} ({t.failure.kind})": None
         for t in evidence.trials
-        if t.failure is not None and t.void is None and (t.model, t.test, t.runtime) in read
+        if t.failure is not None and t.void is None and t.cell in read
     }
     return ", ".join(failed)
 

@@ -24,7 +24,7 @@ def settled(trials: Sequence[Trial]) -> tuple[list[Trial], list[Trial]]:
     counting: list[Trial] = []
     void: list[Trial] = []
     for trial in trials:
-        repeated = trial.attempt != last[trial.place] or (_is_measured(trial) and _turn(trial) in left_out)
+        repeated = trial.attempt != last[trial.place] or (trial.is_measured and _turn(trial) in left_out)
         failed = trial.failure is not None and trial.void is None
         (void if repeated and not failed else counting).append(trial)
     return counting, void
@@ -34,15 +34,11 @@ def _left_out(trials: Sequence[Trial]) -> set[Turn]:
     """The turns that stayed void up to the cap, of each model and test where they are few."""
     turns: dict[tuple[str, str], dict[Turn, bool]] = {}
     for trial in trials:
-        if _is_measured(trial):
+        if trial.is_measured:
             of_test = turns.setdefault((trial.model, trial.test), {})
             of_test[_turn(trial)] = of_test.get(_turn(trial), False) or trial.void is not None
     few = (found for found in turns.values() if sum(found.values()) <= MOST_VOID * len(found))
     return {turn for found in few for turn, is_void in found.items() if is_void}
-
-
-def _is_measured(trial: Trial) -> bool:
-    return not trial.warmup and trial.kind != "whole"
 
 
 def _turn(trial: Trial) -> Turn:

@@ -24,7 +24,7 @@ def trial_warnings(
     noted: dict[tuple[str, str, str, str], list[Trial]] = {}
     for trial in trials:
         for warning in _of_trial(trial, budgets):
-            noted.setdefault((trial.model, trial.test, trial.runtime, warning), []).append(trial)
+            noted.setdefault((*trial.cell, warning), []).append(trial)
     for (model, test, runtime, warning), odd in noted.items():
         models = (model,) if len(config.models) > 1 else ()
         where = " · ".join((config.runtime_title(runtime), *models, test))

@@ -85,7 +85,7 @@ def _counts(trial: Trial) -> bool:
     of it."""
     if trial.failure is not None:
         return trial.failure.kind.startswith("timeout:")
-    return not trial.warmup and trial.kind != "whole"
+    return trial.is_measured
 
 
 def _difference(before: float | None, after: float | None) -> float | None:

@@ -100,10 +100,10 @@ def systematic(trials: Sequence[Trial]) -> tuple[Trial, ...]:
     out."""
     measured: dict[Cell, list[bool]] = {}
     for trial in trials:
-        if trial.kind != "whole" and not trial.warmup and trial.failure is None:
-            measured.setdefault(_cell(trial), []).append(_is_doubtful(trial))
+        if trial.is_measured and trial.failure is None:
+            measured.setdefault(trial.cell, []).append(_is_doubtful(trial))
     kept = {cell for cell, doubtful in measured.items() if sum(doubtful) >= SYSTEMATIC * len(doubtful)}
-    return tuple(_settled(trial, _cell(trial) in kept) if _is_doubtful(trial) else trial for trial in trials)
+    return tuple(_settled(trial, trial.cell in kept) if _is_doubtful(trial) else trial for trial in trials)
 
 
 def contradicted(trials: Sequence[Trial]) -> tuple[Trial, ...]:
@@ -111,22 +111,21 @@ def contradicted(trials: Sequence[Trial]) -> tuple[Trial, ...]:
     of a trial as a whole can't be stamped away: a longer answer takes longer."""
     ratios: dict[Cell, list[float]] = {}
     for trial in trials:
-        rates = {m.definition: m.value for m in trial.measurements if m.metric == "gen_tps" and m.value}
-        stamped, over_budgets = rates.get("token-stamps"), rates.get("two-budgets")
+        stamped, over_budgets = (trial.value("gen_tps", definition) for definition in ("token-stamps", "two-budgets"))
         if stamped and over_budgets and not trial.warmup:
-            ratios.setdefault(_cell(trial), []).append(stamped / over_budgets)
+            ratios.setdefault(trial.cell, []).append(stamped / over_budgets)
     found = {cell: min(of) for cell, of in ratios.items() if len(of) >= FEWEST_ROUNDS and min(of) > FASTER}
-    return tuple(_contradicted(trial, found.get(_cell(trial))) for trial in trials)
+    return tuple(
+        trial.departing(_contradiction(found[trial.cell])) if trial.cell in found else trial for trial in trials
+    )
 
 
-def _contradicted(trial: Trial, ratio: float | None) -> Trial:
-    if ratio is None or trial.failure is not None or trial.kind == "whole":
-        return trial
+def _contradiction(ratio: float) -> Departure:
     sentence = (
         f"its stamps show a rate that is at least {ratio:.1f} times that of two budgets in every round: a longer "
         "answer took longer than they say"
     )
-    return trial.but(departures=(*trial.departures, Departure(fact=FACT, sentence=sentence, metrics=ALL)))
+    return Departure(fact=FACT, sentence=sentence, metrics=ALL)
 
 
 def _settled(trial: Trial, counts: bool) -> Trial:
@@ -137,10 +136,6 @@ def _settled(trial: Trial, counts: bool) -> Trial:
 
 def _is_doubtful(trial: Trial) -> bool:
     return any(departure.fact == WEAK for departure in trial.departures)
-
-
-def _cell(trial: Trial) -> Cell:
-    return trial.model, trial.test, trial.runtime
 
 
 def _too_fast(gap_s: float, model: ModelFacts) -> str | None:

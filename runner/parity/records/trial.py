@@ -6,7 +6,7 @@ from pydantic import AliasChoices, Field, model_validator
 
 from parity.records.base import Record, Scalar
 from parity.records.conditions import Conditions
-from parity.records.work import Place, Task, TrialKind
+from parity.records.work import Cell, Place, Task, TrialKind
 
 
 class Checkout(Record):
@@ -126,6 +126,26 @@ class Trial(Record):
     text_gaps_ns: tuple[int, ...] = Field(
         default=(), description="from each piece of text to the next one, of a program that shows no token"
     )
+
+    @property
+    def cell(self) -> Cell:
+        return self.model, self.test, self.runtime
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether figures may come from it: it is no warm-up, and no whole trial."""
+        return not self.warmup and self.kind != "whole"
+
+    def value(self, metric: str, definition: str | None = None) -> float | None:
+        """A metric's value by `definition`, or by the strictest one that has a value."""
+        values = (m.value for m in self.measurements if m.metric == metric and definition in (None, m.definition))
+        return next((value for value in values if value is not None), None)
+
+    def departing(self, departure: Departure) -> Self:
+        """The trial with a further departure. One that failed, or ran to its own end, has no figures to doubt."""
+        if self.failure is not None or self.kind == "whole":
+            return self
+        return self.but(departures=(*self.departures, departure))
 
     @property
     def place(self) -> Place:

@@ -101,6 +101,11 @@ class Slot(Record):
         return self.model, self.test, self.runtime
 
     @property
+    def is_measured(self) -> bool:
+        """Whether its trial is measured: it is no warm-up, and no whole trial."""
+        return not self.warmup and self.kind != "whole"
+
+    @property
     def place(self) -> Place:
         """What tells the slot from others; its attempts have it in common."""
         return *self.cell, self.task, self.round, self.warmup, self.kind, self.host

@@ -53,7 +53,7 @@ def conditions_table(index: Index) -> Table | None:
 
 
 def _measured(report: Report) -> list[Trial]:
-    return [trial for trial in (*report.trials, *report.void) if not trial.warmup and trial.kind != "whole"]
+    return [trial for trial in (*report.trials, *report.void) if trial.is_measured]
 
 
 def _void(trials: Sequence[Trial]) -> int:

@@ -159,7 +159,7 @@ def _failures(index: Index) -> Iterable[FailedTrials]:
     failed: dict[tuple[str, str, str, str], list[Trial]] = {}
     for trial in index.report.trials:
         if trial.failure:
-            failed.setdefault((trial.model, trial.test, trial.runtime, trial.failure.kind), []).append(trial)
+            failed.setdefault((*trial.cell, trial.failure.kind), []).append(trial)
     for (model, test, runtime, kind), trials in failed.items():
         yield FailedTrials(kind, f"{index.cell_title(model, test, runtime)}, {_messages(trials)}", _tail(trials))
 

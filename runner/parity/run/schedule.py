@@ -105,7 +105,7 @@ def interrupted(trial: Trial) -> bool:
 
 def rounds_of(pair: Pair, trials: Sequence[Trial]) -> int:
     """How many measured rounds of a model and test have begun."""
-    return max((t.round for t in trials if (t.model, t.test) == pair and _is_measured(t)), default=0)
+    return max((t.round for t in trials if (t.model, t.test) == pair and t.is_measured), default=0)
 
 
 def _turns_left(
@@ -126,7 +126,7 @@ def _turns_left(
     over: set[Pair] = set()
     for turn in schedule(config, unset):
         first, mine = turn[0], ran.get(_turn_of(turn[0]), [])
-        pair, is_measured = (first.model, first.test), _is_measured(first)
+        pair, is_measured = (first.model, first.test), first.is_measured
         due = _due(turn, mine, given_up, may_repeat=voids[pair] <= _most_voids(config))
         if not due or (is_measured and pair in over):
             continue
@@ -139,7 +139,7 @@ def _turns_left(
 
 def _goes_on(config: Config, pair: Pair, number: int, trials: Sequence[Trial], undecided: Undecided) -> bool:
     """Whether a round beyond the least ones is due, by the whole rounds before it."""
-    earlier = [t for t in trials if not _is_measured(t) or t.round < number]
+    earlier = [t for t in trials if not t.is_measured or t.round < number]
     return not _time_is_up(config, trials) and bool(undecided(pair, earlier))
 
 
@@ -178,10 +178,6 @@ def _turn_of(place: Slot | Trial) -> tuple[object, ...]:
 def _is_certain(config: Config, number: int) -> bool:
     """Whether a round is due whatever the earlier ones show."""
     return config.rounds.looks.fixed or number <= config.rounds.least
-
-
-def _is_measured(place: Slot | Trial) -> bool:
-    return not place.warmup and place.kind != "whole"
 
 
 def _most_voids(config: Config) -> int:

@@ -39,7 +39,7 @@ def with_two_budgets(trials: Sequence[Trial], budgets: Mapping[tuple[str, TrialK
 
 
 def _turn(trial: Trial) -> tuple[str, str, str, int, bool]:
-    return trial.model, trial.test, trial.runtime, trial.round, trial.warmup
+    return *trial.cell, trial.round, trial.warmup
 
 
 def _place(measurement: Measurement) -> tuple[int, int]:
