@@ -3,7 +3,8 @@
 import pytest
 from builders import trial
 
-from parity.compare import Measured, agreement, centre_of, compare, summarise
+from parity.compare import Measured, centre_of, compare, summarise
+from parity.compare.scales import share_of_equal
 from parity.reading.dictionary import METRICS
 from parity.records import Comparison, Failure, Identity, NotRun, Trial
 from parity.stats import Estimate
@@ -158,7 +159,7 @@ def test_a_rate_of_zero_has_no_ratio() -> None:
 
 
 def test_agreement_is_the_share_of_rounds_with_equal_values() -> None:
-    assert agreement.share([1.0, 2.0, 3.0, 0.0], [1.0, 2.0, 4.0, 0.0]) == 0.75
+    assert share_of_equal([1.0, 2.0, 3.0, 0.0], [1.0, 2.0, 4.0, 0.0]) == 0.75
 
 
 def test_the_centre_of_a_side_depends_on_the_scale() -> None:

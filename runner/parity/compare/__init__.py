@@ -1,12 +1,8 @@
-"""From trials to summaries and comparisons, by the strictest definition that both sides have. Pure.
-
-`ratio`, `difference` and `agreement` hold what each scale of a metric needs: the centre of one side's values, and the
-comparison of two sides' values of the same rounds.
-"""
+"""From trials to summaries and comparisons, by the strictest definition that both sides have. Pure."""
 
 from parity.compare.advice import to_declare, to_measure
 from parity.compare.common_tokens import too_few_tokens
-from parity.compare.comparing import compare
+from parity.compare.comparing import UPPER_BOUNDS, compare
 from parity.compare.doubt import Doubt, doubt
 from parity.compare.identity import Departed, Intent, departed, fact_rows
 from parity.compare.measured import Measured
@@ -15,6 +11,7 @@ from parity.compare.series import interval_of, ratio_at, side_at
 from parity.compare.summary import summarise
 
 __all__ = [
+    "UPPER_BOUNDS",
     "Departed",
     "Doubt",
     "Intent",

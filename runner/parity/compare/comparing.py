@@ -1,16 +1,15 @@
 """Two sides compared: over the rounds in which both have a value by one definition, if they ran the same."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from parity import stats
-from parity.compare import agreement
 from parity.compare.advice import to_compare, to_declare, to_measure
 from parity.compare.common_tokens import Common, over_common_tokens
 from parity.compare.doubt import doubt
 from parity.compare.identity import Intent, conflict, declared_in, departed, fact_rows, in_conflict, unproven_in
 from parity.compare.measured import Measured
-from parity.compare.ratio import NOT_POSITIVE
-from parity.compare.scales import centre_of
+from parity.compare.scales import NOT_POSITIVE, centre_of, share_of_equal
 from parity.compare.series import interval_of, ratio_at, slack
 from parity.reading.dictionary import METRICS, REPORTED, only_a_bound
 from parity.reading.metrics.spec import Scale
@@ -25,6 +24,21 @@ NO_FLOOR = "`floor = true` asks for a noise floor, and there is none"
 UPPER_BOUNDS = "both values are upper bounds, which have no ratio: each may be anything below"
 
 
+Floors = Mapping[tuple[str, str, str, str], Floor | str]
+"""Model, test, metric and definition → by how much the baseline differs from itself, or why that is not known."""
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What all comparisons of a run have in common. `floors`: None where no floor was asked for."""
+
+    measured: Measured
+    intent: Intent
+    looks: Looks
+    floors: Floors | None
+    asked: Mapping[str, Collection[str]]
+
+
 def compare(
     measured: Measured,
     cells: Sequence[Cell],
@@ -32,57 +46,41 @@ def compare(
     intent: Intent = NO_INTENT,
     looks: Looks = ONCE,
     metrics: Iterable[str] = METRICS,
-    floors: Mapping[tuple[str, str, str, str], Floor | str] | None = None,
+    floors: Floors | None = None,
     asked: Mapping[str, Collection[str]] | None = None,
 ) -> Iterator[Comparison]:
     """Every implementation's cell compared with the baseline's, in every metric. `intent`: the differences that the
-    config declares. `looks`: when the run is judged, which decides how wide intervals are.
-    `floors`: model, test, metric and definition → by how much the baseline differs from itself,
-    or why that is not known; None where it was not asked for. `asked`: metric → definitions that gates name."""
+    config declares. `looks`: when the run is judged, which decides how wide intervals are. `floors`: None where no
+    floor was asked for. `asked`: metric → definitions that gates name."""
+    run = _Run(measured, intent, looks, floors, asked or {})
     for cell in cells:
         model, test, runtime = cell
         if runtime != baseline:
             base = (model, test, baseline)
-            rows = fact_rows(measured, cell, base, intent)
+            facts = fact_rows(measured, cell, base, intent)
             for metric in metrics:
-                named = (asked or {}).get(metric, ())
-                yield from _by_each_definition(measured, cell, base, metric, rows, intent, looks, floors, named)
+                yield from _by_each_definition(run, cell, base, metric, facts)
 
 
 def _by_each_definition(
-    measured: Measured,
-    cell: Cell,
-    base: Cell,
-    metric: str,
-    facts: Sequence[FactRow],
-    intent: Intent,
-    looks: Looks,
-    floors: Mapping[tuple[str, str, str, str], Floor | str] | None,
-    asked: Collection[str],
+    run: _Run, cell: Cell, base: Cell, metric: str, facts: Sequence[FactRow]
 ) -> Iterator[Comparison]:
     """By the strictest definition, then by each further one that has a row of its own or is asked for, and that both
     have in a round."""
-    strictest = _compare_metric(measured, cell, base, metric, facts, intent, looks, floors)
+    strictest = _compare_metric(run, cell, base, metric, facts)
     yield strictest
     for definition in METRICS[metric].definitions:
-        ours, theirs = (measured.values(side, metric, definition.id).keys() for side in (cell, base))
-        wanted = definition.row or definition.id in asked
+        ours, theirs = (run.measured.values(side, metric, definition.id).keys() for side in (cell, base))
+        wanted = definition.row or definition.id in run.asked.get(metric, ())
         if wanted and definition.id != strictest.definition and ours & theirs:
-            yield _compare_metric(measured, cell, base, metric, facts, intent, looks, floors, definition.id)
+            yield _compare_metric(run, cell, base, metric, facts, definition.id)
 
 
 def _compare_metric(
-    measured: Measured,
-    cell: Cell,
-    base: Cell,
-    metric: str,
-    facts: Sequence[FactRow],
-    intent: Intent,
-    looks: Looks,
-    floors: Mapping[tuple[str, str, str, str], Floor | str] | None,
-    definition: str | None = None,
+    run: _Run, cell: Cell, base: Cell, metric: str, facts: Sequence[FactRow], definition: str | None = None
 ) -> Comparison:
     """By `definition`, or by the strictest that both sides have."""
+    measured, intent, looks = run.measured, run.intent, run.looks
     model, test, runtime = cell
     spec = METRICS[metric]
     blank = Comparison(
@@ -135,9 +133,9 @@ def _compare_metric(
         factor = (mine.factor if mine else 1.0) / (reference.factor if reference else 1.0)
         blank = blank.but(doubt=first.sentence, doubt_factor=factor)
     estimated = _estimated(blank, looks)
-    if floors is None or estimated.ratio is None:
+    if run.floors is None or estimated.ratio is None:
         return estimated
-    floor = floors.get((model, test, metric, definition), "its second place in the rounds gave no value")
+    floor = run.floors.get((model, test, metric, definition), "its second place in the rounds gave no value")
     if isinstance(floor, str):
         reason = f"{NO_FLOOR}: {base[2]} can't be compared with itself ({floor})"
         return blank.but(reason=reason, comparable=False, doubt=None, doubt_factor=None)
@@ -148,7 +146,7 @@ def _estimated(found: Comparison, looks: Looks) -> Comparison:
     """With the estimate that the metric's scale has, over all rounds."""
     ours, theirs = found.ours, found.theirs
     if found.scale == "agreement":
-        return found.but(agreement=agreement.share(ours, theirs))
+        return found.but(agreement=share_of_equal(ours, theirs))
     if found.scale == "difference":
         mean = stats.paired_difference(ours, theirs, looks)
         return found.but(difference=mean.centre, interval=interval_of(mean))

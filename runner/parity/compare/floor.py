@@ -6,7 +6,7 @@ widened by it before it is judged.
 
 from collections.abc import Mapping, Sequence
 
-from parity.compare.comparing import compare
+from parity.compare.comparing import Floors, compare
 from parity.compare.identity import Intent
 from parity.compare.measured import Measured
 from parity.reading.dictionary import METRICS
@@ -17,9 +17,6 @@ ITSELF = "the baseline itself"
 """What stands for the baseline's second place of each round where both are compared."""
 
 _KINDS: Mapping[TrialKind, TrialKind] = {"floor": "full", "floor-short": "short"}
-
-Floors = Mapping[tuple[str, str, str, str], Floor | str]
-"""Model, test, metric and definition → the floor, or why there is none."""
 
 EVERY = {metric: [definition.id for definition in spec.definitions] for metric, spec in METRICS.items()}
 

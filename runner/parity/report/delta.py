@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from parity.compare import UPPER_BOUNDS
 from parity.reading.dictionary import METRICS, only_a_bound
 from parity.records import Comparison, Interval, Summary
 from parity.report.index import CellResults, Pair, metric_order, metric_title
@@ -153,7 +154,7 @@ def delta_entry(comparison: Comparison | None, metric: str) -> Entry:
     if not comparison.comparable:
         return Entry("NOT COMPARABLE", reasons or ("the two sides did different work",))
     if bound == "upper":
-        return Entry(MISSING, ("both values are upper bounds, which have no ratio: each may be anything below",))
+        return Entry(MISSING, (UPPER_BOUNDS,))
     difference, ratio, unit = comparison.difference, comparison.ratio, comparison.unit
     interval = _ends(comparison.interval)
     if ratio is None:
