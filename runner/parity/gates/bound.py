@@ -9,7 +9,7 @@ from pydantic import Field
 from parity.compare import doubt, side_at
 from parity.errors import Problem
 from parity.gates.base import Evidence, Judgement, MetricGate, crossed_bounds, side, strictest
-from parity.gates.interval import Bounds, judge_interval, unless_doubted, with_advice_on_budgets
+from parity.gates.interval import Bounds, judge_figures, judge_interval
 from parity.reading.dictionary import METRICS
 from parity.records import Cell
 from parity.stats import ALPHA, EstimateAt
@@ -47,12 +47,11 @@ class BoundGate(MetricGate):
                 logarithms=spec.scale == "ratio",
             )
 
-        judgement = judged_by(at)
         definition = next(iter(found.values())).definition
-        if doubted := doubt(evidence.measured, cell, self.metric, definition):
-            said = replace(doubted, sentence=f"{self.metric}: {doubted.sentence}")
-            judgement = unless_doubted(judgement, judged_by, at, said)
-        judgement = with_advice_on_budgets(judgement, definition)
+        doubted = doubt(evidence.measured, cell, self.metric, definition)
+        if doubted is not None:
+            doubted = replace(doubted, sentence=f"{self.metric}: {doubted.sentence}")
+        judgement = judge_figures(at, judged_by, definition, doubted)
         failed_at = judgement.value if judgement.verdict == "FAIL" else None
         return replace(
             judgement,

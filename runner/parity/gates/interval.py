@@ -63,7 +63,17 @@ def judge_interval(
     return Judgement(found.verdict, said, estimate.centre, interval, rounds=found.rounds)
 
 
-def unless_doubted(
+def judge_figures(
+    at: EstimateAt, judged_by: Callable[[EstimateAt], Judgement], definition: str, doubt: Doubt | None
+) -> Judgement:
+    """The verdict that `judged_by` gives on figures by a definition, with what a doubt about them leaves of it."""
+    judgement = judged_by(at)
+    if doubt is not None:
+        judgement = _unless_doubted(judgement, judged_by, at, doubt)
+    return _with_advice_on_budgets(judgement, definition)
+
+
+def _unless_doubted(
     judgement: Judgement, judged_by: Callable[[EstimateAt], Judgement], at: EstimateAt, doubt: Doubt
 ) -> Judgement:
     """A verdict on figures that are in doubt: it stays where what single trials show leads to the same one."""
@@ -78,7 +88,7 @@ def unless_doubted(
     return Judgement("INCONCLUSIVE", doubt.sentence, judgement.value, judgement.interval, open=judgement.open)
 
 
-def with_advice_on_budgets(judgement: Judgement, definition: str) -> Judgement:
+def _with_advice_on_budgets(judgement: Judgement, definition: str) -> Judgement:
     """What else would decide a verdict on a rate that is a difference of two trials."""
     advice = "set max_tokens and short_tokens further apart"
     if judgement.verdict != "INCONCLUSIVE" or definition not in OF_TWO_TRIALS or advice in judgement.sentence:

@@ -9,7 +9,7 @@ from pydantic import Field
 from parity.compare import Doubt, ratio_at, to_measure
 from parity.errors import Problem
 from parity.gates.base import ALL_ROUNDS, Evidence, Judgement, MetricGate, crossed_bounds, side
-from parity.gates.interval import Bounds, judge_interval, unless_doubted, with_advice_on_budgets
+from parity.gates.interval import Bounds, judge_figures, judge_interval
 from parity.reading.dictionary import METRICS, REPORTED, only_a_bound
 from parity.records import Cell, Comparison
 from parity.stats import EstimateAt
@@ -79,12 +79,10 @@ class RatioGate(MetricGate):
                 required=self.required,
             )
 
-        at = ratio_at(comparison, evidence.looks)
-        judgement = judged_by(at)
+        doubted = None
         if comparison.doubt is not None:
             doubted = Doubt(f"{self.metric}: {comparison.doubt}", comparison.doubt_factor or 1.0)
-            judgement = unless_doubted(judgement, judged_by, at, doubted)
-        judgement = with_advice_on_budgets(judgement, definition)
+        judgement = judge_figures(ratio_at(comparison, evidence.looks), judged_by, definition, doubted)
         failed = judgement.verdict == "FAIL" and judgement.value is not None
         return replace(judgement, failed_side=side(self.metric, judgement.value or 1, 1) if failed else None)
 
