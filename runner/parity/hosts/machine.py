@@ -43,18 +43,18 @@ def host_facts() -> HostFacts:
         platform=sys.platform,
         arch=platform.machine(),
         python=sys.executable,
-        usable_cpus=usable_cpus(),
+        usable_cpus=len(usable_cpu_numbers()),
         cache=str(cache_folder()),
         hf_home=str(user_hf_home()),
         cpu_flags=_cpu_flags(),
     )
 
 
-def usable_cpus() -> int:
-    """CPUs that this process may run on."""
+def usable_cpu_numbers() -> tuple[int, ...]:
+    """The CPUs that parity, and what it starts, may run on."""
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        return tuple(sorted(os.sched_getaffinity(0)))
+    return tuple(range(os.cpu_count() or 1))
 
 
 def _cpu_flags() -> tuple[str, ...]:

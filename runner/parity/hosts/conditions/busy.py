@@ -6,7 +6,8 @@ from contextlib import suppress
 
 import psutil
 
-from parity.hosts.conditions.surroundings import Untold, busy_s, on_battery, throttled_s, usable_cpu_numbers
+from parity.hosts.conditions.surroundings import Untold, busy_s, on_battery, throttled_s
+from parity.hosts.machine import usable_cpu_numbers
 from parity.records import Busyness, ConditionLimits, ProcessLoad
 
 LOOK_S = 0.3

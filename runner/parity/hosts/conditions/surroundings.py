@@ -9,7 +9,8 @@ from typing import TypeVar
 
 import psutil
 
-from parity.hosts.conditions.gpu import others_on_gpus
+from parity.hosts import nvml
+from parity.hosts.machine import usable_cpu_numbers
 from parity.records import PageCache
 from parity.transcript import Surroundings
 
@@ -59,13 +60,6 @@ def look(page_cache: PageCache | None = None) -> Surroundings:
         page_cache=page_cache,
         absent=absent,
     )
-
-
-def usable_cpu_numbers() -> tuple[int, ...]:
-    """The CPUs that parity, and what it starts, may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return tuple(sorted(os.sched_getaffinity(0)))
-    return tuple(range(os.cpu_count() or 1))
 
 
 def busy_s(cpus: Iterable[int]) -> float:
@@ -150,10 +144,11 @@ def _swapped_bytes() -> int:
 
 
 def _others_on_gpus() -> int:
-    found = others_on_gpus()
-    if isinstance(found, str):
-        raise Untold(found)
-    return found
+    """How many processes compute on any GPU, asked while no trial runs."""
+    running = nvml.processes()
+    if isinstance(running, str):
+        raise Untold(running)
+    return len({process.pid for process in running})
 
 
 def _number(path: Path) -> int | None:
