@@ -1,11 +1,16 @@
 """Hashes that a run records: once for each file, and read back from the run folder, never from the file again."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from builders import transcript
+from builders import job, transcript
 
+from parity.adapter import Launch
+from parity.hosts.host import Request
+from parity.records import Limits
+from parity.run.files import look, programs_of
 from parity.run.hashes import (
     executable_sha256,
     record_executable,
@@ -37,7 +42,9 @@ def program(tmp_path: Path, data: bytes = b"one") -> Path:
 
 def launched(*argv: str, path: str, spawned: bool = True) -> Transcript:
     whole = transcript(spawned=spawned)
-    return Transcript(head=whole.head, launch=Launched(argv=argv, env={"PATH": path}), spawn=whole.spawn, end=whole.end)
+    request = Request(Launch(argv=argv, env={"PATH": path}), whole.head, Limits())
+    files = look(job(), programs_of(request, job()))
+    return replace(whole, head=whole.head.but(files=files), launch=Launched(argv=argv, env={"PATH": path}))
 
 
 def test_weights_keep_the_hash_that_they_had_when_they_were_first_used(folder: RunFolder, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import shutil
 from pathlib import Path
 
 from parity.errors import ModelError
@@ -58,15 +57,10 @@ def record_executable(folder: RunFolder, runtime: str, name: str, path: Path, sh
 
 def record_program(folder: RunFolder, runtime: str, transcript: Transcript) -> None:
     """Records what was launched: an interpreter, a script or a program that parity didn't build counts too."""
-    if transcript.launch is None or transcript.spawn is None:
+    if transcript.spawn is None or transcript.head.files is None:
         return
-    if transcript.head.files is not None:
-        for file in transcript.head.files.programs:
-            record_executable(folder, runtime, Path(file.path).name, Path(file.path), file.sha256)
-        return
-    found = shutil.which(transcript.launch.argv[0], path=transcript.launch.env.get("PATH"))
-    if found is not None:
-        record_executable(folder, runtime, Path(found).name, Path(found))
+    for file in transcript.head.files.programs:
+        record_executable(folder, runtime, Path(file.path).name, Path(file.path), file.sha256)
 
 
 def executable_sha256(path: Path) -> str | None:
