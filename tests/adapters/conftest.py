@@ -13,10 +13,13 @@ import builders
 import gguf
 import numpy as np
 import pytest
+from model_files import facts_of
 
 from parity.adapter import Adapter, Command, Launch, Transcript
 from parity.adapter.events import Bye, Error, Event, Phase, Prompt, RuntimeFigure, Settings, Text, Token
 from parity.hosts.local import supervise
+from parity.reading import stamps
+from parity.reading.timeline import Timeline
 from parity.records import Job, Limits, Scalar
 from parity.transcript import Head
 
@@ -69,6 +72,11 @@ class Ran:
         last = self.events[-1]
         assert isinstance(last, Bye)
         return last.reason
+
+    def doubts(self, model: Path) -> list[str]:
+        """What speaks against the stamps of its tokens."""
+        found = stamps.doubts(Timeline(self.transcript, self.events), facts_of(model))
+        return [departure.sentence for departure in found]
 
     def figure(self, metric: str) -> RuntimeFigure:
         [figure] = [e for e in self.events if isinstance(e, RuntimeFigure) and e.metric == metric]
