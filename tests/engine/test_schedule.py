@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from parity.config import Config
 from parity.judging.evidence import Pair
 from parity.records import Failure, Measurement, Slot, Trial
-from parity.run.schedule import Undecided, estimate_s, next_turn, planned, rounds_of, schedule
+from parity.run.schedule import Undecided, estimate_s, next_turn, planned, rounds_of, schedule, slots_left
 
 
 def config(**changes: object) -> Config:
@@ -143,6 +143,20 @@ def test_gates_are_judged_by_whole_rounds_and_a_round_that_began_is_finished() -
     turn = next_turn(adaptive(), left, undecided=lambda pair, trials: [])
     assert turn is not None
     assert [slot.place for slot in turn] == [cut.place]
+
+
+@pytest.mark.parametrize(("ran", "left", "judged"), [(0, {1, 2, 3, 4, 5}, 0), (4, {5}, 0), (5, {6}, 2), (6, {7}, 2)])
+def test_a_round_beyond_the_least_ones_is_due_once_all_before_it_ran(ran: int, left: set[int], judged: int) -> None:
+    asked: list[Pair] = []
+
+    def ask(pair: Pair, trials: Sequence[Trial]) -> list[str]:
+        asked.append(pair)
+        return ["g"]
+
+    trials = [trial(slot) for slot in make_plan(adaptive()) if slot.round <= ran]
+    found = slots_left(adaptive(), trials, given_up={}, undecided=ask)
+    assert {slot.round for slot in found} == left
+    assert len(asked) == judged
 
 
 def test_no_round_begins_once_the_time_is_up() -> None:

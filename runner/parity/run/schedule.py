@@ -117,12 +117,14 @@ def _turns_left(
 ) -> Iterator[Turn]:
     """Each turn with the slots of it that are due; turns without any are left out.
 
-    Of the rounds beyond the least ones, only the next is known to be due, and only while a gate is undecided."""
+    Of the rounds beyond the least ones, only the next is known to be due, and only while a gate is undecided by all of
+    the rounds before it."""
     ran: dict[tuple[object, ...], list[Trial]] = {}
     for trial in trials:
         if not interrupted(trial):
             ran.setdefault(_turn_of(trial), []).append(trial)
     voids = _void_passes(ran.values())
+    waiting: set[Pair] = set()
     over: set[Pair] = set()
     for turn in schedule(config, unset):
         first, mine = turn[0], ran.get(_turn_of(turn[0]), [])
@@ -132,8 +134,10 @@ def _turns_left(
             continue
         if is_measured and not _is_certain(config, first.round):
             over.add(pair)
-            if not mine and not _goes_on(config, pair, first.round, trials, undecided):
+            if not mine and (pair in waiting or not _goes_on(config, pair, first.round, trials, undecided)):
                 continue
+        if is_measured:
+            waiting.add(pair)
         yield due
 
 
