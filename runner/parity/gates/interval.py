@@ -127,7 +127,7 @@ def _ends(found: stats.Decision, unit: str) -> str:
     low, high = found.estimate.low, found.estimate.high
     if low is None or high is None:
         return ""
-    level = "" if found.alpha == stats.ALPHA else f" at {1 - found.alpha:.4g}"
+    level = "" if found.alpha == stats.ALPHA else f" at {100 * (1 - found.alpha):.4g}% confidence"
     return f" [{_show(low, unit)}, {_show(high, unit)}]{level}"
 
 
