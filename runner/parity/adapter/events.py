@@ -115,6 +115,18 @@ class Aside(EventBase):
         return self
 
 
+class ScoredPosition(EventBase):
+    """How likely the id at a position of the job's sequence is after all ids before it, as `Scored` says. Sent once for
+    every position but the first, in order."""
+
+    ev: Literal["scored"] = "scored"
+    position: int = Field(ge=1)
+    id: int = Field(ge=0)
+    logprob: float = Field(le=1e-6)
+    logsumexp: float
+    top: list[tuple[int, float]]
+
+
 class RuntimeFigure(EventBase):
     """A figure that the runtime computed itself, kept as a cross-check. `definition` says what it means; two figures
     are compared only if they have the same definition. `raw` holds a value that is not a finite number. `resolution`:
@@ -148,15 +160,28 @@ class Error(EventBase):
 
 
 class Bye(EventBase):
-    """The last event. Generation ended because `max_tokens` were generated (`length`) or at an end token; or this was
-    only a probe; or there was an error."""
+    """The last event. Generation ended because `max_tokens` were generated (`length`) or at an end token; or every
+    position was scored; or this was only a probe; or there was an error."""
 
     ev: Literal["bye"] = "bye"
-    reason: Literal["length", "end-token", "probe", "error"]
+    reason: Literal["length", "end-token", "scored", "probe", "error"]
 
 
 Event = (
-    Hello | Phase | Prompt | Token | Chunk | Count | Text | Sampling | Aside | RuntimeFigure | Settings | Error | Bye
+    Hello
+    | Phase
+    | Prompt
+    | Token
+    | Chunk
+    | Count
+    | Text
+    | Sampling
+    | Aside
+    | ScoredPosition
+    | RuntimeFigure
+    | Settings
+    | Error
+    | Bye
 )
 
 EVENT: TypeAdapter[Event] = TypeAdapter(

@@ -30,6 +30,7 @@ from parity.records.report import (
     Verdict,
     VerdictKind,
 )
+from parity.records.scores import Scored, ScoreRequest
 from parity.records.trial import Checkout, Departure, Failure, Identity, Measurement, Trial
 from parity.records.work import (
     LONGEST_S,
@@ -81,6 +82,8 @@ __all__ = [
     "RuntimeReport",
     "Sampling",
     "Scalar",
+    "ScoreRequest",
+    "Scored",
     "Slot",
     "Summary",
     "Task",

@@ -6,6 +6,7 @@ from pydantic import AliasChoices, Field, model_validator
 
 from parity.records.base import Record, Scalar
 from parity.records.conditions import Conditions
+from parity.records.scores import Scored
 from parity.records.work import Cell, Place, Task, TrialKind
 
 
@@ -117,6 +118,12 @@ class Trial(Record):
         default=(), description="how it did not run what was asked, where it gave a result"
     )
     text: str | None = Field(default=None, description="what was generated, up to the end token")
+    prompt_ids: tuple[int, ...] | None = Field(default=None, exclude=True)
+    output_ids: tuple[int, ...] | None = Field(default=None, exclude=True)
+    """Of the generated tokens, up to and with the first end token. Like `prompt_ids` and `scores`, the transcript alone
+    keeps them."""
+    scores: tuple[Scored, ...] = Field(default=(), exclude=True)
+    """What a trial of the task `score` found, by position."""
     conditions: Conditions | None = Field(default=None, description="what else was true of the machine meanwhile")
     void: str | None = Field(
         default=None, description="why it does not count: what happened on the machine outside its process tree"
@@ -133,8 +140,8 @@ class Trial(Record):
 
     @property
     def is_measured(self) -> bool:
-        """Whether figures may come from it: it is no warm-up, and no whole trial."""
-        return not self.warmup and self.kind != "whole"
+        """Whether figures may come from it: it generates, and is no warm-up and no whole trial."""
+        return self.task == "generate" and not self.warmup and self.kind != "whole"
 
     def value(self, metric: str, definition: str | None = None) -> float | None:
         """A metric's value by `definition`, or by the strictest one that has a value."""

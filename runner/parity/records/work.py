@@ -6,6 +6,7 @@ from pydantic import Field
 
 from parity.records.base import Record, Scalar
 from parity.records.model import ModelFacts
+from parity.records.scores import ScoreRequest
 
 
 class Sampling(Record):
@@ -102,8 +103,8 @@ class Slot(Record):
 
     @property
     def is_measured(self) -> bool:
-        """Whether its trial is measured: it is no warm-up, and no whole trial."""
-        return not self.warmup and self.kind != "whole"
+        """Whether its trial is measured: it generates, and is no warm-up and no whole trial."""
+        return self.task == "generate" and not self.warmup and self.kind != "whole"
 
     @property
     def place(self) -> Place:
@@ -146,4 +147,5 @@ class Job(Record):
         ge=0,
         description="how many times to compute the same prompt again with an empty cache, once generation is over",
     )
+    score: ScoreRequest | None = Field(default=None, description="what a trial of the task `score` computes")
     scratch: str = Field(description="an empty folder of this trial's own; removed afterwards")

@@ -1,0 +1,25 @@
+"""How likely a runtime finds a sequence of token ids: what is asked of it, and what it answers for each position."""
+
+from pydantic import Field
+
+from parity.records.base import Record
+
+
+class ScoreRequest(Record):
+    """A sequence to score, teacher-forced: prompt ids, then the ids that follow them."""
+
+    ids: tuple[int, ...] = Field(min_length=2)
+    prompt_tokens: int = Field(gt=0, description="how many of the ids are the prompt")
+    top: int = Field(default=8, gt=0, description="how many of the likeliest tokens are reported for each position")
+
+
+class Scored(Record):
+    """One position of a sequence: how likely its id is after all ids before it.
+
+    Log-probabilities are natural ones, from f32 logits before penalties and temperature, normalised in f64."""
+
+    position: int = Field(ge=1, description="index of `id` in the sequence; the first id has no score")
+    id: int = Field(ge=0)
+    logprob: float = Field(le=1e-6)
+    logsumexp: float = Field(description="of the logits: what a log-probability is a logit less")
+    top: tuple[tuple[int, float], ...] = Field(description="ids and log-probabilities, likeliest first; equals by id")
