@@ -135,7 +135,7 @@ def test_a_merge_may_begin_with_a_space() -> None:
 def llama_cpp_ids(model: Path, texts: tuple[str, ...]) -> list[list[int]]:
     import llama_cpp
 
-    from parity_adapters.llama_cpp import worker as other
+    from parity_adapters.llama_cpp.worker import tokenizing as other
 
     params = llama_cpp.llama_model_default_params()
     params.vocab_only = True

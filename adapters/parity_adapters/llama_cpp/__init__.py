@@ -22,7 +22,7 @@ from parity.adapter import (
     worker_argv,
 )
 
-WORKER = Path(__file__).with_name("worker.py")
+WORKER = Path(__file__).with_name("worker")
 
 APART = "or make an environment for it: vendor-scripts/prepare-python-env.sh llama-cpp-python"
 
