@@ -2,8 +2,8 @@
 
 Blocks are known by their info string. `toml config=NAME` is a whole config, saved under that name for the commands of
 its page. `file=PATH` is a file of the repository. `sh` is run line by line; `with=parity-recite` where the example
-package is installed; `not-run` is for what changes the clone or publishes it. Of the scripts that prepare runtimes,
-which takes minutes and a network, only the options are checked.
+package is installed; `not-run` is for what changes the clone or publishes it. A line of `json` is an event. Of the
+scripts that prepare runtimes, which takes minutes and a network, only the options are checked.
 """
 
 import os
@@ -21,6 +21,7 @@ from builders import transcript
 from runs import ANY_MACHINE, PARITY, config_text, speaker_table
 from scripted_host import Program
 
+from parity.adapter.events import EVENT
 from parity.cli import app
 from parity.cli.run import run as run_command
 from parity.config import load_config
@@ -167,9 +168,15 @@ def test_the_quickstart_is_a_good_config() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_block_says_what_it_is(page: Path) -> None:
     for block in blocks(page):
-        assert block.language in ("sh", "text", "toml", "python"), block
+        assert block.language in ("sh", "text", "toml", "python", "json"), block
         assert set(block.options) <= {"config", "file", "not-run", "with"}, block
         assert block.language != "python" or "file" in block.options, "code is shown from a file that is tested"
+
+
+def test_every_event_that_the_guide_shows_is_one() -> None:
+    shown = [block for block in blocks(ROOT / "docs" / "adding-an-adapter.md") if block.language == "json"]
+    events = [EVENT.validate_json(line) for block in shown for line in block.body.splitlines()]
+    assert [event.ev for event in events] == ["scored"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)

@@ -52,12 +52,15 @@ class Adapter(ABC, Generic[SettingsT]):
 
     name: ClassVar[str]
     Settings: ClassVar[type[AdapterSettings]]
-    tasks: ClassVar[frozenset[Task]] = frozenset({"generate"})
-    """What a trial can ask of this runtime."""
 
     def __init__(self, settings: SettingsT, host: HostFacts) -> None:
         self.settings = settings
         self.host = host
+
+    @property
+    def tasks(self) -> frozenset[Task]:
+        """What a trial can ask of this runtime: `generate`, and `score` where it gives the likelihood of given ids."""
+        return frozenset({"generate"})
 
     @property
     def checkout(self) -> str | None:

@@ -16,7 +16,7 @@ from parity.transcript import Line, Transcript
 _EVENT = r'^(?=.*"ev":\s*"{}")'
 PROTOCOL_MARKERS = Markers(
     ready=Marker(pattern=_EVENT.format("phase") + r'(?=.*"name":\s*"ready")'),
-    first_token=Marker(pattern=_EVENT.format("token")),
+    first_token=Marker(pattern=_EVENT.format("(?:token|scored)")),
     token=Marker(pattern=_EVENT.format("token")),
 )
 """Markers of a program that speaks the event protocol on its standard output."""

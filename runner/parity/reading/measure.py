@@ -25,8 +25,10 @@ OF_MARKS = (
 def measure(
     transcript: Transcript, events: Sequence[Event], count_tokens: CountTokens | None = None
 ) -> tuple[Measurement, ...]:
-    """All measurements of a trial, in the order of the dictionary. `count_tokens` counts the tokens of generated text,
-    for programs that show no tokens."""
+    """All measurements of a trial, in the order of the dictionary; of one that scores there are none. `count_tokens`
+    counts the tokens of generated text, for programs that show no tokens."""
+    if transcript.head.job is not None and transcript.head.job.task == "score":
+        return ()
     timeline = Timeline(transcript, events, count_tokens)
     found = [_unless_buffered(m, timeline) for family in FAMILIES for m in family.measure(timeline)]
     order = {metric: k for k, metric in enumerate(METRICS)}

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from parity.adapter.events import Bye, Chunk, Error, Event, Phase, RuntimeFigure, Text, Token
 from parity.reading.figures import unknown
 from parity.reading.order import contradiction
+from parity.reading.scores import unanswered
 from parity.records import Failure
 from parity.records.metrics import METRIC_NAMES
 from parity.transcript import End, Transcript
@@ -148,13 +149,17 @@ def _signal_name(number: int) -> str:
 def _incomplete(transcript: Transcript, events: Sequence[Event]) -> Failure | None:
     """A transcript that was read without complaint may still hold no result."""
     tail = transcript.tail()
+    job = transcript.head.job
     tokens = [event for event in events if isinstance(event, Token)]
     if any(isinstance(event, Bye) and event.reason == "error" for event in events):
         return Failure(kind="parse", message="it sent `bye` for an error and did not report the error", tail=tail)
     if [token.k for token in tokens] != list(range(1, len(tokens) + 1)):
         return Failure(kind="parse", message="its tokens are not numbered 1, 2, 3, …", tail=tail)
-    if (contradicts := contradiction(events)) is not None:
+    if (contradicts := contradiction(events, "generate" if job is None else job.task)) is not None:
         return Failure(kind="parse", message=contradicts, tail=tail)
+    if job is not None and job.score is not None:
+        wrong = unanswered(job.score, events)
+        return None if wrong is None else Failure(kind="parse", message=wrong, tail=tail)
     if any(isinstance(event, Token | Chunk | Text) for event in events):
         spoken = transcript.end is not None and transcript.end.by == "stop"
         if tokens and not spoken and not isinstance(events[-1], Bye):

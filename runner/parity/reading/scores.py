@@ -1,0 +1,63 @@
+"""Whether a trial answered in full what the task `score` asks. Pure."""
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise, zip_longest
+
+from parity.adapter.events import Bye, Event, Prompt, ScoredPosition
+from parity.records import ScoreRequest
+
+ROUNDED = 2e-6
+"""Two figures for one quantity, rounded to 6 decimals, differ by less, in nats."""
+MOST_PROBABILITY = 1 + 1e-5
+"""The most that the probabilities of distinct tokens can add up to, each with an error of some millionths."""
+
+
+def unanswered(request: ScoreRequest, events: Sequence[Event]) -> str | None:
+    """What is missing from the scores of a sequence, or wrong with them, as a sentence; None where nothing is."""
+    prompt = next((event for event in events if isinstance(event, Prompt)), None)
+    asked = request.ids[: request.prompt_tokens]
+    if prompt is None or prompt.ids is None:
+        return "it did not show the ids of its `prompt`"
+    if tuple(prompt.ids) != asked:
+        return f"the ids of its `prompt` are not the first {len(asked)} of the sequence that it was to score"
+    scored = [event for event in events if isinstance(event, ScoredPosition)]
+    for position, (token, score) in enumerate(zip_longest(request.ids[1:], scored), start=1):
+        if (wrong := _wrong(request, position, token, score)) is not None:
+            return wrong
+    last = events[-1]
+    if not isinstance(last, Bye):
+        return "its events end without `bye`"
+    return None if last.reason == "scored" else f"it scored every position, and sent `bye` with `{last.reason}`"
+
+
+def _wrong(request: ScoreRequest, position: int, token: int | None, score: ScoredPosition | None) -> str | None:
+    """What is wrong with the score that stands where that of a position belongs."""
+    if score is None:
+        return f"it scored {position - 1} of {len(request.ids) - 1} positions"
+    if token is None:
+        return f"it sent more scores than the sequence has positions, which are {len(request.ids) - 1}"
+    if score.position != position:
+        return f"its score number {position} is that of position {score.position}"
+    if score.id != token:
+        return f"it scored id {score.id} at position {position}, and the sequence has {token} there"
+    return _wrong_top(request.top, score)
+
+
+def _wrong_top(most: int, score: ScoredPosition) -> str | None:
+    """What is wrong with the likeliest tokens of a position."""
+    at = f"at position {score.position}"
+    likely = dict(score.top)
+    if not 1 <= len(score.top) <= most:
+        return f"{at} it shows {len(score.top)} of the likeliest tokens, and 1 to {most} were asked for"
+    if len(likely) < len(score.top):
+        return f"{at} one id is twice among the likeliest tokens"
+    if any(later > earlier for (_, earlier), (_, later) in pairwise(score.top)):
+        return f"{at} the likeliest tokens are not sorted by their log-probabilities"
+    if math.fsum(math.exp(min(value, 1.0)) for value in likely.values()) > MOST_PROBABILITY:
+        return f"{at} the probabilities of the likeliest tokens add up to more than 1"
+    if score.id in likely and abs(likely[score.id] - score.logprob) > ROUNDED:
+        return f"{at} id {score.id} has the log-probability {score.logprob}, and {likely[score.id]} among the likeliest"
+    if score.id not in likely and score.logprob > score.top[-1][1] + ROUNDED:
+        return f"{at} id {score.id} is likelier than the last of the likeliest tokens, and not among them"
+    return None
