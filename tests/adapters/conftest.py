@@ -16,11 +16,23 @@ import pytest
 from model_files import facts_of
 
 from parity.adapter import Adapter, Command, Launch, Transcript
-from parity.adapter.events import Bye, Error, Event, Phase, Prompt, RuntimeFigure, Settings, Text, Token
+from parity.adapter.events import (
+    Bye,
+    Error,
+    Event,
+    Phase,
+    Prompt,
+    RuntimeFigure,
+    ScoredPosition,
+    Settings,
+    Text,
+    Token,
+)
 from parity.hosts.local import supervise
 from parity.reading import stamps
+from parity.reading.outcome import classify
 from parity.reading.timeline import Timeline
-from parity.records import Job, Limits, Scalar
+from parity.records import Failure, Job, Limits, Scalar, ScoreRequest
 from parity.transcript import Head
 
 COVERAGE = ("COVERAGE_PROCESS_CONFIG",)
@@ -43,6 +55,14 @@ class Ran:
     @property
     def ends(self) -> list[bool]:
         return [event.end for event in self.events if isinstance(event, Token)]
+
+    @property
+    def scores(self) -> list[ScoredPosition]:
+        return [event for event in self.events if isinstance(event, ScoredPosition)]
+
+    @property
+    def failure(self) -> Failure | None:
+        return classify(self.transcript, self.events, None)
 
     @property
     def prompt(self) -> Prompt:
@@ -99,9 +119,10 @@ def job(
     facts: dict[str, Any] | None = None,
     further_prefills: int = 0,
     converted: dict[str, Any] | None = None,
+    score: ScoreRequest | None = None,
     **test: Any,
 ) -> Job:
-    """A job whose test is greedy with a budget of 8 unless `test` says otherwise."""
+    """A job whose test is greedy with a budget of 8 unless `test` says otherwise; `score`: a job that scores."""
     folder = Path(model).is_dir()
     return builders.job(
         runtime=adapter.name,
@@ -112,6 +133,8 @@ def job(
             "scratch": str(scratch),
             "further_prefills": further_prefills,
             "converted": converted,
+            "task": "generate" if score is None else "score",
+            "score": score,
         },
         **{"source": str(model), "path": str(model), "format": "folder" if folder else "gguf", **(facts or {})},
     )

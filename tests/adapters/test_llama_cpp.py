@@ -54,6 +54,10 @@ def test_nothing_is_built() -> None:
     assert adapter().build() is None
 
 
+def test_it_generates_and_scores() -> None:
+    assert adapter().tasks == {"generate", "score"}
+
+
 @pytest.mark.parametrize(
     ("settings", "about"),
     [

@@ -44,6 +44,10 @@ def test_a_job_is_launched_offline_with_its_record_as_a_file() -> None:
     assert launch.markers == PROTOCOL_MARKERS
 
 
+def test_it_generates_and_scores() -> None:
+    assert adapter().tasks == {"generate", "score"}
+
+
 @pytest.mark.parametrize(
     ("facts", "said"),
     [

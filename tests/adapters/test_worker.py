@@ -3,10 +3,14 @@
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import parity_worker
 from parity.adapter import worker_argv
@@ -41,10 +45,11 @@ def worker(folder: Path, text: str = WORKER) -> Path:
     return path
 
 
-def run(path: Path, *arguments: str) -> tuple[int, list[dict[str, Any]], str]:
-    """Exit code, events and standard error of a worker in an interpreter that can import nothing but itself."""
+def run(path: Path, *arguments: str, options: Sequence[str] = ("-S",)) -> tuple[int, list[dict[str, Any]], str]:
+    """Exit code, events and standard error of a worker in an interpreter that can import nothing but itself, unless
+    `options` of the interpreter say otherwise."""
     python, *rest = worker_argv(sys.executable, path, *arguments)
-    done = subprocess.run([python, "-S", *rest], capture_output=True, text=True, check=False)
+    done = subprocess.run([python, *options, *rest], capture_output=True, text=True, check=False)
     return done.returncode, [json.loads(line) for line in done.stdout.splitlines()], done.stderr
 
 
@@ -194,3 +199,90 @@ def test_a_prompt_that_took_long_is_not_repeated(installed: None, tmp_path: Path
     code, events, _ = run(tmp_path / "worker.py", "--job", job(tmp_path, [5], further_prefills=3, took_s=0.01))
     assert code == 0
     assert "aside" not in [event["ev"] for event in events]
+
+
+SCORING = """
+import numpy as np
+from parity_worker import checked_sequence
+
+PACKAGE = "pip"
+REQUIREMENTS = ()
+
+def run(events, job):
+    request = job["score"]
+    checked_sequence(request, 4)
+    return events.scoring(request, iter(np.array(job["rows"], dtype=np.float32)))
+"""
+
+
+def scored(folder: Path, ids: list[int], rows: list[list[float]], top: int = 2) -> tuple[int, list[dict[str, Any]]]:
+    """Exit code of a worker whose model gives these logits, and its events after `hello`."""
+    request = {"ids": ids, "prompt_tokens": 2, "top": top}
+    code, events, _ = run(
+        worker(folder, SCORING), "--job", job(folder, [], score=request, rows=rows), options=("-W", "error")
+    )
+    return code, events[1:]
+
+
+def test_a_sequence_is_scored_from_its_second_id_on_by_the_logits_before_each(installed: None, tmp_path: Path) -> None:
+    code, events = scored(tmp_path, [3, 1, 0], [[0, 0, 0, 0], [2, 1, 0, 0]])
+    assert code == 0
+    assert [event["ev"] for event in events] == ["prompt", "scored", "scored", "bye"]
+    assert (events[0]["ids"], events[0]["count"]) == ([3, 1], 2)
+    # log 4 = 1.386294; log(e² + e + 2) = 2.493812
+    assert [[event[name] for name in ("position", "id", "logprob", "logsumexp", "top")] for event in events[1:-1]] == [
+        [1, 1, -1.386294, 1.386294, [[0, -1.386294], [1, -1.386294]]],
+        [2, 0, -0.493812, 2.493812, [[0, -0.493812], [1, -1.493812]]],
+    ]
+    assert events[-1]["reason"] == "scored"
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_logits_that_are_not_finite_are_a_failure_that_names_the_position(
+    installed: None, tmp_path: Path, value: float
+) -> None:
+    code, events = scored(tmp_path, [3, 1, 0], [[0, 0, 0, 0], [2, 1, value, 0]])
+    assert code == 1
+    assert [event["ev"] for event in events] == ["prompt", "scored", "error", "bye"]
+    assert (events[2]["kind"], events[3]["reason"]) == ("failed", "error")
+    assert events[2]["message"] == "the logits for position 2 of the sequence hold a value that is not finite"
+
+
+@pytest.mark.parametrize(
+    ("ids", "said"),
+    [
+        ([], "a sequence of 0 ids has nothing to score: it needs at least two"),
+        ([1], "a sequence of 1 ids has nothing to score: it needs at least two"),
+        ([3, 4], "id 4 at position 1 of the sequence is outside the model's vocabulary of 4 tokens"),
+        ([-1, 3], "id -1 at position 0 of the sequence is outside the model's vocabulary of 4 tokens"),
+    ],
+)
+def test_a_sequence_that_the_model_cannot_have_is_refused(
+    installed: None, tmp_path: Path, ids: list[int], said: str
+) -> None:
+    code, events = scored(tmp_path, ids, [])
+    assert code == 1
+    assert [event["ev"] for event in events] == ["error", "bye"]
+    assert (events[0]["kind"], events[0]["message"]) == ("refused", said)
+
+
+@pytest.mark.parametrize("size", [1, 5, 63, 64, 65, 1000, 49_152])
+@pytest.mark.parametrize("count", [1, 8, 200])
+@pytest.mark.parametrize("levels", [3, 1_000_000])
+def test_the_likeliest_are_the_first_of_all_sorted_by_logit_then_id(size: int, count: int, levels: int) -> None:
+    logits = (np.random.default_rng(size).integers(-levels, levels, size) / 8).astype(np.float32)
+    expected = sorted(range(size), key=lambda token: (-logits[token], token))[:count]
+    assert list(parity_worker.likeliest(logits, count)) == expected
+
+
+@given(st.lists(st.floats(-1e4, 1e4, width=32), min_size=1, max_size=300), st.data())
+def test_log_probabilities_are_those_of_64_bit_arithmetic(values: list[float], data: st.DataObject) -> None:
+    token = data.draw(st.integers(0, len(values) - 1))
+    logits = np.array(values, dtype=np.float32)
+    logprob, logsumexp, top = parity_worker.likelihood(logits, token, 3)
+    exact = np.logaddexp.reduce(logits.astype(np.float64))
+    assert logsumexp == pytest.approx(exact, rel=1e-12, abs=1e-9)
+    assert logprob == pytest.approx(float(logits[token]) - exact, rel=1e-12, abs=1e-9)
+    assert logprob <= 0
+    assert [value for _, value in top] == sorted((value for _, value in top), reverse=True)
+    assert dict(top).get(token, logprob) == logprob

@@ -13,6 +13,7 @@ from parity.adapter import (
     Job,
     Launch,
     Need,
+    Task,
     Transcript,
     read_protocol,
 )
@@ -26,6 +27,11 @@ class Candle(Adapter[CandleSettings]):
 
     name: ClassVar[str] = "candle"
     Settings: ClassVar[type[AdapterSettings]] = CandleSettings
+
+    @property
+    def tasks(self) -> frozenset[Task]:
+        """The examples take a prompt, and no ids."""
+        return frozenset({"generate", "score"}) if self.settings.source == "reference" else super().tasks
 
     @property
     def device_asked(self) -> str:

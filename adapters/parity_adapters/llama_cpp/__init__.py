@@ -17,6 +17,7 @@ from parity.adapter import (
     Launch,
     Program,
     RefusedError,
+    Task,
     Transcript,
     read_protocol_probe,
     worker_argv,
@@ -68,6 +69,10 @@ class LlamaCpp(Adapter[LlamaCppSettings]):
 
     name: ClassVar[str] = "llama_cpp"
     Settings: ClassVar[type[AdapterSettings]] = LlamaCppSettings
+
+    @property
+    def tasks(self) -> frozenset[Task]:
+        return frozenset({"generate", "score"})
 
     @property
     def device_asked(self) -> str | None:

@@ -19,6 +19,7 @@ from parity.adapter import (
     ModelFacts,
     Program,
     RefusedError,
+    Task,
     Transcript,
     read_protocol_probe,
     worker_argv,
@@ -60,6 +61,10 @@ class MlxLm(Adapter[MlxLmSettings]):
 
     name: ClassVar[str] = "mlx_lm"
     Settings: ClassVar[type[AdapterSettings]] = MlxLmSettings
+
+    @property
+    def tasks(self) -> frozenset[Task]:
+        return frozenset({"generate", "score"})
 
     @property
     def device_asked(self) -> str | None:

@@ -135,6 +135,8 @@ def test_the_reference_gets_its_own_settings_alone_and_speaks_the_protocol() -> 
     assert launch.markers == PROTOCOL_MARKERS
     assert not reference.needs_tokenizer
     assert adapter().needs_tokenizer
+    assert reference.tasks == {"generate", "score"}
+    assert adapter().tasks == {"generate"}
 
 
 @pytest.mark.parametrize(

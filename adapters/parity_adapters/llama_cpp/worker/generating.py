@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
 import time
 from collections.abc import Iterator
@@ -65,9 +66,13 @@ class Generation:
         return token, time.perf_counter_ns() - begun_ns
 
 
-def forward(llama: Any, context: Any, tokens: list[int]) -> None:
-    batch = (llama.llama_token * len(tokens))(*tokens)
-    status = llama.llama_decode(context, llama.llama_batch_get_one(batch, len(tokens)))
+def forward(llama: Any, context: Any, tokens: list[int], *, all_logits: bool = False) -> None:
+    """Computes the next tokens of the sequence. Without `all_logits`, the logits after the last one alone are kept."""
+    count = len(tokens)
+    batch = llama.llama_batch_get_one((llama.llama_token * count)(*tokens), count)
+    if all_logits:
+        batch.logits = (ctypes.c_int8 * count)(*(1,) * count)
+    status = llama.llama_decode(context, batch)
     if status != 0:
         raise WorkerError("failed", f"llama_decode gave status {status}")
 

@@ -38,10 +38,10 @@ def gpu_layers(llama: Any, settings: dict[str, Any]) -> int:
 
 
 def new_context(llama: Any, model: Any, settings: dict[str, Any], need: int, log: Log) -> Any:
-    """A fresh context; as large as prompt and budget need unless the settings say otherwise."""
+    """A fresh context; as large as the job needs unless the settings say otherwise."""
     size = settings.get("context") or math.ceil(need / CONTEXT_STEP) * CONTEXT_STEP
     if size < need:
-        message = f"prompt and budget need {need} tokens, and the context is set to {size}"
+        message = f"the job needs a context of {need} tokens, and it is set to {size}"
         raise WorkerError("refused", message, f"set `context = {need}` or more, or leave it out")
     types = {"f32": llama.GGML_TYPE_F32, "f16": llama.GGML_TYPE_F16, "q8_0": llama.GGML_TYPE_Q8_0}
     params = llama.llama_context_default_params()
