@@ -1,0 +1,52 @@
+"""The forward pass in f64 that tests rely on, beside llama.cpp on exact weights."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from exact_forward import logprobs
+from gguf_editing import edited
+from synthetic import synthesise
+
+IDS = [7, 300, 41, 5, 2900, 1, 1, 77, 1024, 12]
+
+
+def by_llama_cpp(path: Path, ids: list[int]) -> np.ndarray:
+    from llama_cpp import GGML_TYPE_F32, Llama
+
+    model = Llama(
+        str(path), n_ctx=64, n_threads=1, logits_all=True, type_k=GGML_TYPE_F32, type_v=GGML_TYPE_F32, verbose=False
+    )
+    model.eval(ids)
+    logits = np.array(model.scores[: len(ids)], dtype=np.float64)
+    model.close()
+    return logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", ["tiny-llama", "tiny-qwen3", "tiny-phi3"])
+def test_llama_cpp_gives_the_same_log_probabilities_of_f32_weights(preset: str) -> None:
+    path = synthesise(preset, "F32", 3)
+    assert np.abs(logprobs(path, IDS) - by_llama_cpp(path, IDS)).max() < 2e-4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "fields",
+    [{"{}.rope.freq_base": 20_000.0}, {"{}.attention.layer_norm_rms_epsilon": 0.01}],
+    ids=["rope base", "RMS epsilon"],
+)
+def test_a_changed_field_changes_both_alike(tmp_path: Path, fields: dict[str, float]) -> None:
+    path = synthesise("tiny-qwen3", "F32", 3)
+    named = {key.format("qwen3"): value for key, value in fields.items()}
+    changed = edited(path, tmp_path / "changed.gguf", fields=named)
+    exact = logprobs(changed, IDS)
+    assert np.abs(exact - by_llama_cpp(changed, IDS)).max() < 2e-4
+    assert np.abs(exact - logprobs(path, IDS)).max() > 1e-3
+
+
+@pytest.mark.slow
+def test_an_unchanged_copy_computes_the_same(tmp_path: Path) -> None:
+    path = synthesise("tiny-llama", "Q8_0", 3)
+    copy = edited(path, tmp_path / "copy.gguf")
+    assert np.array_equal(logprobs(copy, IDS), logprobs(path, IDS))

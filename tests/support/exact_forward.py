@@ -1,0 +1,108 @@
+"""The forward pass of a GGUF model in f64, in NumPy: slow, plain, and written apart from every runtime.
+
+The formulas are those of the models' papers: RMSNorm (arXiv:1910.07467), rotary embeddings (arXiv:2104.09864), grouped
+queries (arXiv:2305.13245), SwiGLU (arXiv:2002.05202), and Qwen3's norms of each query and key head (arXiv:2505.09388).
+Tensors are dequantised exactly as their type says. llama.cpp stores llama's query and key rows so that the pairs of a
+rotation are neighbours; qwen3 and phi3 rotate the first half of a head with its second.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from gguf import GGUFReader, quants
+
+
+class Model:
+    """Weights in f64, and the numbers of the header. Small models only: a weight takes eight bytes."""
+
+    def __init__(self, path: Path) -> None:
+        self._reader = GGUFReader(path)
+        self.architecture: str = self._reader.fields["general.architecture"].contents()
+        self._tensors = {
+            tensor.name: quants.dequantize(tensor.data, tensor.tensor_type).astype(np.float64)
+            for tensor in self._reader.tensors
+        }
+
+    def number(self, key: str, otherwise: float | None = None) -> Any:
+        field = self._reader.fields.get(f"{self.architecture}.{key}")
+        if field is None and otherwise is None:
+            raise KeyError(f"{self.architecture}.{key}")
+        return field.contents() if field is not None else otherwise
+
+    def tensor(self, name: str) -> Any:
+        return self._tensors[f"{name}.weight"]
+
+    def has(self, name: str) -> bool:
+        return f"{name}.weight" in self._tensors
+
+
+def logprobs(path: Path, ids: list[int]) -> Any:
+    """Natural log-probabilities of every token after each of the ids: an array of shape (len(ids), vocabulary)."""
+    model = Model(path)
+    hidden = model.tensor("token_embd")[ids]
+    for layer in range(int(model.number("block_count"))):
+        hidden = hidden + _attention(model, f"blk.{layer}", hidden)
+        hidden = hidden + _feed_forward(model, f"blk.{layer}", hidden)
+    head = model.tensor("output" if model.has("output") else "token_embd")
+    logits = _norm(model, model.tensor("output_norm"), hidden) @ head.T
+    return logits - _log_sum_exp(logits)
+
+
+def _log_sum_exp(logits: Any) -> Any:
+    top = logits.max(axis=-1, keepdims=True)
+    return top + np.log(np.exp(logits - top).sum(axis=-1, keepdims=True))
+
+
+def _norm(model: Model, weight: Any, rows: Any) -> Any:
+    eps = model.number("attention.layer_norm_rms_epsilon")
+    return rows / np.sqrt((rows**2).mean(axis=-1, keepdims=True) + eps) * weight
+
+
+def _attention(model: Model, block: str, hidden: Any) -> Any:
+    """Of all positions, each over itself and those before it."""
+    heads = int(model.number("attention.head_count"))
+    kv_heads = int(model.number("attention.head_count_kv", heads))
+    size = int(model.number("attention.key_length", model.number("embedding_length") / heads))
+    rows = _norm(model, model.tensor(f"{block}.attn_norm"), hidden)
+    if model.has(f"{block}.attn_qkv"):
+        fused = rows @ model.tensor(f"{block}.attn_qkv").T
+        queries, keys, values = np.split(fused, [heads * size, (heads + kv_heads) * size], axis=-1)
+    else:
+        queries, keys, values = (rows @ model.tensor(f"{block}.attn_{name}").T for name in "qkv")
+    queries, keys, values = (part.reshape(len(hidden), -1, size) for part in (queries, keys, values))
+    if model.has(f"{block}.attn_q_norm"):
+        queries = _norm(model, model.tensor(f"{block}.attn_q_norm"), queries)
+        keys = _norm(model, model.tensor(f"{block}.attn_k_norm"), keys)
+    queries, keys = _rotated(model, queries), _rotated(model, keys)
+    keys, values = (np.repeat(part, heads // kv_heads, axis=1) for part in (keys, values))
+    scores = np.einsum("qhd,khd->hqk", queries, keys) / np.sqrt(size)
+    scores[:, np.triu(np.ones(scores.shape[1:], dtype=bool), 1)] = -np.inf
+    mixed = np.einsum("hqk,khd->qhd", np.exp(scores - _log_sum_exp(scores)), values)
+    return mixed.reshape(len(hidden), -1) @ model.tensor(f"{block}.attn_output").T
+
+
+def _rotated(model: Model, heads: Any) -> Any:
+    """Rotary embedding of an array of shape (positions, heads, head size), by each row's position."""
+    size = heads.shape[-1]
+    turns = model.number("rope.freq_base", 10000.0) ** (-np.arange(0, size, 2) / size)
+    angles = np.arange(len(heads))[:, None, None] * turns
+    cos, sin = np.cos(angles), np.sin(angles)
+    turned = np.empty_like(heads)
+    neighbours = model.architecture == "llama"
+    first, second = (
+        (np.s_[..., 0::2], np.s_[..., 1::2]) if neighbours else (np.s_[..., : size // 2], np.s_[..., size // 2 :])
+    )
+    turned[first] = heads[first] * cos - heads[second] * sin
+    turned[second] = heads[first] * sin + heads[second] * cos
+    return turned
+
+
+def _feed_forward(model: Model, block: str, hidden: Any) -> Any:
+    rows = _norm(model, model.tensor(f"{block}.ffn_norm"), hidden)
+    up = rows @ model.tensor(f"{block}.ffn_up").T
+    if model.has(f"{block}.ffn_gate"):
+        gate = rows @ model.tensor(f"{block}.ffn_gate").T
+    else:
+        gate, up = np.split(up, 2, axis=-1)
+    return (gate / (1 + np.exp(-gate)) * up) @ model.tensor(f"{block}.ffn_down").T
