@@ -99,6 +99,8 @@ def test_a_model_that_is_put_back_within_a_trial_was_changed_all_the_same(progra
     host.before = at_trial(5, there_and_back)
     assert run(program, host, text(model)) == 3
     assert [departure["sentence"] for departure in departures(program)] == [f"{model} was changed while it ran"]
+    [speed] = [verdict for verdict in program.report()["verdicts"] if verdict["compares"]]
+    assert f"{model} was changed while it ran; leave it as it is until the run has ended" in speed["sentence"]
 
 
 def test_score_finds_the_same_as_the_run(program: Program, model: Path) -> None:

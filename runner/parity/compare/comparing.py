@@ -11,6 +11,7 @@ from parity.compare.identity import Intent, conflict, declared_in, departed, fac
 from parity.compare.measured import Measured
 from parity.compare.scales import NOT_POSITIVE, centre_of, share_of_equal
 from parity.compare.series import interval_of, ratio_at, slack
+from parity.reading.departures import CHANGED
 from parity.reading.dictionary import METRICS, REPORTED, only_a_bound
 from parity.reading.metrics.spec import Scale
 from parity.reading.metrics.two_budgets import RATE
@@ -105,6 +106,10 @@ def _compare_metric(
         return blank.but(reason="it is not known what a side ran", comparable=False)
     reported = definition.startswith(REPORTED)
     blank = blank.but(declared=declared_in(metric, facts), unproven=unproven_in(metric, facts, reported=reported))
+    for side in (base, cell):
+        # Of a file that was changed, nothing shows any more which weights ran: the change says more.
+        if change := next((d.sentence for d in measured.departures(side) if d.fact == CHANGED), None):
+            return blank.but(reason=f"{side[2]}: {change}", remedy=to_declare(CHANGED), comparable=False)
     if clash := conflict(metric, facts, intent):
         return blank.but(reason=clash, remedy=to_compare(in_conflict(metric, facts, intent)), comparable=False)
     for side in (base, cell):
