@@ -22,7 +22,7 @@ from parity.hosts.conditions import CannotDropError
 from parity.hosts.host import Request
 from parity.hosts.local.environment import recordable
 from parity.hosts.sighting import Sighting
-from parity.records import Busyness, ConditionLimits, HostFacts, PageCache, PageCachePolicy, Scalar
+from parity.records import Busyness, ConditionLimits, HostFacts, PageCache, PageCachePolicy, Scalar, ScoreRequest
 from parity.stats import LEAST
 from parity.transcript import (
     End,
@@ -61,6 +61,13 @@ class KilledError(BaseException):
     """Stands in for SIGKILL of parity: nothing that comes after it is written."""
 
 
+def certain(head: Head, position: int) -> tuple[tuple[int, float], ...]:
+    """Almost all of the probability on the id that follows in the sequence."""
+    assert head.job is not None
+    assert head.job.score is not None
+    return ((head.job.score.ids[position], -0.000001), (0, -14.0))
+
+
 @dataclass(frozen=True)
 class Script:
     """How one runtime behaves. `settings`: those that it reports of a trial; `tokens`: how many it generates,
@@ -82,6 +89,10 @@ class Script:
     pause_ms: Callable[[Head], float] = lambda head: 0.0
     """How much longer than `token_ms` each token takes."""
     fault: Faults = lambda head: None
+    token_id: Callable[[Head, int], int] = lambda head, k: 100 + k
+    """Head and k → the id of generated token k."""
+    top: Callable[[Head, int], tuple[tuple[int, float], ...]] = certain
+    """Head of a `score` trial and position → the likeliest ids there with their log-probabilities."""
 
 
 @dataclass
@@ -207,6 +218,9 @@ class ScriptedHost:
         yield self._event("phase", name="ready", edge="end")
         if settings := script.settings(request.head):
             yield self._event("settings", values=dict(settings))
+        if job.score is not None and fault != "crash":
+            yield from self._score(script, request.head, job.score)
+            return
         if script.prompt_ids:
             yield self._event("prompt", ids=list(script.prompt_ids))
         yield self._event("phase", name="prefill", edge="begin")
@@ -219,13 +233,22 @@ class ScriptedHost:
         self._after(script.token_ms * tokens if fault == "burst" else 0)
         for k in range(1, tokens + 1):
             self._after(0 if fault == "burst" else script.token_ms + script.pause_ms(request.head))
-            yield self._event("token", k=k, id=100 + k)
+            yield self._event("token", k=k, id=script.token_id(request.head, k))
         yield self._event("text", text=script.text(request.head))
         if script.again_ms is not None and job.further_prefills:
             begun_ns = self._after(0.1)
             spans = [(self.now_ns, self._after(script.again_ms)) for _ in range(job.further_prefills)]
             yield self._event("aside", begin_ns=begun_ns, cpu_s=0.0, peak_rss_bytes=1 << 19, prefills_ns=spans)
         yield self._event("bye", reason="length")
+
+    def _score(self, script: Script, head: Head, asked: ScoreRequest) -> Iterator[str]:
+        prompt = asked.ids[: asked.prompt_tokens]
+        yield self._event("prompt", ids=list(prompt), count=len(prompt))
+        for position, token in enumerate(asked.ids[1:], start=1):
+            top = script.top(head, position)[: asked.top]
+            logprob = dict(top).get(token, top[-1][1] - 1)
+            yield self._event("scored", position=position, id=token, logprob=logprob, logsumexp=20.0, top=top)
+        yield self._event("bye", reason="scored")
 
     def _after(self, ms: float) -> int:
         self.now_ns += round(ms * MS)

@@ -168,6 +168,9 @@ class GateBase(Record):
     over_rounds: ClassVar[bool] = False
     """Whether the gate judges values over the rounds, so that more rounds may decide it."""
 
+    reads_scores: ClassVar[bool] = False
+    """Whether the gate judges what the runtimes answer, so that each runtime that can has to score one answer."""
+
     name: Name = Field(description="the gate's name in verdicts and in `[report]`")
     runtimes: tuple[str, ...] | None = Field(
         default=None, min_length=1, description="the runtimes to judge; by default every runtime but the baseline"

@@ -48,18 +48,24 @@ def departures_of(
     that nothing told the program."""
     job = transcript.head.job
     assert job is not None, "a trial's transcript opens with its job"
-    changed = tuple(_changed(transcript, str(ran.settings.get(WEIGHTS_FILE))))
     return (
-        *changed,
-        *(() if changed and ran.weights_sha256 is None else _weights(job, ran)),
+        *departures_in_setup(transcript, ran, device),
         *_not_sent(job, events),
         *(_unknown_prompt(ran) if "prompt" in untold else ()),
         *_prompt(job, events, encode),
         *_tokens(job, ran, events),
-        *_device(ran, device),
         *_sampling(job, ran),
         *_prefix_cache(ran),
     )
+
+
+def departures_in_setup(transcript: Transcript, ran: Identity, device: str | None) -> tuple[Departure, ...]:
+    """How a good trial departed from its job in files, weights and device, whatever its task is."""
+    job = transcript.head.job
+    assert job is not None, "a trial's transcript opens with its job"
+    changed = tuple(_changed(transcript, str(ran.settings.get(WEIGHTS_FILE))))
+    weights = () if changed and ran.weights_sha256 is None else tuple(_weights(job, ran))
+    return (*changed, *weights, *_device(ran, device))
 
 
 def _changed(transcript: Transcript, chosen: str) -> Iterator[Departure]:

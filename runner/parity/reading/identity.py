@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence, Set
 
-from parity.adapter.events import Bye, Event, Hello, Settings, Text, Token
+from parity.adapter.events import Bye, Event, Hello, Settings, Text
 from parity.reading.sampling import reported_sampling
 from parity.reading.timeline import Timeline
 from parity.records import Identity, Job, Scalar
@@ -28,7 +28,6 @@ def identity_of(
 ) -> Identity:
     """What one trial ran. `untold`: facts of the job that nothing told the program."""
     timeline = Timeline(transcript, events)
-    ids = timeline.prompt.ids if timeline.prompt else None
     settings: dict[str, Scalar] = {}
     for event in events:
         if isinstance(event, Settings):
@@ -43,10 +42,10 @@ def identity_of(
         runtime=hello.runtime if hello is not None else None,
         version=hello.version if hello is not None else None,
         weights_sha256=_weights_sha256(job, transcript, settings, sha256_of),
-        prompt_ids_sha256=hashlib.sha256(json.dumps(ids).encode()).hexdigest() if ids is not None else None,
+        prompt_ids_sha256=_sha256(timeline.prompt_ids),
         prompt_tokens=timeline.prompt_tokens,
         generated_tokens=generated,
-        output_ids_sha256=_output_ids_sha256(timeline.tokens),
+        output_ids_sha256=_sha256(timeline.output_ids),
         ended_early=bye is not None and generated is not None and generated < job.test.max_tokens,
         sampling=reported_sampling(settings, job.test.sampling, told="sampling" not in untold),
         programs={file.path: file.sha256 for file in before.programs if file.sha256 is not None} if before else {},
@@ -54,11 +53,8 @@ def identity_of(
     )
 
 
-def _output_ids_sha256(tokens: Sequence[Token]) -> str | None:
-    """Of the ids up to the first end token; None without tokens."""
-    first_end = next((place for place, token in enumerate(tokens) if token.end), len(tokens))
-    ids = [token.id for token in tokens[: first_end + 1]]
-    return hashlib.sha256(json.dumps(ids).encode()).hexdigest() if ids else None
+def _sha256(ids: Sequence[int] | None) -> str | None:
+    return hashlib.sha256(json.dumps(ids).encode()).hexdigest() if ids is not None else None
 
 
 def _weights_sha256(

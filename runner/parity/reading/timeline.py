@@ -69,6 +69,17 @@ class Timeline:
             return None
         return len(self.prompt.ids) if self.prompt.ids is not None else self.prompt.count
 
+    @property
+    def prompt_ids(self) -> tuple[int, ...] | None:
+        """The ids of the prompt, where it showed them."""
+        return tuple(self.prompt.ids) if self.prompt is not None and self.prompt.ids is not None else None
+
+    @property
+    def output_ids(self) -> tuple[int, ...] | None:
+        """The generated ids up to and with the first end token; None without tokens."""
+        first_end = next((place for place, token in enumerate(self.tokens) if token.end), len(self.tokens))
+        return tuple(token.id for token in self.tokens[: first_end + 1]) or None
+
     def phase(self, name: str, edge: str) -> int | None:
         """When a phase first began, or last ended."""
         stamps = [e.t_ns for e in self.events if isinstance(e, Phase) and e.name == name and e.edge == edge]

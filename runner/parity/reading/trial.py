@@ -1,18 +1,18 @@
 """From the transcript of one trial to its record: its failure, or its measurements and its identity. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from parity.adapter import Adapter
-from parity.adapter.events import Event, Prompt
+from parity.adapter.events import Event, Prompt, ScoredPosition
 from parity.errors import ReadError
 from parity.models.tokenizer import Encode
 from parity.reading import outcome, stamps
-from parity.reading.departures import departures_of
+from parity.reading.departures import departures_in_setup, departures_of
 from parity.reading.identity import Sha256Of, identity_of, shown_text
 from parity.reading.measure import measure
 from parity.reading.timeline import Timeline
-from parity.records import Failure, Job, Measurement, Slot, Trial
+from parity.records import Failure, Job, Measurement, Scored, Slot, Trial
 from parity.transcript import Transcript
 
 
@@ -47,6 +47,8 @@ def read_trial(
     )
     if blank.failure is not None:
         return blank
+    if slot.task == "score":
+        return _scored(blank, adapter, transcript, events, sha256_of)
     timeline = Timeline(transcript, events)
     measurements = measure(transcript, events, None if encode is None else lambda text: len(encode(text)))
     ran = identity_of(job, transcript, events, sha256_of, adapter.untold)
@@ -61,8 +63,29 @@ def read_trial(
             generated_tokens=ran.generated_tokens or _counted(measurements),
         ),
         text=shown_text(events),
+        prompt_ids=timeline.prompt_ids,
+        output_ids=timeline.output_ids,
         gaps_ns=timeline.gaps_ns,
         text_gaps_ns=() if timeline.tokens else timeline.text_gaps_ns,
+    )
+
+
+def _scored(
+    blank: Trial, adapter: Adapter[Any], transcript: Transcript, events: Sequence[Event], sha256_of: Sha256Of
+) -> Trial:
+    """A good trial of the task `score`, which measures nothing."""
+    job = transcript.head.job
+    assert job is not None, "a trial's transcript opens with its job"
+    ran = identity_of(job, transcript, events, sha256_of, adapter.untold)
+    return blank.but(
+        identity=ran,
+        departures=departures_in_setup(transcript, ran, adapter.device_asked),
+        prompt_ids=Timeline(transcript, events).prompt_ids,
+        scores=tuple(
+            Scored(position=e.position, id=e.id, logprob=e.logprob, logsumexp=e.logsumexp, top=tuple(e.top))
+            for e in events
+            if isinstance(e, ScoredPosition)
+        ),
     )
 
 

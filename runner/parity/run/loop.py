@@ -94,7 +94,7 @@ def fill(session: Session, state: State) -> None:
             if session.cancel.count:
                 return
             session.progress.begin(slot, state.left, open=state.may_grow)
-            trial = perform(session, state.prepared[slot.runtime], models[slot.model], slot)
+            trial = perform(session, state.prepared[slot.runtime], models[slot.model], slot, state.sequence(slot))
             session.progress.done(slot, trial)
             state = state.after(trial)
 
@@ -196,10 +196,10 @@ def _tell_proof(session: Session, name: str, prepared: Prepared) -> None:
 def _tell_undecided(session: Session, state: State, turn: Turn) -> None:
     """Why a round beyond the least ones is run: the gates that the rounds before it left undecided."""
     number, rounds = turn[0].round, state.config.rounds
-    if rounds.looks.fixed or turn[0].warmup or turn[0].kind == "whole" or number <= rounds.least:
+    if rounds.looks.fixed or not turn[0].is_measured or number <= rounds.least:
         return
     pair = turn[0].model, turn[0].test
-    names = state.undecided(pair, [t for t in state.trials if t.warmup or t.kind == "whole" or t.round < number])
+    names = state.undecided(pair, [t for t in state.trials if not t.is_measured or t.round < number])
     session.progress.note(f"{turn[0].test}: undecided after {number - 1} rounds: {', '.join(names)}")
 
 

@@ -6,10 +6,11 @@ from collections import Counter
 from tabulate import tabulate
 
 from parity.config import LoadedConfig
-from parity.records import Cell, Record, Slot, TrialKind
+from parity.records import Cell, HostFacts, Record, Slot, TrialKind
 from parity.run.budgets import Times, budget_warnings
 from parity.run.log import RUNS
 from parity.run.schedule import estimate_s, schedule, slots_left
+from parity.run.session import can_score, make_adapters
 from parity.run.sources import locate_models
 
 SHOWN_ROUNDS = 2
@@ -32,14 +33,16 @@ class Outlook(Record):
     warnings: tuple[str, ...] = ()
 
 
-def outlook(loaded: LoadedConfig) -> Outlook:
+def outlook(loaded: LoadedConfig, host: HostFacts) -> Outlook:
     """Looks for models and for earlier runs of the same config on disk.
 
     Raises:
         ConfigError: a model's source is malformed or names a file that isn't there.
     """
-    plan = tuple(slot for turn in schedule(loaded.config, loaded.not_set) for slot in turn)
-    least = slots_left(loaded.config, (), unset=loaded.not_set, given_up={})
+    scorers = can_score(make_adapters(loaded, host))
+    plan = tuple(slot for turn in schedule(loaded.config, loaded.not_set, scorers) for slot in turn)
+    scored = [slot for slot in plan if slot.task == "score"]
+    least = [*slots_left(loaded.config, (), unset=loaded.not_set, given_up={}), *scored]
     seen, run = _earlier(loaded.sha256)
     return Outlook(
         name=loaded.config.name,
@@ -109,13 +112,18 @@ def _order(found: Outlook) -> list[str]:
     turns: dict[str, list[str]] = {}
     for trial in found.trials:
         kind = "" if trial.kind == "full" else f" ({trial.kind})"
-        turn = "at the end" if trial.kind == "whole" else f"{'warm-up' if trial.warmup else 'round'} {trial.round}"
-        turns.setdefault(turn, []).append(f"{trial.test}/{trial.runtime}{kind}")
+        turns.setdefault(_turn(trial), []).append(f"{trial.test}/{trial.runtime}{kind}")
     rounds = [turn for turn in turns if turn.startswith("round")]
     hidden = set(rounds[SHOWN_ROUNDS:])
     lines = [f"{turn}: {', '.join(names)}" for turn, names in turns.items() if turn not in hidden]
     more = "round" if len(hidden) == 1 else "rounds"
     return [*lines, f"… and {len(hidden)} more {more} (--json has all)"] if hidden else lines
+
+
+def _turn(trial: Slot) -> str:
+    if trial.task == "score":
+        return "score"
+    return "at the end" if trial.kind == "whole" else f"{'warm-up' if trial.warmup else 'round'} {trial.round}"
 
 
 def _count(found: Outlook) -> str:

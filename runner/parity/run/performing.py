@@ -12,7 +12,7 @@ from parity.models.tokenizer import write_tokenizer
 from parity.reading.conditions import under_conditions
 from parity.reading.identity import WEIGHTS_FILE
 from parity.reading.trial import read_events
-from parity.records import Job, ModelFacts, Slot, TestSpec, Trial, TrialKind
+from parity.records import Job, ModelFacts, ScoreRequest, Slot, TestSpec, Trial, TrialKind
 from parity.run.converting import converted_for
 from parity.run.files import look, may_be_weights, programs_of
 from parity.run.hashes import record_program, record_weights_sha256, recorded_weights, recorded_weights_sha256
@@ -29,12 +29,15 @@ FURTHER_PREFILLS = 3
 """Of a timed trial whose runtime can repeat its prompt: enough for a median, and bounded in time by the runtime."""
 
 
-def perform(session: Session, prepared: Prepared, model: ModelFacts, slot: Slot) -> Trial:
-    """Runs the trial of a slot and reads it. Its transcript is on disk, and synced, before this returns."""
+def perform(
+    session: Session, prepared: Prepared, model: ModelFacts, slot: Slot, sequence: ScoreRequest | None = None
+) -> Trial:
+    """Runs the trial of a slot and reads it. Its transcript is on disk, and synced, before this returns. `sequence`:
+    what a trial of the task `score` scores."""
     folder, host = session.folder, session.hosts[slot.host]
     path = folder.new_trial_path(slot)
     with host.scratch() as scratch:
-        job = _job(session, model, slot, scratch)
+        job = _job(session, model, slot, scratch).but(score=sequence)
         kept = job_without_secrets(job, session.loaded.secrets)
         head = Head(purpose="trial", runtime=slot.runtime, slot=slot, job=kept)
         try:
@@ -106,7 +109,7 @@ def _job(session: Session, model: ModelFacts, slot: Slot, scratch: str) -> Job:
         warmup=slot.warmup,
         kind=slot.kind,
         tokenizer=str(tokenizer.resolve()) if tokenizer.exists() else None,
-        further_prefills=FURTHER_PREFILLS if slot.kind in ("full", "floor") and not slot.warmup else 0,
+        further_prefills=FURTHER_PREFILLS if slot.kind in ("full", "floor") and slot.is_measured else 0,
         chat_turn=rendered_prompt(folder, model.name, test.name),
         scratch=scratch,
     )

@@ -165,7 +165,7 @@ def showing() -> Iterator[Progress]:
 
 def describe(slot: Slot) -> str:
     """A trial in a few words."""
-    turn = f"warm-up {slot.round}" if slot.warmup else f"round {slot.round}"
+    turn = "score" if slot.task == "score" else f"warm-up {slot.round}" if slot.warmup else f"round {slot.round}"
     kind = "" if slot.kind == "full" else f" ({slot.kind})"
     return f"{turn}{kind} · {slot.model} · {slot.test} · {slot.runtime}"
 

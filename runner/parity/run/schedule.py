@@ -2,14 +2,15 @@
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from functools import lru_cache
 from itertools import islice
 
 from parity.config import Config, TestConfig
 from parity.judging.evidence import Pair
-from parity.records import Cell, Slot, Trial, TrialKind
+from parity.records import Cell, Slot, Task, Trial, TrialKind
 from parity.run.order import orders
+from parity.run.sequences import is_scored, sequence_of
 
 Turn = tuple[Slot, ...]
 """Trials that belong together: all runtimes of one model and test in one round."""
@@ -19,6 +20,9 @@ Undecided = Callable[[Pair, Sequence[Trial]], Sequence[str]]
 
 SHARE_OF_VOIDS = 0.5
 """How many turns of a model and test may run again because they were void, for each round that it may have."""
+
+
+NONE: frozenset[str] = frozenset()
 
 
 def nothing_open(pair: Pair, trials: Sequence[Trial]) -> Sequence[str]:
@@ -33,12 +37,14 @@ def next_turn(
     unset: Sequence[str] = (),
     given_up: Mapping[Cell, object] | None = None,
     undecided: Undecided = nothing_open,
+    scorers: Set[str] = NONE,
 ) -> Turn | None:
     """The slots to fill next, or None when nothing is left to do.
 
     A slot whose trial was interrupted comes again under the next attempt, and so does every slot of a void turn.
-    `unset` are optional runtimes that are not set here, `given_up` the cells that are not tried any more."""
-    due = next(_turns_left(config, trials, unset, given_up or {}, undecided), None)
+    `unset` are optional runtimes that are not set here, `given_up` the cells that are not tried any more, `scorers` the
+    runtimes that can score a sequence."""
+    due = next(_turns_left(config, trials, unset, given_up or {}, undecided, scorers), None)
     if due is None:
         return None
     attempts: Counter[tuple[object, ...]] = Counter()
@@ -47,11 +53,12 @@ def next_turn(
     return tuple(slot.but(attempt=attempts[slot.place] + 1) for slot in due)
 
 
-def schedule(config: Config, unset: Sequence[str] = ()) -> Iterator[Turn]:
+def schedule(config: Config, unset: Sequence[str] = (), scorers: Set[str] = NONE) -> Iterator[Turn]:
     """Every turn that a run may have: warm-up rounds first, then the measured ones, up to the most that there may be.
 
     A round takes each model × test once, and in each all runtimes in the order of the round; a test with two budgets
-    has both in the same turn. Whole trials come last: nothing is measured beside what they may leave hanging."""
+    has both in the same turn. Then each of the `scorers` scores one answer, where a gate reads that. Whole trials come
+    last: nothing is measured beside what they may leave hanging."""
     runtimes = tuple(name for name in config.runtimes if name not in unset)
     pairs = list(_pairs(config))
     seed, rounds = config.rounds.seed, config.rounds
@@ -64,6 +71,10 @@ def schedule(config: Config, unset: Sequence[str] = ()) -> Iterator[Turn]:
         for number in range(count):
             yield from (of_pair[number] for of_pair in turns)
     for model, test in pairs:
+        able = [name for name in runtimes if name in scorers] if is_scored(config, test.name) else []
+        if able:
+            yield tuple(_slot(model, test.name, name, 1, "full", task="score") for name in able)
+    for model, test in pairs:
         for runtime in runtimes:
             whole = config.runtimes[runtime].whole_trials
             if whole:
@@ -71,7 +82,8 @@ def schedule(config: Config, unset: Sequence[str] = ()) -> Iterator[Turn]:
 
 
 def planned(config: Config, unset: Sequence[str] = ()) -> dict[Cell, int]:
-    """Cell → how many trials the schedule holds for it at most, warm-up included; in the order of the config."""
+    """Cell → how many trials that generate the schedule holds for it at most, warm-up included; in the order of the
+    config."""
     counts = Counter(slot.cell for turn in schedule(config, unset) for slot in turn)
     runtimes = [name for name in config.runtimes if name not in unset]
     cells = [(model, test.name, runtime) for model, test in _pairs(config) for runtime in runtimes]
@@ -85,9 +97,10 @@ def slots_left(
     unset: Sequence[str] = (),
     given_up: Mapping[Cell, object],
     undecided: Undecided = nothing_open,
+    scorers: Set[str] = NONE,
 ) -> list[Slot]:
     """Every slot that is known to be still due, in order. How many rounds follow these depends on what they show."""
-    return [slot for turn in _turns_left(config, trials, unset, given_up, undecided) for slot in turn]
+    return [slot for turn in _turns_left(config, trials, unset, given_up, undecided, scorers) for slot in turn]
 
 
 def estimate_s(slots: Sequence[Slot], mean_s: Mapping[Cell, float]) -> float | None:
@@ -114,6 +127,7 @@ def _turns_left(
     unset: Sequence[str],
     given_up: Mapping[Cell, object],
     undecided: Undecided,
+    scorers: Set[str],
 ) -> Iterator[Turn]:
     """Each turn with the slots of it that are due; turns without any are left out.
 
@@ -126,9 +140,11 @@ def _turns_left(
     voids = _void_passes(ran.values())
     waiting: set[Pair] = set()
     over: set[Pair] = set()
-    for turn in schedule(config, unset):
+    for turn in schedule(config, unset, scorers):
         first, mine = turn[0], ran.get(_turn_of(turn[0]), [])
         pair, is_measured = (first.model, first.test), first.is_measured
+        if first.task == "score" and sequence_of(config, *pair, trials) is None:
+            continue
         due = _due(turn, mine, given_up, may_repeat=voids[pair] <= _most_voids(config))
         if not due or (is_measured and pair in over):
             continue
@@ -176,7 +192,7 @@ def _void_passes(turns: Iterable[Sequence[Trial]]) -> Counter[Pair]:
 def _turn_of(place: Slot | Trial) -> tuple[object, ...]:
     """What the slots of one turn have in common."""
     alone = place.runtime if place.kind == "whole" else None
-    return place.model, place.test, place.warmup, alone, place.round if alone is None else None
+    return place.model, place.test, place.task, place.warmup, alone, place.round if alone is None else None
 
 
 def _is_certain(config: Config, number: int) -> bool:
@@ -232,8 +248,17 @@ def _turns(
     return tuple(turns)
 
 
-def _slot(model: str, test: str, runtime: str, number: int, kind: TrialKind, *, warmup: bool = False) -> Slot:
-    return Slot(model=model, test=test, runtime=runtime, round=number, warmup=warmup, kind=kind)
+def _slot(
+    model: str,
+    test: str,
+    runtime: str,
+    number: int,
+    kind: TrialKind,
+    *,
+    warmup: bool = False,
+    task: Task = "generate",
+) -> Slot:
+    return Slot(model=model, test=test, runtime=runtime, task=task, round=number, warmup=warmup, kind=kind)
 
 
 def _pairs(config: Config) -> Iterator[tuple[str, TestConfig]]:

@@ -48,3 +48,8 @@ def make_adapters(loaded: LoadedConfig, host: HostFacts) -> dict[str, Adapter[An
             raise RunFolderError(f"runtimes.{name}: {error.args[0]}; {error.args[1]}") from error
         adapters[name] = cls(cls.Settings.model_validate(loaded.settings[name], strict=False), host)
     return adapters
+
+
+def can_score(adapters: Mapping[str, Adapter[Any]]) -> frozenset[str]:
+    """The runtimes among those with these adapters that can score a sequence of ids."""
+    return frozenset(name for name, adapter in adapters.items() if "score" in adapter.tasks)

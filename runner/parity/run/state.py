@@ -8,11 +8,13 @@ from parity.adapter import Availability
 from parity.config import Config
 from parity.judging.evidence import Circumstances, Pair, undecided
 from parity.judging.report import RunFacts, judge
-from parity.records import Cell, Report, Slot, Trial
+from parity.records import Cell, Report, ScoreRequest, Slot, Trial
 from parity.run.giving_up import GivenUp, given_up, not_run
 from parity.run.log import RunRecord
 from parity.run.prepared import Prepared, absent_of
 from parity.run.schedule import Turn, next_turn, planned, slots_left
+from parity.run.sequences import sequence_of
+from parity.run.session import can_score
 
 
 @dataclass(frozen=True)
@@ -46,12 +48,35 @@ class State:
     def left(self) -> list[Slot]:
         """Every slot that is still to be filled, in order."""
         unset = self.run.loaded.not_set
-        return slots_left(self.config, self.trials, unset=unset, given_up=self.given_up, undecided=self.undecided)
+        return slots_left(
+            self.config,
+            self.trials,
+            unset=unset,
+            given_up=self.given_up,
+            undecided=self.undecided,
+            scorers=self.scorers,
+        )
 
     def next_turn(self) -> Turn | None:
         """The slots to fill next; None when nothing is left to do."""
         unset = self.run.loaded.not_set
-        return next_turn(self.config, self.trials, unset=unset, given_up=self.given_up, undecided=self.undecided)
+        return next_turn(
+            self.config,
+            self.trials,
+            unset=unset,
+            given_up=self.given_up,
+            undecided=self.undecided,
+            scorers=self.scorers,
+        )
+
+    @cached_property
+    def scorers(self) -> frozenset[str]:
+        """The runtimes that can score a sequence of ids."""
+        return can_score({name: found.adapter for name, found in self.prepared.items()})
+
+    def sequence(self, slot: Slot) -> ScoreRequest | None:
+        """What the trial of a slot scores; None for one that generates."""
+        return sequence_of(self.config, slot.model, slot.test, self.trials) if slot.task == "score" else None
 
     def undecided(self, pair: Pair, trials: Sequence[Trial]) -> list[str]:
         """The required gates that more rounds of a model and test may decide, by the given trials."""
@@ -62,7 +87,7 @@ class State:
     @property
     def may_grow(self) -> bool:
         """Whether more rounds may follow those that are known to be left."""
-        return not self.config.rounds.looks.fixed and any(slot.kind != "whole" for slot in self.left)
+        return not self.config.rounds.looks.fixed and any(slot.warmup or slot.is_measured for slot in self.left)
 
     def after(self, trial: Trial) -> "State":
         """The state once a trial has run."""

@@ -1,0 +1,131 @@
+"""Trials that score an answer: of which sequence, by which runtimes, when, and what is kept of them."""
+
+from pathlib import Path
+
+import pytest
+from scripted_host import HANGS, Program, Script, ScriptedHost, config, table
+
+from parity.gates import no_failed_trials
+from parity.records import Trial
+from parity.run.log import RunFolder
+from parity.run.score import recorded_runtimes, recorded_state
+from parity.run.session import LOCAL, make_adapters
+from parity_adapters.command import CommandLine
+
+TWO = table("base") + table("other")
+PROMPT = (1, 2, 3)
+ANSWER = tuple(range(101, 113))
+
+
+@pytest.fixture(autouse=True)
+def scoring(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every scripted runtime can score, and the gate of these configs reads what they answer."""
+    monkeypatch.setattr(CommandLine, "tasks", frozenset({"generate", "score"}))
+    monkeypatch.setattr(no_failed_trials.NoFailedTrialsGate, "reads_scores", True)
+
+
+def run(program: Program, host: ScriptedHost, *options: str, text: str | None = None) -> int:
+    written = program.write(text if text is not None else config(TWO, gates=HANGS))
+    return program("run", written, "--out", "run", *options, host=host).code
+
+
+def tasks(host: ScriptedHost) -> list[tuple[str, str]]:
+    """Task and runtime of every trial, in order."""
+    return [(head.slot.task, head.slot.runtime) for head in host.trials if head.slot is not None]
+
+
+def trials(folder: Path) -> list[Trial]:
+    """The trials of a run as its transcripts show them."""
+    found = RunFolder.open(folder)
+    run = found.read_run()
+    prepared = recorded_runtimes(found, make_adapters(run.loaded, run.hosts[LOCAL]))
+    return list(recorded_state(found, run, prepared).trials)
+
+
+def test_every_runtime_scores_the_baselines_answer_once_after_the_rounds(program: Program) -> None:
+    host = program.host(other=Script(token_id=lambda head, k: 200 + k))
+    assert run(program, host) == 0
+    assert tasks(host)[:-2] == [("generate", runtime) for _, runtime in tasks(host)[:-2]]
+    assert tasks(host)[-2:] == [("score", "base"), ("score", "other")]
+    for head in host.trials[-2:]:
+        assert head.job is not None
+        assert head.job.score is not None
+        assert head.job.score.ids == PROMPT + ANSWER
+        assert head.job.score.prompt_tokens == len(PROMPT)
+    assert sorted(path.name for path in (program.folder / "run" / "trials").glob("*score*"))[0].endswith(
+        "m-t-base-score.jsonl"
+    )
+
+
+def test_what_was_scored_is_read_by_position(program: Program) -> None:
+    run(program, program.host())
+    scored = [trial for trial in trials(program.folder / "run") if trial.task == "score"]
+    assert [trial.failure for trial in scored] == [None, None]
+    for trial in scored:
+        assert [score.position for score in trial.scores] == list(range(1, len(PROMPT + ANSWER)))
+        assert tuple(score.id for score in trial.scores) == (PROMPT + ANSWER)[1:]
+        assert (trial.scores[0].logprob, trial.scores[0].top[1]) == (-0.000001, (0, -14.0))
+        assert trial.measurements == ()
+        assert trial.identity is not None
+        assert trial.identity.weights_sha256 is not None
+    generated = next(trial for trial in trials(program.folder / "run") if trial.is_measured)
+    assert (generated.prompt_ids, generated.output_ids) == (PROMPT, ANSWER)
+
+
+def test_a_baseline_that_shows_no_ids_leaves_the_sequence_to_the_next_runtime(program: Program) -> None:
+    host = program.host(base=Script(prompt_ids=()), other=Script(token_id=lambda head, k: 200 + k))
+    run(program, host)
+    [*_, last] = host.trials
+    assert last.job is not None
+    assert last.job.score is not None
+    assert last.job.score.ids == PROMPT + tuple(200 + k for k in range(1, 13))
+
+
+def test_nothing_is_scored_where_no_runtime_shows_ids(program: Program) -> None:
+    host = program.host(base=Script(prompt_ids=()), other=Script(prompt_ids=()))
+    run(program, host)
+    assert {task for task, _ in tasks(host)} == {"generate"}
+
+
+def test_nothing_is_scored_of_a_test_that_samples(program: Program) -> None:
+    host = program.host()
+    run(program, host, text=config(TWO, gates=HANGS).replace("max_tokens = 12", "max_tokens = 12\ntemperature = 0.5"))
+    assert {task for task, _ in tasks(host)} == {"generate"}
+
+
+def test_a_runtime_that_cannot_score_is_not_asked_to(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CommandLine, "tasks", frozenset({"generate"}))
+    host = program.host()
+    assert run(program, host) == 0
+    assert {task for task, _ in tasks(host)} == {"generate"}
+
+
+def test_a_run_that_was_cut_off_before_it_scored_does_so_when_it_is_resumed(program: Program) -> None:
+    host = program.host()
+    run(program, host)
+    expected = len(host.trials)
+    second = program.host()
+    second.interrupt_at = expected - 1
+    written = program.write(config(TWO, gates=HANGS))
+    assert program("run", written, "--out", "again", host=second).code == 130
+    third = program.host()
+    assert program("run", "--resume", "again", host=third).code == 0
+    assert tasks(third) == [("score", "base"), ("score", "other")]
+
+
+def test_the_plan_holds_the_trials_that_score(program: Program) -> None:
+    planned = program("plan", program.write(config(TWO, gates=HANGS, rounds=1))).out
+    assert "score: t/base, t/other" in planned
+    assert "6 trials in all" in planned
+
+
+def test_a_failed_score_takes_nothing_from_what_was_measured(program: Program) -> None:
+    def crash(head: object) -> str | None:
+        slot = getattr(head, "slot", None)
+        return "crash" if slot is not None and slot.task == "score" and slot.runtime == "other" else None
+
+    host = program.host(other=Script(fault=crash))
+    run(program, host)
+    failed = [trial for trial in trials(program.folder / "run") if trial.failure is not None]
+    assert [(trial.task, trial.runtime) for trial in failed] == [("score", "other")]
+    assert tasks(host)[-2:] == [("score", "base"), ("score", "other")]
