@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,12 +29,12 @@ def emit(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def load(path: Path) -> "LoadedConfig":
-    """A config with the adapters that are installed here."""
+def load(path: Path, texts: Mapping[str, str] | None = None) -> "LoadedConfig":
+    """A config with the adapters that are installed here. `texts`: see `load_config`."""
     from parity.config import load_config
     from parity.registry import prompt_as, settings_of
 
-    return load_config(path, settings_of, prompt_as=prompt_as)
+    return load_config(path, settings_of, prompt_as=prompt_as, texts=texts)
 
 
 def host_of(context: typer.Context) -> "Host":

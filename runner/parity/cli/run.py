@@ -86,10 +86,10 @@ def _new(loaded: "LoadedConfig", out: Path | None, host: "Host", *, force: bool)
 
 def _resumed(path: Path, host: "Host") -> tuple["RunFolder", "Report"]:
     from parity.run.log import RunFolder
-    from parity.run.resume import check_config, resume_run
+    from parity.run.resume import check_config, recorded_texts, resume_run
 
     folder = RunFolder.open(path)
     recorded = folder.read_run()
-    loaded = load(Path(recorded.loaded.file))
+    loaded = load(Path(recorded.loaded.file), recorded_texts(recorded))
     check_config(folder, recorded, loaded)
     return folder, resume_run(loaded, folder, recorded, host)

@@ -39,6 +39,8 @@ def config_schema() -> dict[str, Any]:
     """The schema of a config file, with every installed adapter's own keys in the runtimes' tables."""
     schema = Config.model_json_schema()
     schema["required"] = [key for key in schema["required"] if key != "name"]
+    # A config as written has one of them; a run's has the prompt as well, once it was read.
+    schema["$defs"]["TestConfig"]["oneOf"] = [{"required": [key]} for key in ("prompt", "prompt_file", "prompts")]
     common = schema["$defs"]["RuntimeConfig"]
     tables = []
     for entry in entries():

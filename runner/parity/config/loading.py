@@ -1,9 +1,8 @@
 """From a TOML file to a `LoadedConfig`, or every problem at once."""
 
-import difflib
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,7 +11,10 @@ from pydantic import Field
 
 from parity.adapter import AdapterSettings
 from parity.config.complaints import validate
-from parity.config.names import cross_check
+from parity.config.expansion import with_gates_on_groups, with_prompts
+from parity.config.files import TextFileError, read_text
+from parity.config.names import check_tests, cross_check
+from parity.config.prompts import Texts
 from parity.config.schema import Config, RuntimeConfig, TestConfig
 from parity.config.variables import interpolate
 from parity.errors import ConfigError, Problem
@@ -21,16 +23,19 @@ from parity.redaction import secrets_of
 
 
 class LoadedConfig(Record):
-    """A config with where it came from. `text` is the file as it stood; `sha256` is of that text."""
+    """A config with where it came from. `text` is the file as it stood; `sha256` is of that text and of `texts`."""
 
     file: str
     text: str
     sha256: str
-    config: Config
+    config: Config = Field(description="with the prompt in every test, and a test for each prompt of a file or set")
     settings: dict[str, dict[str, Any]] = Field(description="runtime → its adapter's validated table")
     secrets: tuple[str, ...] = Field(default=(), exclude=True, repr=False, description="values that may not be kept")
     not_set: tuple[str, ...] = Field(default=(), description="optional runtimes with an empty setting")
     sent: dict[str, str] = Field(default_factory=dict, description="test → the composed text, where `prompt_as` is set")
+    texts: dict[str, str] = Field(
+        default_factory=dict, description="`prompt_file` or `prompts` of a test → the text that was read there"
+    )
 
     @property
     def folder(self) -> Path:
@@ -67,8 +72,10 @@ def load_config(
     environ: Mapping[str, str] = os.environ,
     *,
     prompt_as: PromptAs = as_it_stands,
+    texts: Mapping[str, str] | None = None,
 ) -> LoadedConfig:
-    """Reads, interpolates and validates a config.
+    """Reads, interpolates and validates a config. `texts`: what was read of files of prompts earlier; they are not read
+    again.
 
     Raises:
         ConfigError: with every problem found, each naming its key and what would be right.
@@ -81,8 +88,12 @@ def load_config(
     tree.setdefault("name", path.stem)
     tables = _split_runtimes(tree)
     config = validate(Config, tree, (), problems)
+    outside = Texts(path.parent, texts or {})
     if config is not None:
-        problems += cross_check(config)
+        problems += check_tests(config)
+        config, groups = with_prompts(config, outside, problems)
+        problems += cross_check(config, groups)
+        config = with_gates_on_groups(config, groups)
     settings: dict[str, dict[str, Any]] = {}
     not_set: list[str] = []
     end_at_mark: set[str] = set()
@@ -112,19 +123,28 @@ def load_config(
     return LoadedConfig(
         file=str(path.resolve()),
         text=text,
-        sha256=hashlib.sha256(text.encode()).hexdigest(),
+        sha256=_sha256(text, outside.read.values()),
         config=config,
         settings=settings,
         not_set=tuple(not_set),
         secrets=tuple(sorted(secrets_of(used))),
         sent=sent,
+        texts=outside.read,
     )
+
+
+def _sha256(text: str, texts: Iterable[str]) -> str:
+    """Of a config: of its own text alone if it takes no others from files."""
+    digest = hashlib.sha256(text.encode())
+    for other in texts:
+        digest.update(hashlib.sha256(other.encode()).digest())
+    return digest.hexdigest()
 
 
 def _compose(config: Config, prompt_as: PromptAs, problems: list[Problem]) -> dict[str, str]:
     sent = {}
     for test in config.tests:
-        if test.prompt_as is not None:
+        if test.prompt_as is not None and test.prompt is not None:
             try:
                 sent[test.name] = prompt_as(test.prompt_as, test.prompt)
             except LookupError as error:
@@ -137,7 +157,7 @@ def test_spec(loaded: LoadedConfig, test: TestConfig) -> TestSpec:
     return TestSpec.model_validate(
         {
             "name": test.name,
-            "title": test.title or test.name.replace("-", " ").title(),
+            "title": test.shown_as,
             "prompt": loaded.sent.get(test.name, test.prompt),
             "query": test.prompt if test.name in loaded.sent else None,
             "max_tokens": test.max_tokens,
@@ -154,21 +174,10 @@ def test_spec(loaded: LoadedConfig, test: TestConfig) -> TestSpec:
 
 
 def _read_text(path: Path) -> str:
-    def refuse(wrong: str, remedy: str) -> ConfigError:
-        return ConfigError(str(path), [Problem("config", wrong, remedy)])
-
-    if path.is_dir():
-        raise refuse("is a directory", "name the TOML file itself, such as configs/quickstart.toml")
     try:
-        return path.read_bytes().decode("utf-8")
-    except FileNotFoundError as error:
-        near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*.toml")], n=1, cutoff=0.7)
-        hint = f"did you mean {path.parent / near[0]}?" if near else "name an existing TOML file"
-        raise refuse("there is no such file", hint) from error
-    except UnicodeDecodeError as error:
-        raise refuse(f"is not UTF-8 text ({error.reason} at byte {error.start})", "save it as UTF-8") from error
-    except OSError as error:
-        raise refuse(f"can't be read ({error.strerror})", "check its permissions") from error
+        return read_text(path, "TOML file", "configs/quickstart.toml")
+    except TextFileError as error:
+        raise ConfigError(str(path), [Problem("config", error.wrong, error.remedy)]) from error
 
 
 def _parse(path: Path, text: str) -> dict[str, Any]:

@@ -3,25 +3,18 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from parity.config.schema import Config, RoundsConfig
+from parity.config.expansion import Groups
+from parity.config.schema import Config, RoundsConfig, TestConfig
 from parity.errors import Problem, unknown_names
 from parity.gates import Gate
 from parity.reading.facts import FACTS
 
 
-def cross_check(config: Config) -> Iterator[Problem]:
-    """The problems of a config of which every single key is valid."""
-    for key, names in (
-        ("models", [m.name for m in config.models]),
-        ("tests", [t.name for t in config.tests]),
-        ("gates", [g.name for g in config.gates]),
-    ):
-        for name, count in Counter(names).items():
-            if count > 1:
-                yield Problem(f"{key}.{name}", f"the name is given {count} times", "give each its own name")
-    runtimes, tests = tuple(config.runtimes), [t.name for t in config.tests]
-    yield from unknown_names("baseline", [config.baseline], runtimes)
+def check_tests(config: Config) -> Iterator[Problem]:
+    """The problems of the tests as they are written, each of whose keys is valid."""
+    yield from _given_twice("tests", [test.name for test in config.tests])
     for test in config.tests:
+        yield from _check_prompt(test)
         yield from unknown_names(f"tests.{test.name}.models", test.models or (), [m.name for m in config.models])
         if test.short_tokens is not None and test.short_tokens >= test.max_tokens:
             yield Problem(
@@ -29,14 +22,25 @@ def cross_check(config: Config) -> Iterator[Problem]:
                 f"{test.short_tokens} is not below max_tokens = {test.max_tokens}",
                 "the difference between the two budgets is what is measured: make it small, such as 10",
             )
+
+
+def cross_check(config: Config, groups: Groups) -> Iterator[Problem]:
+    """The problems of a config of which every single key is valid, and each test has its prompt."""
+    tests = [test.name for test in config.tests]
+    yield from _given_twice("models", [model.name for model in config.models])
+    yield from _given_twice("gates", [gate.name for gate in config.gates])
+    yield from _shared(tests, groups)
+    runtimes = tuple(config.runtimes)
+    yield from unknown_names("baseline", [config.baseline], runtimes)
     for gate in config.gates:
-        yield from _check_gate(gate, config, runtimes, tests)
+        yield from _check_gate(gate, config, runtimes, [*groups, *tests])
     for k, declared in enumerate(config.declare):
         yield from unknown_names(f"declare[{k + 1}].fact", [declared.fact], tuple(FACTS))
         yield from unknown_names(f"declare[{k + 1}].runtimes", declared.runtimes, runtimes)
     yield from _check_rounds(config.rounds)
     page = config.report
-    yield from unknown_names("report.test", [page.test] if page.test else [], tests)
+    if page.test:
+        yield from _check_headline(page.test, tests, groups)
     yield from unknown_names(
         "report.implementation", [page.implementation] if page.implementation else [], config.implementations
     )
@@ -48,6 +52,38 @@ def cross_check(config: Config) -> Iterator[Problem]:
             "there is no implementation to report on",
             "add a second runtime beside the baseline",
         )
+
+
+def _given_twice(key: str, names: Sequence[str]) -> Iterator[Problem]:
+    for name, count in Counter(names).items():
+        if count > 1:
+            yield Problem(f"{key}.{name}", f"the name is given {count} times", "give each its own name")
+
+
+def _check_prompt(test: TestConfig) -> Iterator[Problem]:
+    if not test.prompt_keys:
+        yield Problem(f"tests.{test.name}", "has no prompt", "give `prompt`, `prompt_file` or `prompts`")
+    for other in test.prompt_keys[1:]:
+        yield Problem(
+            f"tests.{test.name}.{other}", f"stands beside `{test.prompt_keys[0]}`", "give only one of the two"
+        )
+
+
+def _shared(tests: Sequence[str], groups: Groups) -> Iterator[Problem]:
+    """Names that a prompt's test and a different test have in common."""
+    made = {name: group for group, names in groups.items() for name in names if name != group}
+    for name, count in Counter(tests).items():
+        if count > 1 and name in made:
+            wrong = f"the prompt {name.removeprefix(made[name] + '.')!r} makes a test named {name}, and there is one"
+            yield Problem(f"tests.{made[name]}.prompts", wrong, "give one of the two a different name")
+
+
+def _check_headline(test: str, tests: Sequence[str], groups: Groups) -> Iterator[Problem]:
+    if test in groups and test not in tests:
+        named = groups[test]
+        yield Problem("report.test", f"{test!r} is {len(named)} tests", f"name one of them, such as {named[0]!r}")
+    else:
+        yield from unknown_names("report.test", [test], tests)
 
 
 def _check_rounds(rounds: RoundsConfig) -> Iterator[Problem]:

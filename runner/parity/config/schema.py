@@ -32,9 +32,20 @@ class TestConfig(Record):
 
     name: Name = Field(description="the test's name in gates, tables and file names")
     title: str | None = Field(default=None, description="its name in reports; by default `name`, written as words")
-    prompt: str = Field(
+    prompt: str | None = Field(
+        default=None,
         min_length=1,
-        description="a user's turn; it is put into the model's chat template, unless `raw` is set",
+        description="a user's turn; it is put into the model's chat template, unless `raw` is set; a test has either "
+        "this key, `prompt_file` or `prompts`",
+    )
+    prompt_file: str | None = Field(
+        default=None, min_length=1, description="a text file that holds the prompt, instead of `prompt`"
+    )
+    prompts: str | None = Field(
+        default=None,
+        min_length=1,
+        description="a JSONL file of prompts, or a set that comes with parity, such as `set:short`: every prompt in it "
+        "becomes a test of its own, named NAME.ID",
     )
     prompt_as: str | None = Field(
         default=None,
@@ -64,6 +75,16 @@ class TestConfig(Record):
     models: tuple[Name, ...] | None = Field(
         default=None, min_length=1, description="models to run the test on; by default all"
     )
+
+    @property
+    def shown_as(self) -> str:
+        """What reports call it."""
+        return self.title or self.name.replace("-", " ").title()
+
+    @property
+    def prompt_keys(self) -> tuple[str, ...]:
+        """The keys that are set of those that give prompts. As written it has one; with its prompt read, both."""
+        return tuple(key for key in ("prompt", "prompt_file", "prompts") if getattr(self, key) is not None)
 
 
 class RuntimeConfig(Record):

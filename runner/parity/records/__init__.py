@@ -3,7 +3,7 @@
 Plain data. Nothing here computes, opens a file or names a runtime.
 """
 
-from parity.records.base import SCHEMA_VERSION, Name, Record, Scalar
+from parity.records.base import LONGEST_NAME, SCHEMA_VERSION, Name, Record, Scalar
 from parity.records.conditions import (
     Busyness,
     ConditionLimits,
@@ -47,6 +47,7 @@ from parity.records.work import (
 )
 
 __all__ = [
+    "LONGEST_NAME",
     "LONGEST_S",
     "SCHEMA_VERSION",
     "Busyness",

@@ -26,7 +26,10 @@ class Record(BaseModel):
         return type(self).model_validate({**kept, **changes})
 
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
+LONGEST_NAME = 80
+"""Characters of a name."""
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=LONGEST_NAME)]
 """What a config calls a model, a test, a runtime or a gate."""
 
 

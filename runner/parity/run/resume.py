@@ -10,6 +10,7 @@ from parity.config import LoadedConfig
 from parity.errors import RunFolderError
 from parity.hosts.host import Host
 from parity.records import ModelFacts, Report
+from parity.redaction import REDACTED
 from parity.run.hashes import executable_sha256, recorded_executables
 from parity.run.log import SAME_MACHINE, RunFolder, RunRecord, without_secrets
 from parity.run.loop import conclude, finish_preparing, go_on, preparations, tell_busy
@@ -24,6 +25,14 @@ from parity.run.sources import resolve_models
 from parity.run.state import State
 from parity.run.surroundings import check_page_cache
 
+LONGEST_SHOWN = 200
+"""Characters of a value that changed: it may be a prompt, or all tests."""
+
+
+def recorded_texts(run: RunRecord) -> dict[str, str]:
+    """What the run read of files of prompts, without texts of which a secret was left out."""
+    return {where: text for where, text in run.loaded.texts.items() if REDACTED not in text}
+
 
 def check_config(folder: RunFolder, run: RunRecord, loaded: LoadedConfig) -> None:
     """Refuses to go on with a config that is not the run's own.
@@ -31,9 +40,9 @@ def check_config(folder: RunFolder, run: RunRecord, loaded: LoadedConfig) -> Non
     Raises:
         RunFolderError: naming every key that changed.
     """
-    then, now = (
-        side.model_dump(mode="json", exclude={"text", "sha256"}) for side in (run.loaded, without_secrets(loaded))
-    )
+    # The prompts that `texts` gave are in the tests.
+    left_out = {"text", "sha256", "texts"}
+    then, now = (side.model_dump(mode="json", exclude=left_out) for side in (run.loaded, without_secrets(loaded)))
     changed = list(_changed(then, now))
     if changed:
         listed = "\n    ".join(changed[:10])
@@ -108,7 +117,16 @@ def _changed(then: Any, now: Any, at: str = "") -> Iterator[str]:
             name = one.get("name", k + 1) if isinstance(one, dict) else k + 1
             yield from _changed(one, other, f"{at}.{name}")
     elif then != now:
-        yield f"{at.removeprefix('config.')}: was {then!r} and is {now!r}"
+        was, here = repr(then), repr(now)
+        same = next((k for k, (a, b) in enumerate(zip(was, here, strict=False)) if a != b), 0)
+        yield f"{at.removeprefix('config.')}: was {_shown(was, same)} and is {_shown(here, same)}"
+
+
+def _shown(text: str, differs_at: int) -> str:
+    """A long text is cut to the part around its first difference."""
+    begin = max(0, differs_at - LONGEST_SHOWN // 4) if len(text) > LONGEST_SHOWN else 0
+    part = text[begin : begin + LONGEST_SHOWN]
+    return f"{'…' if begin else ''}{part}{'…' if begin + len(part) < len(text) else ''}"
 
 
 def _changed_models(run: RunRecord, models: tuple[ModelFacts, ...]) -> Iterator[str]:
