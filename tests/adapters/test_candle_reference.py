@@ -14,7 +14,7 @@ from runs import MODEL
 from synthetic import synthesise
 from texts import AWKWARD
 
-from parity.adapter.events import EVENT, Prompt, Token
+from parity.adapter.events import EVENT, Bye, Prompt, ScoredPosition, Token
 from parity.cache import cache_folder
 from parity.models import model_facts
 from parity_adapters.candle.settings import CandleSettings
@@ -145,17 +145,17 @@ def test_real_weights_give_llama_cpps_ids_and_log_probabilities(
         assert margin < NEAR_TIE, f"ids part after {agreed} tokens at a margin of {margin:.2f} logits"
     assert agreed >= 8
 
-    score = {"model": job["model"], "settings": {"threads": 1}, "ids": [ids], "top_k": scores.shape[1]}
-    (tmp_path / "score.json").write_text(json.dumps(score), encoding="utf-8")
-    done = subprocess.run([program, "--score", tmp_path / "score.json"], capture_output=True, text=True, check=True)
-    head, *lines, end = [json.loads(line) for line in done.stdout.splitlines()]
-    assert head["format"] == "candle-reference-scores/1"
-    assert end == {"end": True, "positions": len(ids) - 1}
+    sequence = {"ids": ids, "prompt_tokens": len(prompt), "top": scores.shape[1]}
+    events = events_of(program, {**job, "task": "score", "score": sequence}, tmp_path)
+    assert [e.ids for e in events if isinstance(e, Prompt)] == [prompt]
+    scored = [e for e in events if isinstance(e, ScoredPosition)]
+    assert [(e.position, e.id) for e in scored] == list(enumerate(ids))[1:]
+    assert [e.reason for e in events if isinstance(e, Bye)] == ["scored"]
     divergences = []
-    for line in lines[len(prompt) - 1 :]:
+    for event in scored[len(prompt) - 1 :]:
         mine = np.full(scores.shape[1], -np.inf)
-        mine[[token for token, _ in line["top"]]] = [logprob for _, logprob in line["top"]]
-        true = scores[line["position"] - 1].astype(np.float64)
+        mine[[token for token, _ in event.top]] = [logprob for _, logprob in event.top]
+        true = scores[event.position - 1].astype(np.float64)
         divergences.append(float(np.sum(np.exp(true) * (true - mine))))
     mean = math.fsum(divergences) / len(divergences)
     with capsys.disabled():

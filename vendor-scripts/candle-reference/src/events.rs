@@ -27,7 +27,7 @@ pub enum Event<'a> {
     Prompt {
         ids: &'a [u32],
         count: usize,
-        text: &'a str,
+        text: Option<&'a str>,
     },
     Token {
         k: usize,
@@ -45,6 +45,13 @@ pub enum Event<'a> {
         cpu_s: f64,
         peak_rss_bytes: u64,
         prefills_ns: &'a [(u64, u64)],
+    },
+    Scored {
+        position: usize,
+        id: u32,
+        logprob: f64,
+        logsumexp: f64,
+        top: &'a [(u32, f64)],
     },
     Settings {
         values: &'a BTreeMap<String, Value>,
@@ -81,6 +88,7 @@ pub enum Edge {
 pub enum Reason {
     Length,
     EndToken,
+    Scored,
     Probe,
     Error,
 }

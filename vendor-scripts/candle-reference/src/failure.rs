@@ -12,7 +12,7 @@ pub enum Kind {
     Failed,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct Failure {
     pub kind: Kind,
     pub message: String,

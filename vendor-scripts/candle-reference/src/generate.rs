@@ -1,4 +1,4 @@
-//! One job from header to last token, reported as it goes.
+//! The answer to a prompt, from header to last token, reported as it goes.
 
 use std::time::Duration;
 
@@ -8,23 +8,21 @@ use crate::aside;
 use crate::clock::monotonic_ns;
 use crate::events::{Edge, Event, Phase, Reason, emit, emit_at, phase};
 use crate::failure::{Failure, Result};
-use crate::job::{Job, Test};
+use crate::job::{Generation, ModelFile, Settings, Test};
 use crate::model::{self, Model};
 use crate::sample::{self, Sampler};
 use crate::session::Session;
 use crate::template::ChatTemplate;
 use crate::tokenizer::TextCodec;
 
-pub fn run(job: Job) -> Result<Reason> {
-    let Job {
-        model,
+pub fn run(model: &ModelFile, settings: Settings, generation: Generation) -> Result<Reason> {
+    let Generation {
         test,
         chat_turn,
-        settings,
         further_prefills,
-    } = job;
+    } = generation;
     let mut sampler = Sampler::new(&test.sampling, &settings);
-    let mut session = phase(Phase::Header, || Session::open(&model, settings))
+    let mut session = phase(Phase::Header, || Session::open(model, settings))
         .map_err(Failure::before_the_prompt)?;
     let mut model =
         phase(Phase::Weights, || session.load_weights()).map_err(Failure::before_the_prompt)?;
@@ -51,7 +49,7 @@ pub fn run(job: Job) -> Result<Reason> {
     emit(Event::Prompt {
         ids: &prompt.ids,
         count: prompt.ids.len(),
-        text: &prompt.text,
+        text: Some(&prompt.text),
     })?;
     let device = session.device;
     device.with_context(|| {

@@ -23,7 +23,39 @@ impl Header {
             failure.message = named(&failure.message);
             failure
         })?;
-        Ok((Self { content }, file))
+        let header = Self { content };
+        let bytes = file
+            .metadata()
+            .map_err(|e| Failure::failed(named(&e)))?
+            .len();
+        match header.tensor_beyond(bytes) {
+            None => Ok((header, file)),
+            Some(tensor) => Err(Failure::refused(named(&format!(
+                "the file is cut short: its {bytes} bytes do not hold the whole of `{tensor}`"
+            )))),
+        }
+    }
+
+    /// A tensor that is not wholly within the first `bytes` of the file. Where a model of Candle's can't read
+    /// `output.weight`, it uses the token embeddings for it and says nothing.
+    fn tensor_beyond(&self, bytes: u64) -> Option<&str> {
+        let mut beyond: Vec<&str> = self
+            .content
+            .tensor_infos
+            .iter()
+            .filter(|(_, info)| {
+                let blocks = info
+                    .shape
+                    .elem_count()
+                    .div_ceil(info.ggml_dtype.block_size());
+                let size = blocks.saturating_mul(info.ggml_dtype.type_size()) as u64;
+                let begin = self.content.tensor_data_offset.saturating_add(info.offset);
+                begin.saturating_add(size) > bytes
+            })
+            .map(|(name, _)| name.as_str())
+            .collect();
+        beyond.sort_unstable();
+        beyond.first().copied()
     }
 
     /// What Candle's models take: the tensors' places, which leave this header, and all metadata but the tokenizer's.
@@ -57,14 +89,6 @@ impl Header {
 
     pub fn unsigned(&self, key: &str) -> Option<u64> {
         unsigned(self.content.metadata.get(key)?)
-    }
-
-    pub fn float(&self, key: &str) -> Option<f64> {
-        match self.content.metadata.get(key)? {
-            Value::F32(number) => Some(f64::from(*number)),
-            Value::F64(number) => Some(*number),
-            _ => None,
-        }
     }
 
     /// An array of strings; refused if it isn't there.
@@ -142,6 +166,49 @@ fn unsigned(value: &Value) -> Option<u64> {
         Value::I32(n) => n.try_into().ok(),
         Value::I64(n) => n.try_into().ok(),
         _ => None,
+    }
+}
+
+/// A number of any type.
+pub fn number(value: &Value) -> Option<f64> {
+    match *value {
+        Value::F32(number) => Some(number.into()),
+        Value::F64(number) => Some(number),
+        _ => unsigned(value).map(|number| number as f64),
+    }
+}
+
+/// A value as messages show it: lists by their length, and no more than the beginning of a text.
+pub fn shown(value: &Value) -> String {
+    match value {
+        Value::U8(n) => n.to_string(),
+        Value::U16(n) => n.to_string(),
+        Value::U32(n) => n.to_string(),
+        Value::U64(n) => n.to_string(),
+        Value::I8(n) => n.to_string(),
+        Value::I16(n) => n.to_string(),
+        Value::I32(n) => n.to_string(),
+        Value::I64(n) => n.to_string(),
+        Value::F32(n) => n.to_string(),
+        Value::F64(n) => n.to_string(),
+        Value::Bool(flag) => flag.to_string(),
+        Value::String(text) => format!("`{}`", text.chars().take(40).collect::<String>()),
+        Value::Array(values) => format!("a list of {} values", values.len()),
+    }
+}
+
+#[cfg(test)]
+impl Header {
+    /// Metadata alone.
+    pub fn of_metadata(metadata: impl IntoIterator<Item = (String, Value)>) -> Self {
+        Self {
+            content: Content {
+                magic: candle_core::quantized::gguf_file::VersionedMagic::GgufV3,
+                metadata: metadata.into_iter().collect(),
+                tensor_infos: std::collections::HashMap::new(),
+                tensor_data_offset: 0,
+            },
+        }
     }
 }
 

@@ -5,34 +5,65 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 
 use crate::device::DeviceChoice;
 use crate::failure::{Failure, Result};
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug)]
 pub struct Job {
     pub model: ModelFile,
+    pub settings: Settings,
+    pub work: Work,
+}
+
+#[derive(Debug)]
+pub enum Work {
+    Generate(Generation),
+    Score(Sequence),
+}
+
+#[derive(Debug)]
+pub struct Generation {
     pub test: Test,
     /// The prompt in the model's own chat template, as parity rendered it for every runtime.
-    #[serde(default)]
     pub chat_turn: Option<String>,
-    #[serde(default)]
-    pub settings: Settings,
     /// How many times to compute the prompt again, once generation is over.
-    #[serde(default)]
     pub further_prefills: usize,
 }
 
-/// A request for teacher-forced log-probabilities.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ScoreJob {
-    pub model: ModelFile,
+/// Ids whose log-probabilities are asked for, each after all ids before it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Sequence {
+    pub ids: Vec<u32>,
+    /// How many of the ids are the prompt.
+    pub prompt_tokens: usize,
+    /// How many of the likeliest ids to report for each position.
+    pub top: usize,
+}
+
+/// A job as it is written down.
+#[derive(Deserialize)]
+struct Written {
+    model: ModelFile,
     #[serde(default)]
-    pub settings: Settings,
-    pub ids: Vec<Vec<u32>>,
-    pub top_k: usize,
+    settings: Settings,
+    #[serde(default)]
+    task: Task,
+    test: Test,
+    #[serde(default)]
+    chat_turn: Option<String>,
+    #[serde(default)]
+    further_prefills: usize,
+    #[serde(default)]
+    score: Option<Sequence>,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Task {
+    #[default]
+    Generate,
+    Score,
 }
 
 #[derive(Debug, Deserialize)]
@@ -106,23 +137,48 @@ impl Default for Settings {
 
 impl Job {
     pub fn read(path: &Path) -> Result<Self> {
-        let job: Self = read_json(path)?;
-        job.settings.check()?;
-        job.test.sampling.check()?;
-        Ok(job)
+        let text = std::fs::read_to_string(path)
+            .map_err(|e| Failure::failed(format!("cannot read {}: {e}", path.display())))?;
+        let written: Written = serde_json::from_str(&text)
+            .map_err(|e| Failure::refused(format!("{}: {e}", path.display())))?;
+        written.settings.check()?;
+        written.test.sampling.check()?;
+        let work = match written.task {
+            Task::Generate => Work::Generate(Generation {
+                test: written.test,
+                chat_turn: written.chat_turn,
+                further_prefills: written.further_prefills,
+            }),
+            Task::Score => Work::Score(written.score.ok_or_else(|| {
+                Failure::refused("the task is `score`, and the job has no ids in `score`")
+            })?),
+        };
+        if let Work::Score(sequence) = &work {
+            sequence.check()?;
+        }
+        Ok(Self {
+            model: written.model,
+            settings: written.settings,
+            work,
+        })
     }
 }
 
-impl ScoreJob {
-    pub fn read(path: &Path) -> Result<Self> {
-        let job: Self = read_json(path)?;
-        job.settings.check()?;
-        match job.ids.iter().position(|ids| ids.len() < 2) {
-            Some(k) => Err(Failure::refused(format!(
-                "sequence {k} has fewer than two ids: there is nothing to score"
-            ))),
-            None => Ok(job),
+impl Sequence {
+    fn check(&self) -> Result<()> {
+        let count = self.ids.len();
+        if count < 2 {
+            return Err(Failure::refused(
+                "`score.ids` has fewer than two ids: there is nothing to score",
+            ));
         }
+        if !(1..=count).contains(&self.prompt_tokens) {
+            return Err(Failure::refused(format!(
+                "`score.prompt_tokens` is {}, and there are {count} ids",
+                self.prompt_tokens
+            )));
+        }
+        Ok(())
     }
 }
 
@@ -146,12 +202,6 @@ impl Sampling {
         }
         Ok(())
     }
-}
-
-fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|e| Failure::failed(format!("cannot read {}: {e}", path.display())))?;
-    serde_json::from_str(&text).map_err(|e| Failure::refused(format!("{}: {e}", path.display())))
 }
 
 #[cfg(test)]
@@ -195,7 +245,33 @@ mod tests {
         let job = read(&job()).unwrap();
         assert_eq!(job.settings.repeat_penalty, 1.0);
         assert!(job.settings.threads.is_none() && job.settings.device.is_none());
-        assert_eq!(job.test.max_tokens.get(), 8);
+        let Work::Generate(generation) = job.work else {
+            panic!("a job without a task generates");
+        };
+        assert_eq!(generation.test.max_tokens.get(), 8);
+    }
+
+    #[test]
+    fn a_sequence_to_score_needs_ids_beyond_the_first_and_a_prompt_within_them() {
+        let mut value = job();
+        value["task"] = json!("score");
+        assert!(refusal(&value).contains("no ids in `score`"));
+        let mut score = |ids: &[u32], prompt_tokens| {
+            value["score"] = json!({"ids": ids, "prompt_tokens": prompt_tokens, "top": 8});
+            read(&value)
+        };
+        for (ids, prompt_tokens) in [(&[7][..], 1), (&[7, 8][..], 0), (&[7, 8][..], 3)] {
+            assert!(
+                score(ids, prompt_tokens).is_err(),
+                "{ids:?} {prompt_tokens}"
+            );
+        }
+        let Work::Score(sequence) = score(&[7, 8], 2).unwrap().work else {
+            panic!("the task is not what was asked");
+        };
+        assert_eq!((sequence.ids, sequence.top), (vec![7, 8], 8));
+        value["task"] = json!("train");
+        assert!(refusal(&value).contains("train"));
     }
 
     #[test]

@@ -4,15 +4,19 @@
 #![deny(unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
 #![deny(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+mod architecture;
 mod aside;
 mod channel;
 mod clock;
+mod deviations;
 mod device;
 mod events;
+mod facts;
 mod failure;
 mod generate;
 mod gguf;
 mod job;
+mod keys;
 mod memory;
 mod model;
 mod sample;
@@ -20,6 +24,7 @@ mod score;
 mod session;
 mod template;
 mod tokenizer;
+mod vocabulary;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -27,24 +32,16 @@ use std::process::ExitCode;
 use crate::device::DeviceChoice;
 use crate::events::{Event, PROTOCOL_VERSION, Reason, emit};
 use crate::failure::{Failure, Result};
-use crate::job::{Job, ScoreJob, Settings};
+use crate::job::{Job, Work};
 
 pub const CANDLE_VERSION: &str = "0.11.1";
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (candle 0.11.1)");
 
-const USAGE: &str = "usage: candle-reference --probe | --job FILE | --score FILE";
+const USAGE: &str = "usage: candle-reference --probe | --job FILE";
 
 enum Command {
     Probe,
     Job(PathBuf),
-    Score(PathBuf),
-}
-
-/// In which format a failure is reported.
-#[derive(Clone, Copy)]
-enum Speech {
-    Events,
-    Scores,
 }
 
 fn main() -> ExitCode {
@@ -55,19 +52,15 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let speech = match command {
-        Command::Score(_) => Speech::Scores,
-        Command::Probe | Command::Job(_) => Speech::Events,
-    };
     if let Err(error) = channel::open() {
         eprintln!("cannot take standard output over: {error}");
         return ExitCode::FAILURE;
     }
-    report_panics(speech);
+    report_panics();
     match run(command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            tell(speech, &failure);
+            tell(&failure);
             ExitCode::FAILURE
         }
     }
@@ -79,7 +72,6 @@ fn read_arguments() -> std::result::Result<Command, lexopt::Error> {
     let command = match parser.next()? {
         Some(Long("probe")) => Command::Probe,
         Some(Long("job")) => Command::Job(parser.value()?.into()),
-        Some(Long("score")) => Command::Score(parser.value()?.into()),
         Some(other) => return Err(other.unexpected()),
         None => return Err("nothing was asked".into()),
     };
@@ -99,22 +91,19 @@ fn run(command: Command) -> Result<()> {
             let job = Job::read(&file);
             let asked = job.as_ref().ok().and_then(|job| job.settings.device);
             hello(asked.unwrap_or_else(DeviceChoice::of_this_build))?;
-            let job = job?;
-            use_threads(&job.settings);
-            bye(generate::run(job)?)
-        }
-        Command::Score(file) => {
-            let job = ScoreJob::read(&file)?;
-            use_threads(&job.settings);
-            score::run(job)
+            bye(work(job?)?)
         }
     }
 }
 
-fn use_threads(settings: &Settings) {
-    if let Some(threads) = settings.threads {
+fn work(job: Job) -> Result<Reason> {
+    if let Some(threads) = job.settings.threads {
         // SAFETY: Candle starts its threads when it first computes, and nothing else here starts any.
         unsafe { device::set_threads(threads) };
+    }
+    match job.work {
+        Work::Generate(generation) => generate::run(&job.model, job.settings, generation),
+        Work::Score(sequence) => score::run(&job.model, job.settings, &sequence),
     }
 }
 
@@ -132,7 +121,7 @@ fn bye(reason: Reason) -> Result<()> {
 }
 
 /// A panic, in whichever thread, is reported like any other failure and ends the process at once.
-fn report_panics(speech: Speech) {
+fn report_panics() {
     let on_stderr = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         on_stderr(panic);
@@ -141,17 +130,13 @@ fn report_panics(speech: Speech) {
             .location()
             .map(|l| format!(" ({l})"))
             .unwrap_or_default();
-        tell(speech, &Failure::failed(format!("panic: {message}{place}")));
+        tell(&Failure::failed(format!("panic: {message}{place}")));
         std::process::exit(1);
     }));
 }
 
-fn tell(speech: Speech, failure: &Failure) {
-    let told = match speech {
-        Speech::Events => events::emit_failure(failure),
-        Speech::Scores => score::write_failure(failure),
-    };
-    if let Err(error) = told {
+fn tell(failure: &Failure) {
+    if let Err(error) = events::emit_failure(failure) {
         eprintln!(
             "{}\n(and it can't be reported: {})",
             failure.message, error.message

@@ -1,121 +1,115 @@
 //! Teacher-forced log-probabilities: how likely a model finds each id of a sequence after the ids before it.
 //!
 //! Candle's quantised models return the logits of the last position only, so ids go in one by one, through the same
-//! kernels as in generation.
+//! kernels as in generation. No tokenizer is needed, and none is loaded.
 
-use std::collections::BTreeMap;
-
-use serde::Serialize;
-use serde_json::{Value, json};
-
-use crate::channel;
+use crate::events::{Edge, Event, Phase, Reason, emit, phase};
 use crate::failure::{Failure, Result};
-use crate::job::ScoreJob;
-use crate::model::{self, Model};
-use crate::sample;
+use crate::job::{ModelFile, Sequence, Settings};
+use crate::model::to_host;
 use crate::session::Session;
 
-pub const FORMAT: &str = "candle-reference-scores/1";
-
-#[derive(Serialize)]
-struct Header<'a> {
-    format: &'a str,
-    version: &'a str,
-    method: &'a str,
-    sequences: usize,
-    top_k: usize,
-    settings: BTreeMap<String, Value>,
-}
-
-#[derive(Serialize)]
-struct Position {
-    sequence: usize,
-    position: usize,
-    id: u32,
-    logprob: f64,
-    top: Vec<(u32, f64)>,
-}
-
-pub fn run(job: ScoreJob) -> Result<()> {
-    let mut session = Session::open(&job.model, job.settings)?;
-    let longest = job.ids.iter().map(|ids| ids.len() - 1).max().unwrap_or(0);
-    session.check_positions(longest)?;
-    for ids in &job.ids {
+pub fn run(model: &ModelFile, settings: Settings, sequence: &Sequence) -> Result<Reason> {
+    let Sequence {
+        ids,
+        prompt_tokens,
+        top,
+    } = sequence;
+    let mut session = phase(Phase::Header, || {
+        let mut session = Session::open(model, settings)?;
         session.check_ids(ids)?;
-    }
-    let mut model = session.load_weights()?;
-    channel::write_line(&Header {
-        format: FORMAT,
-        version: crate::VERSION,
-        method: "token-by-token",
-        sequences: job.ids.len(),
-        top_k: job.top_k,
-        settings: session.in_force(),
+        session.check_positions(ids.len() - 1)?;
+        Ok(session)
+    })
+    .map_err(Failure::before_the_prompt)?;
+    let mut model =
+        phase(Phase::Weights, || session.load_weights()).map_err(Failure::before_the_prompt)?;
+    emit(Event::Phase {
+        name: Phase::Ready,
+        edge: Edge::End,
     })?;
-    let device = session.device.clone();
-    let positions = device.with_context(|| -> Result<usize> {
-        let mut positions = 0;
-        for (sequence, ids) in job.ids.iter().enumerate() {
-            positions += score(&session, &mut model, sequence, ids, job.top_k)?;
+    emit(Event::Settings {
+        values: &session.in_force(),
+    })?;
+    emit(Event::Prompt {
+        ids: &ids[..*prompt_tokens],
+        count: *prompt_tokens,
+        text: None,
+    })?;
+    let device = session.device;
+    device.with_context(|| {
+        for (before, pair) in ids.windows(2).enumerate() {
+            let [given, id] = [pair[0], pair[1]];
+            let logits = to_host(&model.forward(&[given], before, &device)?)?;
+            let logits = Logits::new(&logits)?;
+            emit(Event::Scored {
+                position: before + 1,
+                id,
+                logprob: rounded(logits.logprob(id)?),
+                logsumexp: rounded(logits.logsumexp),
+                top: &logits.top(*top),
+            })?;
         }
-        Ok(positions)
-    })?;
-    Ok(channel::write_line(
-        &json!({ "end": true, "positions": positions }),
-    )?)
+        Ok(Reason::Scored)
+    })
 }
 
-/// The last line of a scoring that can't go on.
-pub fn write_failure(failure: &Failure) -> Result<()> {
-    Ok(channel::write_line(&json!({ "error": failure }))?)
+/// The logits of one position, and what makes natural log-probabilities of them.
+struct Logits<'a> {
+    values: &'a [f32],
+    /// Summed in `f64`.
+    logsumexp: f64,
 }
 
-fn score(
-    session: &Session,
-    model: &mut Model,
-    sequence: usize,
-    ids: &[u32],
-    top_k: usize,
-) -> Result<usize> {
-    model.clear();
-    for (offset, pair) in ids.windows(2).enumerate() {
-        let [given, id] = [pair[0], pair[1]];
-        let logits = model::to_host(&model.forward(&[given], offset, &session.device)?)?;
-        sample::check_finite(&logits)?;
-        let logprobs = log_softmax(&logits);
-        let logprob = *logprobs
-            .get(id as usize)
-            .ok_or_else(|| Failure::failed(format!("the model has no logit for id {id}")))?;
-        channel::write_line(&Position {
-            sequence,
-            position: offset + 1,
-            id,
-            logprob,
-            top: top(&logprobs, top_k),
-        })?;
+impl<'a> Logits<'a> {
+    /// # Errors
+    /// Failed unless every logit is finite: a log-probability would not be a number.
+    fn new(values: &'a [f32]) -> Result<Self> {
+        if let Some(id) = values.iter().position(|logit| !logit.is_finite()) {
+            return Err(Failure::failed(format!(
+                "the model's logit of id {id} is {}",
+                values[id]
+            )));
+        }
+        let max = f64::from(values.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+        let sum: f64 = values.iter().map(|x| (f64::from(*x) - max).exp()).sum();
+        Ok(Self {
+            values,
+            logsumexp: max + sum.ln(),
+        })
     }
-    Ok(ids.len() - 1)
-}
 
-/// Natural-log softmax, summed in `f64` from `f32` logits.
-fn log_softmax(logits: &[f32]) -> Vec<f64> {
-    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let max = f64::from(max);
-    let sum: f64 = logits.iter().map(|x| (f64::from(*x) - max).exp()).sum();
-    let log_sum = max + sum.ln();
-    logits.iter().map(|x| f64::from(*x) - log_sum).collect()
-}
-
-/// The `k` likeliest ids, likeliest first; equals by id.
-fn top(logprobs: &[f64], k: usize) -> Vec<(u32, f64)> {
-    let mut ranked: Vec<(u32, f64)> = (0u32..).zip(logprobs.iter().copied()).collect();
-    let order = |a: &(u32, f64), b: &(u32, f64)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
-    if k < ranked.len() {
-        ranked.select_nth_unstable_by(k, order);
-        ranked.truncate(k);
+    fn logprob(&self, id: u32) -> Result<f64> {
+        match self.values.get(id as usize) {
+            Some(logit) => Ok(f64::from(*logit) - self.logsumexp),
+            None => Err(Failure::failed(format!(
+                "the model has no logit for id {id}"
+            ))),
+        }
     }
-    ranked.sort_unstable_by(order);
-    ranked
+
+    /// The `k` likeliest ids with their rounded log-probabilities, likeliest first; equals by id.
+    fn top(&self, k: usize) -> Vec<(u32, f64)> {
+        let mut ranked: Vec<(u32, f32)> = (0u32..).zip(self.values.iter().copied()).collect();
+        let order = |a: &(u32, f32), b: &(u32, f32)| {
+            // Both zeros are one number, which `total_cmp` alone would rank.
+            (b.1 + 0.0).total_cmp(&(a.1 + 0.0)).then(a.0.cmp(&b.0))
+        };
+        if k < ranked.len() {
+            ranked.select_nth_unstable_by(k, order);
+            ranked.truncate(k);
+        }
+        ranked.sort_unstable_by(order);
+        ranked
+            .into_iter()
+            .map(|(id, logit)| (id, rounded(f64::from(logit) - self.logsumexp)))
+            .collect()
+    }
+}
+
+/// To 6 decimals, which keep transcripts small.
+fn rounded(number: f64) -> f64 {
+    (number * 1e6).round() / 1e6
 }
 
 #[cfg(test)]
@@ -124,19 +118,42 @@ mod tests {
 
     #[test]
     fn probabilities_sum_to_one_even_where_an_exponential_would_overflow() {
-        for logits in [vec![0.0, 1.0, -2.0], vec![1e4, 1e4 - 1.0, -1e4]] {
-            let sum: f64 = log_softmax(&logits).iter().map(|x| x.exp()).sum();
+        for values in [vec![0.0, 1.0, -2.0], vec![1e4, 1e4 - 1.0, -1e4]] {
+            let logits = Logits::new(&values).unwrap();
+            let ids = 0..values.len() as u32;
+            let sum: f64 = ids.map(|id| logits.logprob(id).unwrap().exp()).sum();
             assert!((sum - 1.0).abs() < 1e-12, "{sum}");
         }
-        let even = log_softmax(&[5.0; 8]);
-        assert!(even.iter().all(|x| (x + 8f64.ln()).abs() < 1e-12));
+        let even = Logits::new(&[5.0; 8]).unwrap();
+        assert!((even.logprob(3).unwrap() + 8f64.ln()).abs() < 1e-12);
+        assert!((even.logsumexp - (5.0 + 8f64.ln())).abs() < 1e-12);
     }
 
     #[test]
     fn the_likeliest_come_first_and_equals_by_id() {
-        let logprobs = [-3.0, -1.0, -2.0, -1.0, -9.0];
-        assert_eq!(top(&logprobs, 3), [(1, -1.0), (3, -1.0), (2, -2.0)]);
-        assert_eq!(top(&logprobs, 0), []);
-        assert_eq!(top(&logprobs, 99).len(), 5);
+        let logits = Logits::new(&[-3.0, 0.0, -2.0, -0.0, -9.0]).unwrap();
+        let ids = |k| -> Vec<u32> { logits.top(k).into_iter().map(|(id, _)| id).collect() };
+        assert_eq!(ids(3), [1, 3, 2]);
+        assert_eq!(ids(1), [1]);
+        assert_eq!(ids(99), [1, 3, 2, 0, 4]);
+        for (id, logprob) in logits.top(99) {
+            assert!((logprob - logits.logprob(id).unwrap()).abs() <= 5e-7);
+        }
+    }
+
+    #[test]
+    fn numbers_have_six_decimals() {
+        assert_eq!(rounded(-1.234_567_89), -1.234_568);
+        assert_eq!(serde_json::to_string(&rounded(-0.1 - 0.2)).unwrap(), "-0.3");
+    }
+
+    #[test]
+    fn logits_that_give_no_log_probability_are_a_failure() {
+        for wrong in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let failure = Logits::new(&[0.0, wrong]).err().unwrap();
+            assert!(failure.message.contains("id 1"), "{failure:?}");
+        }
+        let logits = [0.0];
+        assert!(Logits::new(&logits).unwrap().logprob(1).is_err());
     }
 }

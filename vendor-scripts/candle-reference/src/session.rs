@@ -6,11 +6,14 @@ use std::fs::File;
 use candle_core::Device;
 use serde_json::Value;
 
+use crate::architecture::Architecture;
+use crate::deviations;
 use crate::device::{self, DeviceChoice};
+use crate::facts;
 use crate::failure::{Failure, Result};
 use crate::gguf::Header;
 use crate::job::{ModelFile, Settings};
-use crate::model::{self, Architecture, Model};
+use crate::model::{self, Model};
 use crate::template::ChatTemplate;
 use crate::tokenizer::TextCodec;
 
@@ -38,9 +41,9 @@ impl Session {
         if let Some(dtype) = settings.rope_dtype {
             model::set_rope_dtype(architecture, &mut header, dtype)?;
         }
-        let mut facts = model::facts(architecture, &header, &settings, choice);
+        let mut facts = facts::facts(architecture, &header, &settings, choice);
         facts.insert("device".into(), choice.name().into());
-        let deviations = architecture.deviations(&header);
+        let deviations = deviations::everywhere(architecture, &header);
         let mut session = Self {
             deviations: Vec::new(),
             vocabulary_size: header.rows("token_embd.weight")?,
@@ -61,11 +64,19 @@ impl Session {
         Model::load(self.architecture, content, &mut self.file, &self.device)
     }
 
-    pub fn load_tokenizer(&self) -> Result<TextCodec> {
-        match &self.settings.tokenizer {
-            Some(path) => TextCodec::from_file(path, &self.header),
-            None => TextCodec::from_gguf(&self.header),
-        }
+    pub fn load_tokenizer(&mut self) -> Result<TextCodec> {
+        let (codec, from) = match &self.settings.tokenizer {
+            Some(path) => (
+                TextCodec::from_file(path, &self.header)?,
+                path.display().to_string(),
+            ),
+            None => (
+                TextCodec::from_gguf(&self.header)?,
+                "rebuilt from the GGUF".into(),
+            ),
+        };
+        self.facts.insert("tokenizer".into(), from.into());
+        Ok(codec)
     }
 
     pub fn load_template(&self) -> Result<Option<ChatTemplate>> {
@@ -95,18 +106,13 @@ impl Session {
                 self.architecture.name()
             )));
         }
-        self.accept(self.architecture.deviations_at(&self.header, positions))
+        self.accept(deviations::at(self.architecture, &self.header, positions))
     }
 
     /// Settings used: asked for, taken by Candle, or given by the file.
     pub fn in_force(&self) -> BTreeMap<String, Value> {
         let mut values = device::facts();
         values.extend(self.facts.clone());
-        let tokenizer = match &self.settings.tokenizer {
-            Some(path) => path.display().to_string(),
-            None => "rebuilt from the GGUF".into(),
-        };
-        values.insert("tokenizer".into(), tokenizer.into());
         if !self.deviations.is_empty() {
             values.insert("deviations".into(), self.deviations.join(", ").into());
         }

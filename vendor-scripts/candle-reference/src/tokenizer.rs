@@ -1,85 +1,52 @@
-//! Text to ids and back: by a `tokenizer.json`, or by a tokenizer rebuilt from what a GGUF file says of its vocabulary.
-//! The rebuilt one follows llama.cpp, which applies no Unicode normalisation.
+//! Text to ids and back: by a `tokenizer.json`, or by a tokenizer rebuilt from the GGUF file.
 
 use std::path::Path;
 
-use tokenizers::models::bpe::BPE;
-use tokenizers::pre_tokenizers::PreTokenizerWrapper;
-use tokenizers::pre_tokenizers::byte_level::ByteLevel;
-use tokenizers::pre_tokenizers::sequence::Sequence;
-use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
-use tokenizers::{AddedToken, SplitDelimiterBehavior, Tokenizer};
+use tokenizers::Tokenizer;
 
 use crate::failure::{Failure, Result};
 use crate::gguf::Header;
-
-const GPT2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
-const QWEN2: &str = r"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-const LLAMA3: &str = r"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-const DIGIT: &str = r"\p{N}";
-
-/// llama.cpp's pre-tokenizer for files that name none.
-const DEFAULT: [&str; 4] = [r"[\p{P}\$\+<=>\^~\|]+", GPT2, r"\p{N}+", r"[0-9][0-9][0-9]"];
-
-const CONTROL: u64 = 3;
-const USER_DEFINED: u64 = 4;
-
-/// Control tokens that end a turn or a text, whatever the metadata name.
-const END_TOKENS: [&str; 6] = [
-    "<|im_end|>",
-    "<|endoftext|>",
-    "<|end|>",
-    "<|eot_id|>",
-    "<|end_of_text|>",
-    "</s>",
-];
-
-/// A byte-level BPE vocabulary as a GGUF file holds it. `types` are llama.cpp's, one a token.
-#[cfg_attr(test, derive(serde::Deserialize))]
-pub struct Vocabulary {
-    pub tokens: Vec<String>,
-    pub types: Vec<u64>,
-    pub merges: Vec<String>,
-    pub pre: String,
-}
-
-/// What is put around a text that isn't a rendered chat.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Frame {
-    bos: Option<u32>,
-    eos: Option<u32>,
-}
+use crate::vocabulary::{END_TEXTS, REMEDY, Vocabulary, whole_words_first};
 
 pub struct TextCodec {
     tokenizer: Tokenizer,
-    /// `None` where the tokenizer's own post-processor does it.
-    frame: Option<Frame>,
+    frame: Frame,
     end_ids: Vec<u32>,
+}
+
+/// What is put around the ids of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Frame {
+    /// This id at the beginning of any text, once: a text may bring its own.
+    Bos(Option<u32>),
+    /// What the tokenizer's post-processor puts around a text, unless that is a rendered chat.
+    PostProcessor,
 }
 
 impl TextCodec {
     /// # Errors
-    /// Refused if the vocabulary is of a kind that isn't rebuilt here; the remedy is a `tokenizer.json`.
+    /// Refused if no tokenizer can be rebuilt that does all that the file asks for; the remedy is a `tokenizer.json`.
     pub fn from_gguf(header: &Header) -> Result<Self> {
         let vocabulary = Vocabulary::read(header)?;
-        let frame = Frame::read(header, &vocabulary.pre);
-        let tokenizer = vocabulary.build()?;
-        Ok(Self::new(tokenizer, Some(frame), header))
+        let frame = Frame::Bos(bos(header, &vocabulary.pre)?);
+        Ok(Self::new(vocabulary.build()?, frame, header))
     }
 
     pub fn from_file(path: &Path, header: &Header) -> Result<Self> {
         let tokenizer = Tokenizer::from_file(path)
             .map_err(|e| Failure::failed(format!("{}: {e}", path.display())))?;
-        Ok(Self::new(tokenizer, None, header))
+        Ok(Self::new(tokenizer, Frame::PostProcessor, header))
     }
 
-    fn new(tokenizer: Tokenizer, frame: Option<Frame>, header: &Header) -> Self {
-        let named = ["eos", "eot", "eom"]
+    fn new(tokenizer: Tokenizer, frame: Frame, header: &Header) -> Self {
+        let named = ["eos", "eot", "eom", "fim_pad", "fim_rep", "fim_sep"]
             .iter()
             .filter_map(|name| special_id(header, name));
-        let known = END_TOKENS
-            .iter()
-            .filter_map(|text| control_id(&tokenizer, text));
+        let added = tokenizer.get_added_tokens_decoder();
+        let known = END_TEXTS.iter().filter_map(|text| {
+            let id = tokenizer.token_to_id(text)?;
+            added.get(&id).filter(|token| token.special).map(|_| id)
+        });
         let mut end_ids: Vec<u32> = named.chain(known).collect();
         end_ids.sort_unstable();
         end_ids.dedup();
@@ -90,23 +57,19 @@ impl TextCodec {
         }
     }
 
-    /// Ids of a rendered chat, which brings its own special tokens, or of a raw text, which is framed as the model
-    /// asks.
+    /// Ids of a rendered chat, which brings its own special tokens, or of a raw text.
     pub fn encode(&self, text: &str, rendered_chat: bool) -> Result<Vec<u32>> {
-        let own_frame = !rendered_chat && self.frame.is_none();
+        let post_process = self.frame == Frame::PostProcessor && !rendered_chat;
         let encoding = self
             .tokenizer
-            .encode(text, own_frame)
+            .encode(text, post_process)
             .map_err(|e| Failure::failed(format!("cannot tokenise the prompt: {e}")))?;
-        let Frame { bos, eos } = match self.frame {
-            Some(frame) if !rendered_chat => frame,
-            _ => Frame::default(),
+        let ids = encoding.get_ids();
+        let bos = match self.frame {
+            Frame::Bos(Some(bos)) if ids.first() != Some(&bos) => Some(bos),
+            _ => None,
         };
-        Ok(bos
-            .into_iter()
-            .chain(encoding.get_ids().iter().copied())
-            .chain(eos)
-            .collect())
+        Ok(bos.into_iter().chain(ids.iter().copied()).collect())
     }
 
     /// Text of ids without their control tokens; bytes that are no UTF-8 become U+FFFD.
@@ -121,117 +84,19 @@ impl TextCodec {
     }
 }
 
-impl Vocabulary {
-    fn read(header: &Header) -> Result<Self> {
-        match header.text("tokenizer.ggml.model") {
-            Some("gpt2") => {}
-            Some(other) => return Err(not_rebuilt(&format!("tokenizer model `{other}`"))),
-            None => return Err(not_rebuilt("a file that names no tokenizer model")),
-        }
-        let owned = |texts: Vec<&str>| texts.into_iter().map(str::to_owned).collect();
-        let tokens: Vec<String> = owned(header.texts("tokenizer.ggml.tokens")?);
-        let types = match header.unsigneds("tokenizer.ggml.token_type") {
-            Ok(types) if types.len() == tokens.len() => types,
-            Ok(types) => {
-                return Err(Failure::refused(format!(
-                    "{} tokens but {} token types",
-                    tokens.len(),
-                    types.len()
-                )));
-            }
-            Err(_) => vec![1; tokens.len()],
-        };
-        Ok(Self {
-            types,
-            merges: owned(header.texts("tokenizer.ggml.merges")?),
-            pre: header
-                .text("tokenizer.ggml.pre")
-                .unwrap_or("default")
-                .to_owned(),
-            tokens,
-        })
+/// The token that the file puts before any text. llama.cpp guesses one where the file asks for it and names none.
+fn bos(header: &Header, pre: &str) -> Result<Option<u32>> {
+    let wanted = header
+        .flag("tokenizer.ggml.add_bos_token")
+        .unwrap_or_else(|| whole_words_first(pre));
+    match (wanted, special_id(header, "bos")) {
+        (false, _) => Ok(None),
+        (true, Some(id)) => Ok(Some(id)),
+        (true, None) => Err(Failure::refused(
+            "texts begin with a token that the file does not name: it has no `tokenizer.ggml.bos_token_id`",
+        )
+        .with_remedy(REMEDY)),
     }
-
-    fn build(self) -> Result<Tokenizer> {
-        let broken = |e: tokenizers::Error| Failure::refused(format!("broken vocabulary: {e}"));
-        let patterns = patterns(&self.pre)?;
-        let merges = self
-            .merges
-            .iter()
-            .map(|pair| {
-                pair.split_once(' ')
-                    .map(|(left, right)| (left.to_owned(), right.to_owned()))
-                    .ok_or_else(|| Failure::refused(format!("`{pair}` is no merge")))
-            })
-            .collect::<Result<Vec<_>>>()?;
-        let added: Vec<AddedToken> = self
-            .tokens
-            .iter()
-            .zip(&self.types)
-            .filter(|(_, kind)| matches!(**kind, CONTROL | USER_DEFINED))
-            .map(|(text, kind)| AddedToken::from(text.as_str(), *kind == CONTROL).normalized(false))
-            .collect();
-        let ids = (0u32..).zip(self.tokens).map(|(id, text)| (text, id));
-        let bpe = BPE::builder()
-            .vocab_and_merges(ids.collect::<tokenizers::models::bpe::Vocab>(), merges)
-            .ignore_merges(whole_words_first(&self.pre))
-            .build()
-            .map_err(broken)?;
-        let mut tokenizer = Tokenizer::new(bpe);
-        tokenizer.with_pre_tokenizer(Some(pre_tokenizer(&patterns).map_err(broken)?));
-        tokenizer.with_decoder(Some(ByteLevel::default()));
-        tokenizer.add_tokens(added).map_err(broken)?;
-        Ok(tokenizer)
-    }
-}
-
-impl Frame {
-    fn read(header: &Header, pre: &str) -> Self {
-        let wants = |name: &str, otherwise: bool| {
-            let key = format!("tokenizer.ggml.add_{name}_token");
-            header.flag(&key).unwrap_or(otherwise)
-        };
-        Self {
-            bos: wants("bos", whole_words_first(pre))
-                .then(|| special_id(header, "bos"))
-                .flatten(),
-            eos: wants("eos", false)
-                .then(|| special_id(header, "eos"))
-                .flatten(),
-        }
-    }
-}
-
-/// Regular expressions, applied one after the other, each to what the last one left in one piece.
-fn patterns(pre: &str) -> Result<Vec<&'static str>> {
-    Ok(match pre {
-        "default" => DEFAULT.to_vec(),
-        "gpt-2" => vec![GPT2],
-        "smollm" => vec![DIGIT, GPT2],
-        "qwen2" | "deepseek-r1-qwen" => vec![QWEN2],
-        "llama-bpe" | "llama3" | "llama-v3" | "dbrx" => vec![LLAMA3],
-        other => return Err(not_rebuilt(&format!("pre-tokenizer `{other}`"))),
-    })
-}
-
-/// llama.cpp gives the Llama 3 pre-tokenizers two defaults: a word that is a token stays whole, and BOS comes first.
-fn whole_words_first(pre: &str) -> bool {
-    matches!(pre, "llama-bpe" | "llama3" | "llama-v3")
-}
-
-fn pre_tokenizer(patterns: &[&str]) -> tokenizers::Result<PreTokenizerWrapper> {
-    let mut steps: Vec<PreTokenizerWrapper> = Vec::new();
-    for pattern in patterns {
-        let regex = SplitPattern::Regex((*pattern).to_owned());
-        steps.push(Split::new(regex, SplitDelimiterBehavior::Isolated, false)?.into());
-    }
-    steps.push(ByteLevel::new(false, false, false).into());
-    Ok(Sequence::new(steps).into())
-}
-
-fn not_rebuilt(what: &str) -> Failure {
-    Failure::refused(format!("{what}: no tokenizer is rebuilt from it"))
-        .with_remedy("name the model's tokenizer.json in the setting `tokenizer`")
 }
 
 fn special_id(header: &Header, name: &str) -> Option<u32> {
@@ -239,82 +104,75 @@ fn special_id(header: &Header, name: &str) -> Option<u32> {
     u32::try_from(id).ok()
 }
 
-fn control_id(tokenizer: &Tokenizer, text: &str) -> Option<u32> {
-    let id = tokenizer.token_to_id(text)?;
-    let added = tokenizer.get_added_tokens_decoder();
-    added
-        .get(&id)
-        .is_some_and(|token| token.special)
-        .then_some(id)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::failure::Kind;
+    use candle_core::quantized::gguf_file::Value;
     use serde::Deserialize;
 
-    /// Recorded from llama.cpp by `tests/record_tokens.py`.
-    #[derive(Deserialize)]
-    struct Recorded {
-        tokens: Vec<String>,
-        types: Vec<u64>,
-        merges: Vec<String>,
-        texts: Vec<String>,
-        /// Pre-tokenizer → ids of each text.
-        ids: std::collections::BTreeMap<String, Vec<Vec<u32>>>,
-    }
-
-    fn recorded() -> Recorded {
-        serde_json::from_str(include_str!("../tests/fixtures/small_vocabulary.json")).unwrap()
-    }
-
-    fn build(pre: &str) -> Result<Tokenizer> {
-        let Recorded {
-            tokens,
-            types,
-            merges,
-            ..
-        } = recorded();
-        Vocabulary {
-            tokens,
-            types,
-            merges,
-            pre: pre.to_owned(),
-        }
-        .build()
+    fn codec(extra: &[(&str, Value)]) -> Result<TextCodec> {
+        let recorded: serde_json::Value =
+            serde_json::from_str(include_str!("../tests/fixtures/small_vocabulary.json")).unwrap();
+        let texts = |key: &str| {
+            let texts = recorded[key].as_array().unwrap().iter();
+            Value::Array(
+                texts
+                    .map(|t| Value::String(t.as_str().unwrap().into()))
+                    .collect(),
+            )
+        };
+        let types = recorded["types"].as_array().unwrap().iter();
+        let types = types.map(|kind| Value::I32(kind.as_i64().unwrap() as i32));
+        let plain = [
+            ("model", Value::String("gpt2".into())),
+            ("pre", Value::String("smollm".into())),
+            ("tokens", texts("tokens")),
+            ("token_type", Value::Array(types.collect())),
+            ("merges", texts("merges")),
+        ];
+        let all = plain.into_iter().chain(extra.iter().cloned());
+        TextCodec::from_gguf(&Header::of_metadata(
+            all.map(|(key, value)| (format!("tokenizer.ggml.{key}"), value)),
+        ))
     }
 
     #[test]
-    fn every_pre_tokenizer_gives_the_ids_of_llama_cpp() {
-        let recorded = recorded();
-        assert!(recorded.ids.len() >= 5 && recorded.texts.len() >= 20);
-        for (pre, all_ids) in &recorded.ids {
-            let tokenizer = build(pre).unwrap();
-            assert_eq!(all_ids.len(), recorded.texts.len());
-            for (text, ids) in recorded.texts.iter().zip(all_ids) {
-                let got = tokenizer.encode(text.as_str(), false).unwrap();
-                assert_eq!(got.get_ids(), ids, "{pre}: {text:?}");
-            }
+    fn a_begin_token_comes_first_once_in_chats_and_in_raw_texts() {
+        let bos = ("bos_token_id", Value::U32(1));
+        let without = codec(std::slice::from_ref(&bos)).unwrap();
+        let with = codec(&[bos, ("add_bos_token", Value::Bool(true))]).unwrap();
+        for chat in [true, false] {
+            let plain = without.encode("Hello", chat).unwrap();
+            assert_ne!(plain[0], 1);
+            let framed = with.encode("Hello", chat).unwrap();
+            assert_eq!(framed, [&[1], plain.as_slice()].concat());
+            // Token 1 of this vocabulary.
+            assert_eq!(with.encode("<|im_start|>Hello", chat).unwrap(), framed);
         }
     }
 
     #[test]
-    fn decoding_gives_back_the_text_without_control_tokens() {
-        let tokenizer = build("smollm").unwrap();
-        let text = "naïve 42\n\t 日本 👩‍👧";
-        let ids = tokenizer
-            .encode(format!("{text}<|im_end|>"), false)
-            .unwrap();
-        assert_eq!(tokenizer.decode(ids.get_ids(), true).unwrap(), text);
+    fn a_begin_token_that_the_file_does_not_name_is_refused() {
+        let asked = codec(&[("add_bos_token", Value::Bool(true))]);
+        assert!(asked.err().unwrap().message.contains("bos_token_id"));
+        let implied = codec(&[("pre", Value::String("llama-bpe".into()))]);
+        assert!(implied.is_err());
+        let denied = [
+            ("pre", Value::String("llama-bpe".into())),
+            ("add_bos_token", Value::Bool(false)),
+        ];
+        assert!(codec(&denied).is_ok());
     }
 
     #[test]
-    fn a_pre_tokenizer_that_is_not_known_is_refused_by_name() {
-        let failure = build("tekken").unwrap_err();
-        assert_eq!(failure.kind, Kind::Refused);
-        assert!(failure.message.contains("`tekken`"));
-        assert!(failure.remedy.unwrap().contains("tokenizer.json"));
+    fn text_ends_at_the_tokens_that_are_named_and_at_those_of_known_texts() {
+        let codec = codec(&[("eot_token_id", Value::U32(40))]).unwrap();
+        for id in [0, 2, 4, 40] {
+            assert!(codec.is_end(id), "{id}");
+        }
+        for id in [1, 3, 41] {
+            assert!(!codec.is_end(id), "{id}");
+        }
     }
 
     #[test]

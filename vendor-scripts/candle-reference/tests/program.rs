@@ -6,19 +6,19 @@ use std::process::{Command, Output};
 
 use candle_core::quantized::gguf_file::Value as Metadata;
 use serde_json::{Value, json};
-use tiny::TinyModel;
+use tiny::{Output as Weights, TinyModel};
 
 const ARCHITECTURES: [&str; 3] = ["llama", "phi3", "qwen3"];
 
-fn call(option: &str, request: &Value) -> Output {
+fn call(job: &Value) -> Output {
     let file = std::env::temp_dir().join(format!(
-        "candle-reference-request-{}-{:?}.json",
+        "candle-reference-job-{}-{:?}.json",
         std::process::id(),
         std::thread::current().id()
     ));
-    std::fs::write(&file, request.to_string()).unwrap();
+    std::fs::write(&file, job.to_string()).unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_candle-reference"))
-        .arg(option)
+        .arg("--job")
         .arg(&file)
         .output()
         .unwrap();
@@ -41,16 +41,29 @@ fn job(model: &TinyModel, max_tokens: usize) -> Value {
     })
 }
 
+/// A job that scores `ids`, of which the first two are the prompt.
+fn score_job(model: &TinyModel, ids: &[u64], top: usize) -> Value {
+    let mut job = job(model, 1);
+    job["task"] = json!("score");
+    job["score"] = json!({"ids": ids, "prompt_tokens": 2, "top": top});
+    job
+}
+
+/// The events that hold a position's score.
+fn scored(events: &[Value]) -> Vec<&Value> {
+    events.iter().filter(|e| e["ev"] == "scored").collect()
+}
+
 /// Runs a job that must succeed.
 fn events(job: &Value) -> Vec<Value> {
-    let output = call("--job", job);
+    let output = call(job);
     assert!(output.status.success(), "{output:?}");
     lines(&output)
 }
 
 /// Runs a job that must not: the error event, which stands before a `bye` with the reason `error`.
 fn error(job: &Value) -> Value {
-    let output = call("--job", job);
+    let output = call(job);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let events = lines(&output);
     assert_eq!(events[0]["ev"], "hello");
@@ -69,6 +82,19 @@ fn ids(events: &[Value]) -> Vec<u64> {
     tokens.map(|e| e["id"].as_u64().unwrap()).collect()
 }
 
+/// What each event is, phases with their edge.
+fn order(events: &[Value]) -> Vec<String> {
+    let told = events.iter().map(|e| match e["ev"].as_str().unwrap() {
+        "phase" => format!(
+            "{}-{}",
+            e["name"].as_str().unwrap(),
+            e["edge"].as_str().unwrap()
+        ),
+        other => other.to_owned(),
+    });
+    told.collect()
+}
+
 fn find<'a>(events: &'a [Value], kind: &str) -> &'a Value {
     events.iter().find(|e| e["ev"] == kind).unwrap()
 }
@@ -77,19 +103,8 @@ fn find<'a>(events: &'a [Value], kind: &str) -> &'a Value {
 fn events_come_in_the_protocols_order_with_instants_that_never_go_back() {
     let model = TinyModel::write("qwen3", &[]);
     let events = events(&job(&model, 3));
-    let told: Vec<String> = events
-        .iter()
-        .map(|e| match e["ev"].as_str().unwrap() {
-            "phase" => format!(
-                "{}-{}",
-                e["name"].as_str().unwrap(),
-                e["edge"].as_str().unwrap()
-            ),
-            other => other.to_owned(),
-        })
-        .collect();
     assert_eq!(
-        told,
+        order(&events),
         [
             "hello",
             "header-begin",
@@ -161,33 +176,102 @@ fn greedy_tokens_are_the_likeliest_of_the_scores_in_every_architecture() {
         let generated = ids(&events);
         assert_eq!(generated.len(), 24);
         let sequence: Vec<u64> = prompt.iter().chain(&generated).copied().collect();
-        let request = json!({
-            "settings": {"threads": 1}, "model": {"path": model.path()}, "top_k": 2,
-            "ids": [sequence, sequence],
-        });
-        let output = call("--score", &request);
-        assert!(output.status.success(), "{output:?}");
-        let lines = lines(&output);
-        assert_eq!(lines[0]["method"], "token-by-token");
-        assert_eq!(
-            lines[lines.len() - 1]["positions"],
-            2 * (sequence.len() - 1)
-        );
-        let positions: Vec<&Value> = lines.iter().filter(|l| l["logprob"].is_f64()).collect();
-        let (first, second) = positions.split_at(sequence.len() - 1);
-        for (a, b) in first.iter().zip(second) {
-            assert_eq!(
-                a["top"], b["top"],
-                "{architecture}: the second sequence saw the first"
-            );
-        }
-        for line in &first[prompt.len() - 1..] {
-            let best = line["top"][0][1].as_f64().unwrap();
-            let taken = line["logprob"].as_f64().unwrap();
+        let events = crate::events(&score_job(&model, &sequence, 2));
+        let scored = scored(&events);
+        assert_eq!(scored.len(), sequence.len() - 1);
+        for event in &scored[prompt.len() - 1..] {
+            let best = event["top"][0][1].as_f64().unwrap();
+            let taken = event["logprob"].as_f64().unwrap();
             // Prefill and one-by-one use other kernels, so a near-tie may turn over.
-            assert!(best - taken < 1e-2, "{architecture}: {line}");
+            assert!(best - taken < 1e-2, "{architecture}: {event}");
         }
     }
+}
+
+#[test]
+fn a_sequence_is_scored_position_by_position_without_a_tokenizer() {
+    let model = TinyModel::write(
+        "llama",
+        &[(
+            "tokenizer.ggml.pre",
+            Metadata::String("of no kind that is rebuilt".into()),
+        )],
+    );
+    let job = score_job(&model, &[30, 31, 32, 33], 3);
+    let events = events(&job);
+    assert_eq!(
+        order(&events),
+        [
+            "hello",
+            "header-begin",
+            "header-end",
+            "weights-begin",
+            "weights-end",
+            "ready-end",
+            "settings",
+            "prompt",
+            "scored",
+            "scored",
+            "scored",
+            "bye"
+        ]
+    );
+    let prompt = find(&events, "prompt");
+    assert_eq!(
+        (&prompt["ids"], &prompt["count"]),
+        (&json!([30, 31]), &json!(2))
+    );
+    assert_eq!(find(&events, "bye")["reason"], "scored");
+    let settings = &find(&events, "settings")["values"];
+    assert_eq!(settings["rope_table_dtype"], "f32");
+    assert_eq!(settings["tokenizer"], Value::Null);
+    for (k, event) in scored(&events).into_iter().enumerate() {
+        assert_eq!(event["position"], k + 1);
+        assert_eq!(event["id"], 31 + k);
+        let top: Vec<(u64, f64)> = serde_json::from_value(event["top"].clone()).unwrap();
+        assert_eq!(top.len(), 3);
+        assert!(top[0].1 >= top[1].1 && top[1].1 >= top[2].1, "{top:?}");
+        assert!(event["logprob"].as_f64().unwrap() <= top[0].1);
+    }
+}
+
+#[test]
+fn all_probabilities_of_a_position_sum_to_one() {
+    let model = TinyModel::write("qwen3", &[]);
+    let events = events(&score_job(&model, &[30, 31, 32], usize::MAX));
+    for event in scored(&events) {
+        let top: Vec<(u64, f64)> = serde_json::from_value(event["top"].clone()).unwrap();
+        let sum: f64 = top.iter().map(|(_, logprob)| logprob.exp()).sum();
+        // Rounded to 6 decimals each.
+        assert!((sum - 1.0).abs() < 1e-6, "{sum}");
+        let (_, logprob) = top.iter().find(|(id, _)| event["id"] == *id).unwrap();
+        assert_eq!(event["logprob"], *logprob);
+        assert!(event["logsumexp"].as_f64().unwrap() > 0.0);
+    }
+}
+
+#[test]
+fn without_output_weights_the_token_embeddings_are_used_or_the_file_is_refused() {
+    for architecture in ["llama", "qwen3"] {
+        let scores = |weights| {
+            let model = TinyModel::write_with(architecture, &[], weights);
+            let events = events(&score_job(&model, &[30, 31, 32, 33, 34], 4));
+            scored(&events)
+                .iter()
+                .map(|e| e["top"].clone())
+                .collect::<Vec<_>>()
+        };
+        let tied = scores(Weights::Tied);
+        assert_eq!(tied, scores(Weights::Copied), "{architecture}");
+        assert_ne!(tied, scores(Weights::Own), "{architecture}");
+    }
+    let model = TinyModel::write_with("phi3", &[], Weights::Tied);
+    let error = error(&job(&model, 2));
+    assert_eq!(error["kind"], "refused");
+    assert!(
+        error["message"].as_str().unwrap().contains("output.weight"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -234,14 +318,13 @@ fn an_end_token_ends_the_text_always_and_the_generation_unless_ignored() {
 fn qwen3s_rope_table_can_be_made_f32_and_that_changes_the_scores() {
     let model = TinyModel::write("qwen3", &[]);
     let score = |dtype: &str| {
-        let sequence: Vec<u32> = (100..200).collect();
-        let request = json!({
-            "settings": {"threads": 1, "rope_dtype": dtype}, "model": {"path": model.path()},
-            "top_k": 0, "ids": [sequence],
-        });
-        let lines = lines(&call("--score", &request));
-        assert_eq!(lines[0]["settings"]["rope_table_dtype"], dtype);
-        lines[99]["logprob"].as_f64().unwrap()
+        let sequence: Vec<u64> = (100..200).collect();
+        let mut job = score_job(&model, &sequence, 1);
+        job["settings"]["rope_dtype"] = json!(dtype);
+        let events = events(&job);
+        let settings = &find(&events, "settings")["values"];
+        assert_eq!(settings["rope_table_dtype"], dtype);
+        scored(&events)[98]["logprob"].as_f64().unwrap()
     };
     let difference = (score("f16") - score("f32")).abs();
     assert!(difference > 0.0 && difference < 0.5, "{difference}");
@@ -276,10 +359,8 @@ fn positions_that_f16_cannot_tell_apart_are_refused_unless_accepted() {
     job["settings"] = json!({"threads": 1});
     job["test"]["max_tokens"] = json!(2);
     assert_eq!(deviations(&job), Value::Null);
-    let sequence = vec![first; 2050];
-    let request = json!({"model": {"path": model.path()}, "top_k": 0, "ids": [[1, 2], sequence]});
-    let told = lines(&call("--score", &request)).pop().unwrap();
-    assert_eq!(told["error"]["kind"], "refused", "{told}");
+    let told = crate::error(&score_job(&model, &vec![first; 2050], 1));
+    assert_eq!(told["kind"], "refused", "{told}");
 }
 
 #[test]
@@ -292,7 +373,7 @@ fn what_candle_would_compute_otherwise_than_the_file_says_is_refused_unless_acce
         error["message"]
             .as_str()
             .unwrap()
-            .contains("base 10000 instead of 250000")
+            .contains("works as if `phi3.rope.freq_base` were 10000, and it is 250000")
     );
     assert!(
         error["remedy"]
@@ -307,6 +388,87 @@ fn what_candle_would_compute_otherwise_than_the_file_says_is_refused_unless_acce
 }
 
 #[test]
+fn metadata_that_candle_does_not_obey_is_refused_by_name_unless_accepted() {
+    for (architecture, key, value) in [
+        ("llama", "rope.scale_linear", Metadata::F32(4.0)),
+        ("qwen3", "rope.scale_linear", Metadata::F32(4.0)),
+        ("qwen3", "rope.dimension_count", Metadata::U32(8)),
+        ("phi3", "attention.scale", Metadata::F32(0.5)),
+        ("llama", "final_logit_softcapping", Metadata::F32(30.0)),
+        ("qwen3", "a_key_of_tomorrow", Metadata::Bool(true)),
+    ] {
+        let key = format!("{architecture}.{key}");
+        let model = TinyModel::write(architecture, &[(key.as_str(), value)]);
+        for mut job in [job(&model, 2), score_job(&model, &[30, 31, 32], 1)] {
+            let error = error(&job);
+            assert_eq!(error["kind"], "refused");
+            assert!(error["message"].as_str().unwrap().contains(&key), "{error}");
+            job["settings"]["accept_deviations"] = json!(true);
+            let accepted = events(&job);
+            let settings = &find(&accepted, "settings")["values"];
+            let deviations = settings["deviations"].as_str().unwrap();
+            assert!(deviations.contains(&key), "{deviations}");
+        }
+    }
+}
+
+#[test]
+fn heads_that_differ_by_layer_are_refused_by_name() {
+    let heads = Metadata::Array(vec![Metadata::U32(4), Metadata::U32(2)]);
+    for architecture in ARCHITECTURES {
+        let key = format!("{architecture}.attention.head_count_kv");
+        let model = TinyModel::write(architecture, &[(key.as_str(), heads.clone())]);
+        let error = error(&job(&model, 2));
+        assert_eq!(error["kind"], "refused");
+        let expected = format!("reads `{key}` as U32 only, and it is a list of 2 values");
+        assert!(
+            error["message"].as_str().unwrap().contains(&expected),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_sliding_window_is_refused_once_the_sequence_is_longer() {
+    let model = TinyModel::write(
+        "llama",
+        &[("llama.attention.sliding_window", Metadata::U32(4))],
+    );
+    let ids = [30, 31, 32, 33, 34];
+    assert_eq!(scored(&events(&score_job(&model, &ids, 1))).len(), 4);
+    let error = error(&score_job(&model, &[&ids[..], &[35]].concat(), 1));
+    assert_eq!(error["kind"], "refused");
+    let message = error["message"].as_str().unwrap();
+    assert!(
+        message.contains("sliding window of 4 positions (5 are needed)"),
+        "{message}"
+    );
+}
+
+#[test]
+fn what_the_file_asks_of_a_tokenizer_is_obeyed_or_refused_by_name() {
+    let ids = |extra: &[(&str, Metadata)]| -> Vec<u64> {
+        let model = TinyModel::write("llama", extra);
+        let events = events(&job(&model, 1));
+        serde_json::from_value(find(&events, "prompt")["ids"].clone()).unwrap()
+    };
+    let plain = ids(&[]);
+    // The chat of the tiny model's template begins with token 1.
+    assert_eq!(plain[0], 1);
+    let add_bos = ("tokenizer.ggml.add_bos_token", Metadata::Bool(true));
+    assert_eq!(ids(std::slice::from_ref(&add_bos)), plain);
+    let bos = ("tokenizer.ggml.bos_token_id", Metadata::U32(2));
+    assert_eq!(ids(&[add_bos, bos]), [&[2], plain.as_slice()].concat());
+    for key in ["add_eos_token", "add_space_prefix"] {
+        let key = format!("tokenizer.ggml.{key}");
+        let model = TinyModel::write("llama", &[(key.as_str(), Metadata::Bool(true))]);
+        let error = error(&job(&model, 2));
+        assert_eq!(error["kind"], "refused");
+        assert!(error["message"].as_str().unwrap().contains(&key), "{error}");
+    }
+}
+
+#[test]
 fn jobs_that_cannot_be_done_are_refused_with_the_reason() {
     let model = TinyModel::write("llama", &[]);
     let cases = [
@@ -315,6 +477,7 @@ fn jobs_that_cannot_be_done_are_refused_with_the_reason() {
         ("/settings/rope_dtype", json!("f32"), "no choice for llama"),
         ("/test/max_tokens", json!(5000), "RoPE tables for 4096"),
         ("/test/prompt", Value::Null, "expected a string"),
+        ("/task", json!("score"), "no ids in `score`"),
     ];
     for (pointer, value, expected) in cases {
         let mut job = job(&model, 2);
@@ -428,17 +591,18 @@ fn memory_that_runs_out_is_told_as_such() {
 }
 
 #[test]
-fn an_id_outside_the_vocabulary_ends_scoring_with_an_error_line() {
-    let model = TinyModel::write("llama", &[]);
+fn ids_outside_the_vocabulary_and_beyond_the_positions_are_not_scored() {
+    let model = TinyModel::write("qwen3", &[]);
     for ids in [[1, 999_999], [999_999, 1]] {
-        let request = json!({
-            "settings": {"threads": 1}, "model": {"path": model.path()}, "top_k": 1, "ids": [ids],
-        });
-        let output = call("--score", &request);
-        assert_eq!(output.status.code(), Some(1));
-        let last = lines(&output).pop().unwrap();
-        assert_eq!(last["error"]["kind"], "refused", "{last}");
+        let error = error(&score_job(&model, &ids, 1));
+        assert_eq!(error["kind"], "refused", "{error}");
+        let message = error["message"].as_str().unwrap();
+        assert!(message.contains("id 999999 lies outside"), "{message}");
     }
+    let error = error(&score_job(&model, &[30; 258], 1));
+    assert_eq!(error["kind"], "refused", "{error}");
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("RoPE tables for 256"), "{message}");
 }
 
 #[test]
@@ -465,6 +629,7 @@ fn a_wrong_call_shows_the_usage_and_prints_no_event() {
     for arguments in [
         vec![],
         vec!["--wat"],
+        vec!["--score", "score.json"],
         vec!["--job"],
         vec!["--probe", "more"],
     ] {

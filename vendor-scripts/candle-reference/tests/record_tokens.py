@@ -19,7 +19,9 @@ PRE_TOKENIZERS = ("default", "gpt-2", "smollm", "qwen2", "llama-bpe", "dbrx")
 MERGES = 600
 EXTRA_MERGES = ("1 2", "12 3", "3 4", "Ġ 1", "Ġ1 2", "4 5", "= =", "Ġ =", "Ġ <", "< =", "Ġ $")
 """SmolLM2 merges no digits; with these the pre-tokenizers' ways with digits and signs show in the ids."""
-CONTROL, USER_DEFINED, NORMAL = 3, 4, 1
+NORMAL, UNKNOWN, CONTROL, USER_DEFINED = 1, 2, 3, 4
+OTHER_TYPES = {"<|im_end|>": NORMAL, "<gh_stars>": UNKNOWN}
+"""llama.cpp keeps both whole: the one because of its text, the other because of its type."""
 TEXTS = (
     "What is 2+2?",
     "Hello, world!",
@@ -49,6 +51,7 @@ TEXTS = (
     "https://example.org/path?q=1&r=%20#frag",
     "CamelCaseHTTPServer snake_case_name",
     "The the THE quick brown fox jumps over the lazy dog, and then some more of the same.",
+    "5<gh_stars>6 <gh_stars >",
     "",
 )
 
@@ -63,7 +66,8 @@ def cut(tokens: list[str], types: list[int], merges: list[str]) -> tuple[list[st
     single = sorted(t for t, k in zip(tokens, types, strict=True) if k == NORMAL and len(t) == 1)
     merged = [m.replace(" ", "") for m in kept_merges]
     plain = list(dict.fromkeys(single + merged))
-    return [t for t, _ in special] + plain, [k for _, k in special] + [NORMAL] * len(plain), kept_merges
+    kinds = [OTHER_TYPES.get(t, k) for t, k in special]
+    return [t for t, _ in special] + plain, kinds + [NORMAL] * len(plain), kept_merges
 
 
 def write_vocabulary(path: Path, pre: str, tokens: list[str], types: list[int], merges: list[str]) -> None:

@@ -16,9 +16,23 @@ const BLOCKS: u32 = 2;
 /// A file that is gone with its owner.
 pub struct TinyModel(PathBuf);
 
+/// Which weights turn the last hidden state into logits.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Output {
+    Own,
+    /// A copy of the token embeddings.
+    Copied,
+    /// None: the token embeddings are used.
+    Tied,
+}
+
 impl TinyModel {
     /// Of `llama`, `phi3` or `qwen3` shape. `extra` metadata is added last, so it can replace what is there.
     pub fn write(architecture: &str, extra: &[(&str, Value)]) -> Self {
+        Self::write_with(architecture, extra, Output::Own)
+    }
+
+    pub fn write_with(architecture: &str, extra: &[(&str, Value)], output: Output) -> Self {
         let path = std::env::temp_dir().join(format!(
             "candle-reference-{architecture}-{}-{:?}.gguf",
             std::process::id(),
@@ -33,7 +47,7 @@ impl TinyModel {
             metadata.push(((*key).to_owned(), value.clone()));
         }
         let vocabulary_size = vocabulary["tokens"].as_array().unwrap().len();
-        let tensors = tensors(architecture, vocabulary_size);
+        let tensors = tensors(architecture, vocabulary_size, output);
         let metadata: Vec<(&str, &Value)> = metadata.iter().map(|(k, v)| (k.as_str(), v)).collect();
         let tensors: Vec<(&str, &QTensor)> = tensors.iter().map(|(k, t)| (k.as_str(), t)).collect();
         let mut file = std::fs::File::create(&path).unwrap();
@@ -108,15 +122,12 @@ fn shape_metadata(architecture: &str) -> Vec<(String, Value)> {
     .collect()
 }
 
-fn tensors(architecture: &str, vocabulary_size: usize) -> Vec<(String, QTensor)> {
-    let mut random = Random(0x9E37_79B9_7F4A_7C15);
+/// `output.weight`, if there is one, comes last: a file that is cut short loses it first.
+fn tensors(architecture: &str, vocabulary_size: usize, output: Output) -> Vec<(String, QTensor)> {
+    let mut random = Random::new();
     let mut tensors = vec![
         (
             "token_embd.weight".into(),
-            random.matrix(vocabulary_size, HIDDEN),
-        ),
-        (
-            "output.weight".into(),
             random.matrix(vocabulary_size, HIDDEN),
         ),
         ("output_norm.weight".into(), ones(HIDDEN)),
@@ -144,6 +155,12 @@ fn tensors(architecture: &str, vocabulary_size: usize) -> Vec<(String, QTensor)>
             add("attn_k_norm", ones(HEAD));
         }
     }
+    let output = match output {
+        Output::Own => Some(random.matrix(vocabulary_size, HIDDEN)),
+        Output::Copied => Some(Random::new().matrix(vocabulary_size, HIDDEN)),
+        Output::Tied => None,
+    };
+    tensors.extend(output.map(|tensor| ("output.weight".into(), tensor)));
     tensors
 }
 
@@ -156,6 +173,10 @@ fn ones(length: usize) -> QTensor {
 struct Random(u64);
 
 impl Random {
+    fn new() -> Self {
+        Self(0x9E37_79B9_7F4A_7C15)
+    }
+
     fn matrix(&mut self, rows: usize, columns: usize) -> QTensor {
         let spread = 2.0 * (3.0 / columns as f32).sqrt();
         let values: Vec<f32> = (0..rows * columns)
