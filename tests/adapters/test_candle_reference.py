@@ -10,13 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from candle_trials import a_job
 from runs import MODEL
 from synthetic import synthesise
 from texts import AWKWARD
 
+from parity.adapter import Build
 from parity.adapter.events import EVENT, Bye, Prompt, ScoredPosition, Token
 from parity.cache import cache_folder
 from parity.models import model_facts
+from parity.records import ScoreRequest
+from parity_adapters.candle.building import REFERENCE
+from parity_adapters.candle.launching import launch_reference
 from parity_adapters.candle.settings import CandleSettings
 
 CRATE = Path(__file__).parents[2] / "vendor-scripts" / "candle-reference"
@@ -145,8 +150,10 @@ def test_real_weights_give_llama_cpps_ids_and_log_probabilities(
         assert margin < NEAR_TIE, f"ids part after {agreed} tokens at a margin of {margin:.2f} logits"
     assert agreed >= 8
 
-    sequence = {"ids": ids, "prompt_tokens": len(prompt), "top": scores.shape[1]}
-    events = events_of(program, {**job, "task": "score", "score": sequence}, tmp_path)
+    sequence = ScoreRequest(ids=tuple(ids), prompt_tokens=len(prompt), top=scores.shape[1])
+    asked = a_job("llama", path=model.path).but(task="score", score=sequence, scratch=str(tmp_path))
+    launch = launch_reference(SETTINGS, asked, Build(executables={REFERENCE: str(program)}))
+    events = events_of(program, json.loads(launch.files["job.json"]), tmp_path)
     assert [e.ids for e in events if isinstance(e, Prompt)] == [prompt]
     scored = [e for e in events if isinstance(e, ScoredPosition)]
     assert [(e.position, e.id) for e in scored] == list(enumerate(ids))[1:]
