@@ -69,7 +69,8 @@ class Generation:
 def forward(llama: Any, context: Any, tokens: list[int], *, all_logits: bool = False) -> None:
     """Computes the next tokens of the sequence. Without `all_logits`, the logits after the last one alone are kept."""
     count = len(tokens)
-    batch = llama.llama_batch_get_one((llama.llama_token * count)(*tokens), count)
+    ids = (llama.llama_token * count)(*tokens)  # a batch points to them, and does not keep them
+    batch = llama.llama_batch_get_one(ids, count)
     if all_logits:
         batch.logits = (ctypes.c_int8 * count)(*(1,) * count)
     status = llama.llama_decode(context, batch)
