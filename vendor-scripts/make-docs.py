@@ -137,12 +137,16 @@ RULES = {
     "equal": "must be equal where both sides report it",
     "engine": "must be equal between two runs of one program; shown between different ones",
     "shown": "shown",
+    "judged": "judged by gates of the kind `outputs`",
 }
+
+DECIDING = ("proven", "equal", "engine")
+"""Rules that keep two sides from being compared in some metrics."""
 
 
 def fact_table() -> str:
     concerned = {
-        fact.name: [name for name, spec in METRICS.items() if fact.concerns(spec)] if fact.rule != "shown" else []
+        fact.name: [name for name, spec in METRICS.items() if fact.concerns(spec) and fact.rule in DECIDING]
         for fact in FACTS.values()
     }
     every = list(METRICS)

@@ -5,7 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
+from spoken import CONTINUATION, SPOKEN, generated, noisy, score_trial, swapped
 
+from parity.outputs import Compared, judge_outputs
 from parity.reading.dictionary import METRICS
 from parity.records import (
     Claim,
@@ -15,6 +17,7 @@ from parity.records import (
     Interval,
     ModelFacts,
     NotRun,
+    OutputVerdict,
     PageSpec,
     Report,
     RuntimeReport,
@@ -351,7 +354,34 @@ def _scenarios() -> dict[str, Report]:
             verdicts=gates(generation_parity="NOT COMPARABLE"),
             code=3,
         ),
+        "outputs": build_report({"alpha": ALPHA, "beta": BETA, "gamma": gamma, "delta": BETA}, outputs=_outputs()),
     }
+
+
+def _outputs() -> tuple[OutputVerdict, ...]:
+    """One implementation that differs as honest engines do, one that is wrong, and one that prints text alone."""
+    place, other = 10, 39
+    parted = (*CONTINUATION[:place], other, *CONTINUATION[: len(CONTINUATION) - place - 1])
+    text = "It is four ."
+    compared = Compared(
+        model="toy",
+        test="simple-math",
+        baseline="alpha",
+        trials=[
+            *generated("alpha", text=text),
+            *generated("beta", parted, text=text),
+            *generated("gamma", parted, text="It is five ."),
+            *generated("delta", None, text=text, sampling="temperature 0.001"),
+        ],
+        scored=[
+            score_trial("alpha", swapped(SPOKEN, place, other, -0.05)),
+            score_trial("beta", noisy(swapped(SPOKEN, place, other, 0.05), 0.01)),
+            score_trial("gamma", swapped(SPOKEN, place, other, 5.0)),
+        ],
+        quantisation=MODEL.quantisation,
+        declared={"delta": {"outputs": "it prints text alone"}},
+    )
+    return tuple(found for name in ("beta", "gamma", "delta") if (found := judge_outputs(compared, name)) is not None)
 
 
 SCENARIOS = _scenarios()

@@ -9,9 +9,10 @@ from parity.gates.base import Evidence, GateBase, Judgement, When
 from parity.gates.bound import BoundGate
 from parity.gates.consistency import ConsistencyGate
 from parity.gates.no_failed_trials import NoFailedTrialsGate
+from parity.gates.outputs import OutputsGate
 from parity.gates.ratio import RatioGate
 
-Gate = BoundGate | RatioGate | NoFailedTrialsGate | ConsistencyGate
+Gate = BoundGate | RatioGate | NoFailedTrialsGate | ConsistencyGate | OutputsGate
 
 KINDS: dict[str, type[GateBase]] = {get_args(kind.model_fields["kind"].annotation)[0]: kind for kind in get_args(Gate)}
 """What `kind` says in a config → the gate's class."""

@@ -14,7 +14,18 @@ from parity.gates.busy import busy_machine, uneven_voids
 from parity.reading.devices import DEVICE_CLASSES
 from parity.reading.dictionary import METRICS, REPORTED, only_a_bound
 from parity.reading.facts import facts_in
-from parity.records import Cell, Comparison, Interval, Measurement, Name, NotRun, Record, Trial, VerdictKind
+from parity.records import (
+    Cell,
+    Comparison,
+    Interval,
+    Measurement,
+    Name,
+    NotRun,
+    OutputVerdict,
+    Record,
+    Trial,
+    VerdictKind,
+)
 from parity.stats import ALPHA, ONCE, Looks
 
 NOT_RUN_WORDS = {
@@ -33,7 +44,8 @@ class Evidence:
     reports one. `unset`: runtimes that are not set here. `not_run`: cells of which not all planned trials ran, with the
     reason. `intent`: the differences that the config declares. `looks`: when the run is judged. `fail_tail`: how often
     a required gate may FAIL falsely. `greedy`: tests whose tokens are not sampled. `void`: trials that do not count
-    because of what else the machine did."""
+    because of what else the machine did. `scored`: trials of the task `score`, which are not among `trials`.
+    `outputs`: what was judged of them and of the outputs, once all trials are there; empty while rounds still run."""
 
     baseline: str
     trials: Sequence[Trial]
@@ -47,6 +59,8 @@ class Evidence:
     fail_tail: float = ALPHA
     greedy: frozenset[str] = frozenset()
     void: Sequence[Trial] = ()
+    scored: Sequence[Trial] = ()
+    outputs: Mapping[Cell, OutputVerdict] = field(default_factory=dict)
     measured: Measured = field(init=False)
 
     def __post_init__(self) -> None:

@@ -42,10 +42,11 @@ def evidence_of(
     around: Circumstances,
     metrics: Sequence[str] = tuple(METRICS),
 ) -> Evidence:
-    """The trials that count, with all that is computed of them. `cells`: those that are compared with the baseline, in
-    the given metrics."""
+    """The trials that count, with all that is computed of them but the outputs. `cells`: those that are compared with
+    the baseline, in the given metrics."""
     config = loaded.config
-    kept, void = settled(trials)
+    scored = [trial for trial in trials if trial.task == "score"]
+    kept, void = settled([trial for trial in trials if trial.task == "generate"])
     budgets, looks = budgets_of(config), config.rounds.looks
     steady = systematic(kept)
     stamped = contradicted(with_two_budgets(steady, budgets))
@@ -59,6 +60,7 @@ def evidence_of(
         baseline=config.baseline,
         trials=counting,
         void=void,
+        scored=scored,
         comparisons=tuple(compare(measured, cells, config.baseline, intent, looks, metrics, floor, _asked(config))),
         platform=around.platform,
         devices=around.devices,

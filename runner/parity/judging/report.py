@@ -1,13 +1,14 @@
 """From the facts and trials of a run to its report. Pure: the same input gives the same report."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from parity.adapter import Availability
 from parity.compare import fact_rows, summarise
 from parity.config import LoadedConfig, test_spec
 from parity.judging.evidence import Circumstances, evidence_of
 from parity.judging.exit import exit_of
+from parity.judging.outputs import output_verdicts
 from parity.judging.settings import settings_of
 from parity.judging.verdict import verdicts
 from parity.judging.warnings import budgets_of, trial_warnings
@@ -46,6 +47,8 @@ def judge(facts: RunFacts, trials: Sequence[Trial]) -> Report:
     around = Circumstances(str(facts.machine["platform"]), devices, not_run, facts.proofs)
     cells = _in_order_of_config(facts.loaded, facts.cells)
     evidence = evidence_of(facts.loaded, trials, cells, around)
+    outputs = dict(output_verdicts(config, evidence, facts.models))
+    evidence = replace(evidence, outputs=outputs)
     trials, measured, intent = evidence.trials, evidence.measured, evidence.intent
     runtimes = tuple(_runtime_report(facts, name, trials) for name in config.runtimes)
     judged = tuple(verdicts(config, evidence))
@@ -75,6 +78,8 @@ def judge(facts: RunFacts, trials: Sequence[Trial]) -> Report:
             for row in fact_rows(measured, (model, test, runtime), (model, test, config.baseline), intent, known)
         ),
         verdicts=judged,
+        score_trials=tuple(evidence.scored),
+        outputs=tuple(outputs.values()),
         warnings=tuple(trial_warnings(config, trials, budgets_of(config))),
         page=config.report,
         exit=exit_of(evidence, judged, interrupted=facts.interrupted, started=facts.spawned),

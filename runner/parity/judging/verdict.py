@@ -8,7 +8,9 @@ from collections.abc import Iterator
 
 from parity.config import Config
 from parity.gates import Evidence, Gate, Judgement, When
-from parity.reading.facts import is_partial, on_device
+from parity.gates.outputs import unless_outputs_differ
+from parity.reading.dictionary import METRICS
+from parity.reading.facts import is_partial, is_speed, on_device
 from parity.records import Cell, Verdict
 
 
@@ -21,7 +23,19 @@ def verdicts(config: Config, evidence: Evidence) -> Iterator[Verdict]:
 
 def judgement_on(gate: Gate, cell: Cell, evidence: Evidence) -> Judgement:
     """One gate judged on one cell."""
-    return _not_here(gate, cell, evidence) or gate.judge(cell, evidence)
+    judgement = _not_here(gate, cell, evidence) or gate.judge(cell, evidence)
+    return unless_outputs_differ(judgement, cell, evidence) if _is_of_speeds(gate) else judgement
+
+
+def is_elsewhere(gate: Gate, cell: Cell, evidence: Evidence) -> bool:
+    """Whether a gate does not apply to a cell here."""
+    found = _not_here(gate, cell, evidence)
+    return found is not None and found.verdict == "NOT APPLICABLE"
+
+
+def _is_of_speeds(gate: Gate) -> bool:
+    """Whether a gate compares a time or a rate with the baseline's."""
+    return gate.compares and gate.judged_metric is not None and is_speed(METRICS[gate.judged_metric])
 
 
 def cells_of(config: Config, gate: Gate) -> Iterator[Cell]:

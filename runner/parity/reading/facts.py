@@ -15,7 +15,7 @@ from parity.reading.metrics.spec import MetricSpec
 from parity.records import Scalar
 
 Settings = Mapping[str, Scalar]
-Rule = Literal["proven", "equal", "engine", "shown"]
+Rule = Literal["proven", "equal", "engine", "shown", "judged"]
 
 
 def is_partial(device: str) -> bool:
@@ -154,8 +154,9 @@ class Fact:
 
     `rule`: `proven` facts must be shown and equal on both sides. A known difference in an `equal` fact keeps two sides
     from being compared, and so does one in an `engine` fact if both sides are the same program; otherwise it is shown,
-    as a `shown` fact always is. `concerns`: the metrics on which the rule has an effect. `read`: the canonical value in
-    the settings that a runtime reports. `keys`: keys of a runtime's table that set it."""
+    as a `shown` fact always is. A `judged` one is judged by a gate of its own. `concerns`: the metrics on which the
+    rule has an effect. `read`: the canonical value in the settings that a runtime reports. `keys`: keys of a runtime's
+    table that set it."""
 
     name: str
     title: str
@@ -249,6 +250,7 @@ _LIST = (
     Fact("version", "version", "shown", "version of the runtime"),
     Fact("commit", "commit", "shown", "commit of the sources that it was built from", _of("commit")),
     Fact("program", "program", "shown", "one hash over the executable, scripts and worker files"),
+    Fact("outputs", "outputs", "judged", "what it generates, where it shows too little of it to be judged"),
     Fact("env", "environment", "shown", "`env` of the runtime's table", keys=("env", "pass_env")),
 )
 

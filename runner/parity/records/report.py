@@ -8,6 +8,7 @@ from pydantic import Field
 from parity.records.base import SCHEMA_VERSION, Record, Scalar
 from parity.records.conditions import ConditionLimits
 from parity.records.model import ModelFacts
+from parity.records.outputs import OutputVerdict
 from parity.records.trial import Checkout, Trial
 from parity.records.work import TestSpec
 
@@ -248,6 +249,10 @@ class Report(Record):
     comparisons: tuple[Comparison, ...]
     facts: tuple[FactRow, ...] = Field(default=(), description="what each side of each comparison ran with")
     verdicts: tuple[Verdict, ...]
+    score_trials: tuple[Trial, ...] = Field(default=(), description="trials that scored a sequence of ids")
+    outputs: tuple[OutputVerdict, ...] = Field(
+        default=(), description="what each implementation computed beside the baseline, where a gate asks for it"
+    )
     warnings: tuple[str, ...] = ()
     page: PageSpec = PageSpec()
     exit: Exit

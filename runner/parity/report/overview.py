@@ -9,6 +9,7 @@ from parity.report.conditions import condition_facts, conditions_table
 from parity.report.delta import Row, delta_rows, tabulated
 from parity.report.identity import beside, declarations, delta_heading, facts_table
 from parity.report.index import WORST_FIRST, Index, Workload, ran_of
+from parity.report.outputs import outputs_table
 from parity.report.runtimes import runtime_facts, setting
 from parity.report.view import FailedTrials, Labelled, Problem, ReportView, Section, Table
 from parity.units import format_value
@@ -30,6 +31,7 @@ def overview(index: Index) -> ReportView:
         facts=tuple(_facts(index)),
         delta_explained=explain_delta(index, index.baseline.title) if _implementations(index) else "",
         sections=tuple(_sections(index)),
+        outputs=outputs_table(index),
         not_run=tuple(_not_run(index)),
         failures=tuple(_failures(index)),
         warnings=report.warnings,
@@ -157,7 +159,7 @@ def _not_run(index: Index) -> Iterable[Problem]:
 def _failures(index: Index) -> Iterable[FailedTrials]:
     """Failures of one class in one cell together: rounds, different messages, the last one's last lines."""
     failed: dict[tuple[str, str, str, str], list[Trial]] = {}
-    for trial in index.report.trials:
+    for trial in (*index.report.trials, *index.report.score_trials):
         if trial.failure:
             failed.setdefault((*trial.cell, trial.failure.kind), []).append(trial)
     for (model, test, runtime, kind), trials in failed.items():
@@ -166,7 +168,7 @@ def _failures(index: Index) -> Iterable[FailedTrials]:
 
 def _messages(trials: Sequence[Trial]) -> str:
     """Which trials, the different messages of their failures, and the transcript of the last one."""
-    kinds = list(dict.fromkeys(trial.kind for trial in trials))
+    kinds = list(dict.fromkeys(trial.kind if trial.task == "generate" else trial.task for trial in trials))
     untimed = "" if kinds == ["full"] else f"{' and '.join(kinds)} trials of "
     messages = dict.fromkeys(trial.failure.message for trial in trials if trial.failure)
     return f"{untimed}{rounds_of(trials)}: {'; '.join(messages)} ({trials[-1].file})"

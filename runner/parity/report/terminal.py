@@ -39,6 +39,10 @@ class _Terminal:
                 yield self._table(table)
                 yield self._notes(table.notes)
             yield self._notes(section.notes)
+        if view.outputs is not None:
+            yield self._heading("Outputs")
+            yield self._table(view.outputs)
+            yield self._notes(view.outputs.notes)
         if view.not_run:
             yield self._heading("Not run")
             yield "\n".join(self._problem(problem) for problem in view.not_run)

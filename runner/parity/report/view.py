@@ -94,7 +94,7 @@ class RuntimeFacts:
 @dataclass(frozen=True)
 class ReportView:
     """The whole report, in the order in which it is read; `exit` once more at its end. `conditions` are for those who
-    look closer: a terminal leaves them out."""
+    look closer: a terminal leaves them out. `outputs`: what implementations computed, where a gate asks for it."""
 
     title: str
     notices: tuple[str, ...]
@@ -103,6 +103,7 @@ class ReportView:
     facts: tuple[Labelled, ...]
     delta_explained: str
     sections: tuple[Section, ...]
+    outputs: Table | None
     not_run: tuple[Problem, ...]
     failures: tuple[FailedTrials, ...]
     warnings: tuple[str, ...]

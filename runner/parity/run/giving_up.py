@@ -82,7 +82,7 @@ def not_run(
 
 def _always_fails(config: Config, cell: Cell, trials: Sequence[Trial]) -> str | None:
     """Of a cell whose warm-up and first measured trial failed in the same way: a third try would tell nothing new."""
-    mine = [t for t in trials if t.cell == cell and t.kind != "whole" and not interrupted(t)]
+    mine = [t for t in trials if t.cell == cell and t.task == "generate" and t.kind != "whole" and not interrupted(t)]
     kinds = {trial.failure.kind if trial.failure else None for trial in mine}
     # Attempts at one place are one try: a busy machine makes parity try again.
     enough = len({trial.place for trial in mine}) >= 2 and any(not trial.warmup for trial in mine)

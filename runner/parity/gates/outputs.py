@@ -1,0 +1,63 @@
+"""`kind = "outputs"`: a runtime computes the same as the baseline, as far as both show it."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import ClassVar, Literal
+
+from parity.errors import Problem
+from parity.gates.base import Evidence, GateBase, Judgement
+from parity.records import Cell, OutputVerdict
+
+
+class OutputsGate(GateBase):
+    """`kind = "outputs"`: a runtime computes the same as the baseline: prompt ids, greedy continuation and
+    log-probabilities, as far as both show them. Where a gate of this kind judges a runtime on a test, its gates on
+    ratios of speeds count only if it passes."""
+
+    compares: ClassVar[bool] = True
+    reads_scores: ClassVar[bool] = True
+
+    kind: Literal["outputs"]
+
+    def problems(self, baseline: str) -> Iterator[Problem]:
+        if baseline in (self.runtimes or ()):
+            yield Problem(
+                f"gates.{self.name}.runtimes",
+                f"{baseline!r} is the baseline",
+                "name an implementation: its outputs are compared with the baseline's",
+            )
+
+    def judge_trials(self, cell: Cell, evidence: Evidence) -> Judgement:
+        found = evidence.outputs.get(cell)
+        if found is None:
+            silent = [c[2] for c in self.cells(cell, evidence.baseline) if not evidence.measured.trials(c)]
+            who = " and ".join(silent)
+            reason = f"no trial of {who} gave a result" if silent else "they were not judged"
+            return Judgement("NOT RUN", f"no outputs to compare: {reason}")
+        said = f"{found.verdict}: {found.sentence}"
+        if found.verdict in ("IDENTICAL", "EQUIVALENT"):
+            return Judgement("PASS", said)
+        if found.verdict in ("DRIFT", "WRONG"):
+            return Judgement("FAIL", said)
+        if found.is_accepted:
+            return Judgement("PASS", f"{said}; accepted as declared", declared=(f"outputs: {found.declared}",))
+        return Judgement("NOT COMPARABLE", f"{said}; {to_accept(found)}")
+
+
+def unless_outputs_differ(judgement: Judgement, cell: Cell, evidence: Evidence) -> Judgement:
+    """A judgement on a ratio of speeds counts only beside outputs that are the same, where these are judged: a runtime
+    that is fast and wrong must not pass."""
+    found = evidence.outputs.get(cell)
+    if found is None or found.counts or judgement.verdict not in ("PASS", "FAIL", "INCONCLUSIVE"):
+        return judgement
+    sentence = f"its speed does not count, for its outputs are {found.verdict} ({found.sentence}); {judgement.sentence}"
+    return replace(judgement, verdict="NOT COMPARABLE", sentence=sentence, failed_side=None, open=False)
+
+
+def to_accept(found: OutputVerdict) -> str:
+    """What to do about outputs that are UNPROVEN."""
+    if not found.acceptable:
+        return "no declaration covers it: something that is shown speaks against it"
+    return (
+        f'if that is acceptable, declare it: [[declare]] fact = "outputs", runtimes = ["{found.runtime}"], reason = "…"'
+    )

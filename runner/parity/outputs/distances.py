@@ -1,0 +1,136 @@
+"""How far two sides' next-token distributions lie apart, from the likeliest tokens that each reported. Pure."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from parity.records import Distances, Scored
+from parity.stats import quantile
+
+PRINTED = 1e-6
+"""Log-probabilities are printed to six decimals: the difference of two is known to this, and no better. It is also the
+least probability that is told from none."""
+
+FEWEST_EACH = 8
+"""Positions in each half, for a test of whether the distance grows."""
+
+
+def known(scored: Scored) -> dict[int, float]:
+    """Id → log-probability, of every id that a side reported at a position."""
+    return {**dict(scored.top), scored.id: scored.logprob}
+
+
+def most_of(scored: Scored, token: int) -> tuple[float, bool]:
+    """The log-probability of a token, and whether it is only the most that it can be: a token that is not among the
+    likeliest is at most as likely as the last of these."""
+    found = known(scored).get(token)
+    if found is not None:
+        return found, False
+    return scored.top[-1][1] if scored.top else 0.0, True
+
+
+def kl_at_least(theirs: Scored, ours: Scored) -> tuple[float, float]:
+    """A lower bound of KL(theirs ‖ ours) at one position, in nats, and their probability outside its own buckets.
+
+    Tokens that both sides reported are buckets of their own, and all others are one. Merging outcomes never raises a
+    Kullback-Leibler divergence (the data-processing inequality; Cover and Thomas, Elements of Information Theory,
+    theorem 2.7.1), so that the sum over the buckets is at most the true divergence. A token that only they reported is
+    a bucket too where ours can't be as likely as the merged bucket would make it: ours is at most as likely as the last
+    of our list, and the sum falls as ours grows towards its share. There is no upper bound: a token that ours makes
+    impossible would make the divergence infinite."""
+    one, other = known(theirs), known(ours)
+    total, rest_p, rest_q = 0.0, 1.0, 1.0
+    for token in one.keys() & other.keys():
+        p, q = math.exp(one[token]), math.exp(other[token])
+        total += p * (one[token] - other[token])
+        rest_p, rest_q = rest_p - p, rest_q - q
+    outside = max(rest_p, 0.0)
+    cap = math.exp(ours.top[-1][1]) if ours.top else 1.0
+    for token in sorted(one.keys() - other.keys(), key=lambda token: -one[token]):
+        p = math.exp(one[token])
+        # Of what is left, its share would be p·q/p: more than it can have, so that it has all that it can.
+        if rest_q <= PRINTED or rest_p <= PRINTED or p * rest_q / rest_p <= cap:
+            break
+        total += p * (one[token] - math.log(cap))
+        rest_p, rest_q = rest_p - p, rest_q - cap
+    p, q = max(rest_p, PRINTED), max(rest_q, PRINTED)
+    return max(total + p * math.log(p / q), 0.0), outside
+
+
+def same_sequence(one: Sequence[Scored], other: Sequence[Scored]) -> bool:
+    return [(s.position, s.id) for s in one] == [(s.position, s.id) for s in other]
+
+
+def distances(theirs: Sequence[Scored], ours: Sequence[Scored], prompt_tokens: int) -> Distances:
+    """Between the baseline's scores and the implementation's of the same sequence, which has at least one position.
+    The largest |Δ log p| is over the continuation, whose ids are likely ones: that of an id which both sides find
+    unlikely says nothing."""
+    pairs = list(zip(theirs, ours, strict=True))
+    divergences, outside = zip(*(kl_at_least(one, other) for one, other in pairs), strict=True)
+    generated = [(one, other) for one, other in pairs if one.position >= prompt_tokens] or pairs
+    worst = max(generated, key=lambda pair: abs(pair[0].logprob - pair[1].logprob))
+    half = len(pairs) // 2
+    early, late = divergences[:half] or divergences, divergences[half:]
+    return Distances(
+        positions=len(pairs),
+        continuation=sum(one.position >= prompt_tokens for one in theirs),
+        mean_kl=_mean(divergences),
+        p99_kl=quantile(divergences, 0.99),
+        outside=_mean(outside),
+        largest_delta=abs(worst[0].logprob - worst[1].logprob),
+        largest_at=worst[0].position,
+        same_top=_mean([float(_first(one) == _first(other)) for one, other in pairs]),
+        perplexity=_perplexity([other for _, other in generated]),
+        baseline_perplexity=_perplexity([one for one, _ in generated]),
+        early_kl=_mean(early),
+        late_kl=_mean(late),
+        grows_p=later_is_larger(early, late) if half >= FEWEST_EACH else None,
+    )
+
+
+def largest_delta(one: Sequence[Scored], other: Sequence[Scored]) -> float:
+    """Over all that both sides reported at all positions: what tells two sides from one that was printed twice."""
+    return max(
+        (
+            abs(first[token] - second[token])
+            for a, b in zip(one, other, strict=True)
+            for first, second in [(known(a), known(b))]
+            for token in first.keys() & second.keys()
+        ),
+        default=0.0,
+    )
+
+
+def later_is_larger(early: Sequence[float], late: Sequence[float]) -> float:
+    """How likely the values of the second half are so much larger by chance: the rank-sum test of Mann and Whitney
+    (1947), one-sided, by the normal approximation with its correction for ties. No single position decides it."""
+    m, n = len(early), len(late)
+    ordered = sorted((*early, *late))
+    ranks: dict[float, float] = {}
+    ties = 0.0
+    start = 0
+    while start < len(ordered):
+        end = start
+        while end < len(ordered) and ordered[end] == ordered[start]:
+            end += 1
+        ranks[ordered[start]] = (start + 1 + end) / 2
+        ties += (end - start) ** 3 - (end - start)
+        start = end
+    u = math.fsum(ranks[value] for value in late) - n * (n + 1) / 2
+    total = m + n
+    variance = m * n / 12 * (total + 1 - ties / (total * (total - 1)))
+    if variance <= 0:
+        return 1.0
+    return 0.5 * math.erfc((u - m * n / 2 - 0.5) / math.sqrt(2 * variance))
+
+
+def _first(scored: Scored) -> int | None:
+    return scored.top[0][0] if scored.top else None
+
+
+def _perplexity(scores: Sequence[Scored]) -> float:
+    return math.exp(min(-_mean([s.logprob for s in scores]), 700.0))
+
+
+def _mean(values: Sequence[float] | Mapping[int, float]) -> float:
+    numbers = list(values)
+    return math.fsum(numbers) / len(numbers)

@@ -1,0 +1,171 @@
+"""What each rung of the ladder shows: its state for the reports, and what it means for the verdict. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from parity.outputs.continuation import OwnChoice, Sequenced
+from parity.outputs.distances import PRINTED
+from parity.outputs.sides import Side
+from parity.outputs.texts import TextsCompared
+from parity.outputs.tolerance import BLAMED, PASSES, multiple
+from parity.records import Distances, FirstDifference, Margin, OutputKind, Rung, Span, Tolerance
+
+GROWS = 3.0
+"""How many times farther apart the second half of a sequence must be, for growth to be called drift."""
+
+BY_CHANCE = 0.001
+"""How likely that may be by chance. Positions are not independent, so that it must be small."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one rung means. `acceptable`: of an UNPROVEN one, nothing that is shown speaks against the runtime."""
+
+    verdict: OutputKind
+    sentence: str
+    acceptable: bool = False
+
+
+def prompt_rung(theirs: Side, ours: Side) -> Rung:
+    one, other = theirs.identity, ours.identity
+    counts = [side.prompt_tokens if side is not None else None for side in (one, other)]
+    hashes = [side.prompt_ids_sha256 if side is not None else None for side in (one, other)]
+    if None not in hashes:
+        if hashes[0] == hashes[1]:
+            return Rung(name="prompt", state="same", detail=f"the same {counts[0]} ids")
+        lengths = f"{counts[0]} tokens and {counts[1]}"
+        return Rung(name="prompt", state="differs", detail=f"the prompt ids differ ({lengths})")
+    silent = " and ".join(side.runtime for side, sha256 in zip((theirs, ours), hashes, strict=True) if sha256 is None)
+    said = f"{silent} shows no prompt ids" if " and " not in silent else f"{silent} show no prompt ids"
+    if None not in counts:
+        said += f"; both have {counts[0]} tokens" if counts[0] == counts[1] else f"; {counts[0]} tokens and {counts[1]}"
+    return Rung(name="prompt", state="not shown", detail=said)
+
+
+def varying(side: Side) -> str | None:
+    """In which rounds a greedy runtime gave a different output than in its first; None where it gave one."""
+    if side.not_greedy is not None:
+        return None
+    for what, shown in (("token ids", side.ids), ("text", side.texts)):
+        if not shown:
+            continue
+        first = next(iter(shown.values()))
+        odd = [str(number) for number, output in shown.items() if output != first]
+        if odd:
+            rounds = f"round{'s' if len(odd) > 1 else ''} {', '.join(odd)} of {len(shown)}"
+            return f"{side.runtime} is not deterministic: {rounds} gave other {what} than round {next(iter(shown))}"
+    return None
+
+
+def of_flip(found: FirstDifference, length: int, theirs: Side, ours: Side, tolerance: Tolerance | None) -> Finding:
+    """Two continuations that part at a token. Honest engines part at a near-tie by the scores of both."""
+    margins = [(theirs, found.their_margin), (ours, found.our_margin)]
+    known = [(side, margin) for side, margin in margins if margin is not None]
+    said = (
+        f"the ids agree for {found.at - 1} of {length} tokens; token {found.at} is {found.theirs} for "
+        f"{theirs.runtime} and {found.ours} for {ours.runtime}"
+    )
+    if not known or tolerance is None:
+        return Finding("UNPROVEN", f"{said}, and no scores show how close they are")
+    preferring = ", ".join(f"{side.runtime} prefers its own by {_nats(margin)}" for side, margin in known)
+    worst = max(margin.nats for _, margin in known)
+    if worst > tolerance.wrong_margin:
+        allowed = f"honest engines take different tokens up to {tolerance.wrong_margin:.3g} nats"
+        return Finding("WRONG", f"{said}: {preferring}, and {allowed}")
+    if worst > tolerance.margin or any(margin.at_least for _, margin in known):
+        allowed = f"more than the {tolerance.margin:.3g} nats of a near-tie, and too little to call it wrong"
+        return Finding("UNPROVEN", f"{said}: {preferring}, {allowed}")
+    near = f"a near-tie ({preferring}; up to {tolerance.margin:.3g} nats is one)"
+    if len(known) == len(margins):
+        return Finding("EQUIVALENT", f"{said}, {near}")
+    silent = next(side for side, margin in margins if margin is None)
+    return Finding("UNPROVEN", f"{said}, {near}, but {silent.not_scored}", acceptable=True)
+
+
+def of_own_choice(found: OwnChoice | None, side: Side, floor: Span) -> Finding | None:
+    """A runtime that generated a token that its own scores put far below a different one did not take the likeliest:
+    it sampled, its cache was stale, or its stream is faulty. Other runtimes don't excuse it. `floor`: the default for
+    its numeric class."""
+    near = 2 * PASSES * floor.delta
+    if found is None or found.margin.nats <= near:
+        return None
+    said = (
+        f"{side.runtime} generated {found.chosen} as token {found.token}, and its own scores prefer {found.preferred} "
+        f"by {_nats(found.margin)}"
+    )
+    if found.margin.nats > 2 * BLAMED * floor.delta:
+        return Finding("WRONG", f"{said}: it did not take the likeliest token")
+    return Finding("UNPROVEN", f"{said}, more than the {near:.3g} nats of a near-tie")
+
+
+def of_texts(found: TextsCompared) -> Finding:
+    if found.agree:
+        every = "all" if found.words == found.longest else "the first"
+        words = f"{every} {found.words}{'' if found.words == found.longest else f' of {found.longest}'} words"
+        return Finding("UNPROVEN", f"the texts agree for {words}", acceptable=True)
+    if found.word is None:
+        return Finding(
+            "UNPROVEN",
+            f"the texts agree for {found.words} words, where one of them ends; the other has {found.longest}",
+        )
+    return Finding("UNPROVEN", f"the texts differ from word {found.word} on ({found.theirs!r} and {found.ours!r})")
+
+
+def of_distances(found: Distances, largest: float, tolerance: Tolerance, runtime: str) -> Finding:
+    """`largest`: |Δ log p| over all that both sides reported."""
+    if largest <= PRINTED * 1.01:
+        return Finding(
+            "IDENTICAL", f"the log-probabilities are equal in all printed digits at {found.positions} positions"
+        )
+    said = (
+        f"mean KL {found.mean_kl:.3g} nats, 99th percentile {found.p99_kl:.3g}, largest |Δ log p| "
+        f"{found.largest_delta:.3g}, the same likeliest token at {found.same_top:.1%} of {found.positions} positions"
+    )
+    times = multiple(found, tolerance.allowed)
+    if times <= 1:
+        grows = found.grows_p is not None and found.grows_p < BY_CHANCE and found.late_kl >= GROWS * found.early_kl
+        if grows and found.late_kl > tolerance.allowed.mean_kl:
+            growth = (
+                f"it grows with position: {found.early_kl:.3g} in the first half, {found.late_kl:.3g} in the second"
+            )
+            return Finding("DRIFT", f"{said}; {growth}")
+        return Finding("EQUIVALENT", f"{said}: within the tolerance{_references(times, tolerance, runtime)}")
+    said += f": {times:.3g} times the tolerance"
+    if multiple(found, tolerance.blamed) > 1:
+        return Finding("DRIFT", said)
+    doubt = _references(times, tolerance, runtime) or ", and too little to call it drift"
+    return Finding("UNPROVEN", said + doubt)
+
+
+def _references(times: float, tolerance: Tolerance, runtime: str) -> str:
+    """Where the other runtimes disagree with each other more than the judged one does with the baseline."""
+    if tolerance.references is None:
+        return ""
+    spread = multiple(tolerance.references, tolerance.allowed)
+    if spread <= 1 or spread <= times:
+        return ""
+    return (
+        f", but {', '.join(tolerance.between)} differ from each other by {spread:.3g} times of it: they disagree more "
+        f"than {runtime} does with the baseline, and one of them may be at fault"
+    )
+
+
+def smallest_lead(side: Side, of: Sequenced) -> float | None:
+    """The smallest lead of the likeliest token over the second one, in nats, over the continuation that a runtime
+    generated and scored; None where it did not score all of its own continuation."""
+    own = next(iter(side.ids.values()), ())
+    scored = side.scores[of.prompt_tokens - 1 :]
+    if not own or side.prompt_ids != of.prompt or [s.id for s in scored] != list(own):
+        return None
+    if any(len(s.top) < 2 or s.top[0][0] != s.id for s in scored):
+        return None
+    return min(s.top[0][1] - s.top[1][1] for s in scored)
+
+
+def worst_first(findings: Sequence[Finding]) -> list[Finding]:
+    order: tuple[OutputKind, ...] = ("WRONG", "DRIFT", "UNPROVEN", "EQUIVALENT", "IDENTICAL")
+    return sorted(findings, key=lambda found: order.index(found.verdict))
+
+
+def _nats(margin: Margin) -> str:
+    return f"{'at least ' if margin.at_least else ''}{margin.nats:.3g} nats"

@@ -1,0 +1,127 @@
+"""What two runtimes computed from the same prompt, compared rung by rung, and the verdict on it."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from parity.records.base import Record
+
+OutputKind = Literal["IDENTICAL", "EQUIVALENT", "DRIFT", "WRONG", "UNPROVEN"]
+
+RungName = Literal["prompt", "greedy", "text", "scores"]
+
+Top = tuple[tuple[int, float], ...]
+"""Ids and natural log-probabilities, likeliest first."""
+
+
+class Rung(Record):
+    """One rung of the ladder. `within`: it differs as honest engines do. `not shown`: a side doesn't show it, and
+    `detail` says why."""
+
+    name: RungName
+    state: Literal["same", "within", "differs", "not shown"]
+    detail: str
+
+
+class Margin(Record):
+    """By how many nats a side prefers its own candidate to the other side's. `at_least`: the other candidate is not
+    among the likeliest that the side reported, so that it may be less likely still."""
+
+    nats: float
+    at_least: bool = False
+
+
+class FirstDifference(Record):
+    """Where two outputs first differ: a token of the continuation, or a word of the text. Of a word, the ids and
+    margins are not known."""
+
+    at: int = Field(ge=1, description="number of the token or word in the continuation, from 1")
+    unit: Literal["token", "word"] = "token"
+    position: int | None = Field(default=None, description="index of the token in the whole sequence")
+    theirs: str = Field(description="of the baseline: an id, or the words from there on")
+    ours: str = Field(description="of the implementation")
+    their_top: Top = Field(default=(), description="the likeliest tokens there, by the baseline's scores")
+    our_top: Top = ()
+    their_margin: Margin | None = Field(default=None, description="of the baseline; null: it scored nothing there")
+    our_margin: Margin | None = None
+
+
+class Distances(Record):
+    """How far two sides' probabilities lie apart over the same sequence of ids, in nats."""
+
+    positions: int
+    continuation: int = Field(description="how many of them are in the continuation; the others are the prompt's")
+    mean_kl: float = Field(description="mean Kullback-Leibler divergence of the implementation from the baseline")
+    p99_kl: float
+    outside: float = Field(description="mean probability, by the baseline, of tokens that the two lists don't share")
+    largest_delta: float = Field(description="largest |Δ log p| of the sequence's ids over the continuation")
+    largest_at: int = Field(description="position of that id in the sequence")
+    same_top: float = Field(description="share of positions at which both sides find the same token likeliest")
+    perplexity: float = Field(description="of the continuation, by the implementation")
+    baseline_perplexity: float
+    early_kl: float = Field(description="mean KL of the first half of the positions")
+    late_kl: float = Field(description="of the second half")
+    grows_p: float | None = Field(
+        default=None, description="how likely the second half is so much farther apart by chance; null: too few"
+    )
+
+
+class Span(Record):
+    """Bounds or figures of one kind: mean and 99th-percentile KL, and |Δ log p|, in nats."""
+
+    mean_kl: float
+    p99_kl: float
+    delta: float
+
+
+class Tolerance(Record):
+    """What counts as the difference of honest engines. `references`: the largest distances between the other runtimes
+    that scored the same sequence, the baseline among them."""
+
+    allowed: Span
+    blamed: Span = Field(description="only distances beyond these are called drift; between the two nothing is decided")
+    source: str
+    floor: Span = Field(description="the default for the numeric class, which the bounds are multiples of")
+    references: Span | None = None
+    between: tuple[str, ...] = Field(default=(), description="the pairs that `references` is of")
+
+    @property
+    def margin(self) -> float:
+        """In nats, at a flip: both candidates may move by `delta`, in opposite ways."""
+        return 2 * self.allowed.delta
+
+    @property
+    def wrong_margin(self) -> float:
+        return 2 * self.blamed.delta
+
+
+class OutputVerdict(Record):
+    """What an implementation computed beside the baseline on one model and test. `sentence` says what was compared."""
+
+    model: str
+    test: str
+    runtime: str
+    baseline: str
+    verdict: OutputKind
+    sentence: str
+    acceptable: bool = Field(
+        default=False, description="UNPROVEN because too little is shown; nothing that is shown speaks against it"
+    )
+    declared: str | None = Field(default=None, description="why the config accepts that too little is shown")
+    rungs: tuple[Rung, ...] = ()
+    first_difference: FirstDifference | None = None
+    distances: Distances | None = None
+    tolerance: Tolerance | None = None
+    needed: float | None = Field(
+        default=None, description="the multiple of the tolerance that would have passed; 1 or less passes"
+    )
+
+    @property
+    def counts(self) -> bool:
+        """Whether figures of speed count beside these outputs."""
+        return self.verdict in ("IDENTICAL", "EQUIVALENT") or self.is_accepted
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether the config declares that what is not shown is acceptable."""
+        return self.verdict == "UNPROVEN" and self.acceptable and self.declared is not None

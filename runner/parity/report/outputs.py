@@ -1,0 +1,122 @@
+"""What each implementation computed beside the baseline: a row for each that was judged, and first differences."""
+
+from collections.abc import Iterator, Sequence
+
+from parity.records import FirstDifference, Margin, OutputVerdict, Rung, Tolerance
+from parity.report.delta import MISSING
+from parity.report.index import Index
+from parity.report.view import Marked, Table
+
+_STATES = {"same": "same", "within": "within tolerance", "differs": "differs", "not shown": "not shown"}
+_SHOWN_TOP = 3
+"""Tokens of a top-k list that a line has room for."""
+
+
+def outputs_table(index: Index) -> Table | None:
+    """None where no gate asked for it. What rungs show, and why some don't, stands in notes."""
+    found = index.report.outputs
+    if not found:
+        return None
+    notes = _Notes()
+    rows = tuple(_row(index, verdict, notes) for verdict in found)
+    headers = ("Runtime", "Verdict", "Prompt", "Continuation", "Log-probs", "Of tolerance")
+    below = [line for verdict in found for line in _below(index, verdict)]
+    return Table(headers, rows, tuple(notes.lines), tuple(dict.fromkeys(below)))
+
+
+class _Notes:
+    """Numbers the notes of the table; the same note is one line."""
+
+    def __init__(self) -> None:
+        self._texts: list[str] = []
+
+    def mark(self, text: str) -> tuple[int, ...]:
+        if text not in self._texts:
+            self._texts.append(text)
+        return (self._texts.index(text) + 1,)
+
+    @property
+    def lines(self) -> list[str]:
+        return [f"[{number}] {text}" for number, text in enumerate(self._texts, start=1)]
+
+
+def _row(index: Index, verdict: OutputVerdict, notes: _Notes) -> tuple[Marked, ...]:
+    rungs = {rung.name: rung for rung in verdict.rungs}
+    continuation = [rungs[name] for name in ("greedy", "text") if name in rungs]
+    accepted = f" (accepted: {verdict.declared})" if verdict.is_accepted else ""
+    return (
+        Marked(index.cell_title(verdict.model, verdict.test, verdict.runtime)),
+        Marked(f"{verdict.verdict}{accepted}"),
+        _entry(rungs["prompt"], notes),
+        _continuation(continuation, notes),
+        _scores(verdict, rungs.get("scores"), notes),
+        Marked(f"{verdict.needed:.2g}×" if verdict.needed is not None else MISSING),
+    )
+
+
+def _entry(rung: Rung, notes: _Notes) -> Marked:
+    return Marked(_STATES[rung.state], () if rung.state == "same" else notes.mark(rung.detail))
+
+
+def _continuation(rungs: Sequence[Rung], notes: _Notes) -> Marked:
+    """By ids where they were compared, by text otherwise."""
+    *_, last = rungs
+    marks = tuple(mark for rung in rungs for mark in notes.mark(rung.detail))
+    by_text = "text " if last.name == "text" and last.state != "not shown" else ""
+    return Marked(f"{by_text}{_STATES[last.state]}", marks)
+
+
+def _scores(verdict: OutputVerdict, rung: Rung | None, notes: _Notes) -> Marked:
+    if rung is None or verdict.distances is None:
+        return Marked(MISSING, () if rung is None else notes.mark(rung.detail))
+    found = verdict.distances
+    return Marked(f"{_STATES[rung.state]}: KL {found.mean_kl:.2g}, |Δ| {found.largest_delta:.2g}")
+
+
+def _below(index: Index, verdict: OutputVerdict) -> Iterator[str]:
+    where = index.cell_title(verdict.model, verdict.test, verdict.runtime)
+    if verdict.first_difference is not None:
+        yield f"{where}: {_difference(index, verdict, verdict.first_difference)}."
+    if (found := verdict.distances) is not None:
+        generated = f"{found.positions} positions, {found.continuation} of them generated"
+        yield (
+            f"{where}, over {generated}: KL at least {found.mean_kl:.3g} nats (mean) and {found.p99_kl:.3g} (99th "
+            f"percentile), with a probability of {found.outside:.2g} outside the tokens that both sides list; largest "
+            f"|Δ log p| {found.largest_delta:.3g} at position {found.largest_at}; same likeliest token "
+            f"{found.same_top:.1%}; perplexity {found.perplexity:.4g}, {index.baseline.title} "
+            f"{found.baseline_perplexity:.4g}."
+        )
+    if verdict.tolerance is not None and verdict.needed is not None:
+        yield f"{where}, tolerance: {_tolerance(verdict.tolerance)}."
+
+
+def _difference(index: Index, verdict: OutputVerdict, found: FirstDifference) -> str:
+    baseline, ours = index.baseline.title, index.runtime_title(verdict.runtime)
+    said = f"first difference at {found.unit} {found.at}: {found.theirs} ({baseline}) and {found.ours} ({ours})"
+    for name, margin, top in (
+        (baseline, found.their_margin, found.their_top),
+        (ours, found.our_margin, found.our_top),
+    ):
+        if margin is not None:
+            listed = ", ".join(f"{token} {logprob:.4f}" for token, logprob in top[:_SHOWN_TOP])
+            said += f"; {name} prefers its own by {_margin(margin)} (likeliest: {listed})"
+    return said
+
+
+def _margin(margin: Margin) -> str:
+    return f"{'at least ' if margin.at_least else ''}{margin.nats:.3g} nats"
+
+
+def _tolerance(found: Tolerance) -> str:
+    allowed = found.allowed
+    said = (
+        f"mean KL {allowed.mean_kl:.2g} nats, 99th percentile {allowed.p99_kl:.2g}, |Δ log p| {allowed.delta:.2g}, "
+        f"{found.margin:.2g} nats at a near-tie ({found.source})"
+    )
+    if found.references is None:
+        return f"{said}; no other runtime scored the same ids"
+    spread = found.references
+    return (
+        f"{said}; {', '.join(found.between)} differ by mean KL {spread.mean_kl:.2g}, 99th percentile "
+        f"{spread.p99_kl:.2g}, |Δ log p| {spread.delta:.2g}"
+    )
