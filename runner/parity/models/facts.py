@@ -4,7 +4,7 @@ from typing import Final, Literal
 
 from pydantic import Field
 
-from parity.records import Record
+from parity.records import Record, Scalar
 
 SYNTHETIC_DESCRIPTION: Final = "Random weights in the shape of a published model; its text means nothing."
 """`general.description` of synthetic GGUF files; they are recognised by it under any name and path."""
@@ -21,4 +21,5 @@ class Inspection(Record):
     tokenizer: str | None = None
     vocab_size: int | None = None
     chat_template_sha256: str | None = None
+    architecture_keys: dict[str, Scalar] = Field(default_factory=dict)
     synthetic: bool = False

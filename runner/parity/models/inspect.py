@@ -1,6 +1,7 @@
 """Reads the facts of a model file or folder, once per content: they are kept in the cache beside the hash."""
 
 import hashlib
+import math
 from collections import Counter
 from pathlib import Path
 from typing import Any, Final
@@ -11,10 +12,13 @@ from parity.cache import cache_folder, read_json, write_json
 from parity.errors import ModelError
 from parity.models.facts import SYNTHETIC_DESCRIPTION, Inspection
 from parity.models.folder import inspect_folder
-from parity.models.gguf_header import Array, read_header, tensor_type
+from parity.models.gguf_header import Array, read_array, read_header, tensor_type
+from parity.records import Scalar
 
-FACTS_VERSION: Final = 2
+FACTS_VERSION: Final = 3
 """Raise it whenever a fact is read differently; older cached facts are then read again."""
+LONGEST_ARRAY: Final = 128
+LONGEST_TEXT: Final = 200
 
 
 def inspect_model(path: Path, sha256: str) -> Inspection:
@@ -64,8 +68,21 @@ def inspect_gguf(path: Path) -> Inspection:
         tokenizer="/".join(filter(None, (_text(values, f"tokenizer.ggml.{key}") for key in ("model", "pre")))) or None,
         vocab_size=tokens.length if isinstance(tokens, Array) else _count(values, f"{architecture}.vocab_size"),
         chat_template_sha256=hashlib.sha256(template).hexdigest() if isinstance(template, bytes) else None,
+        architecture_keys={
+            key: _shown(path, value) for key, value in values.items() if key.startswith(f"{architecture}.")
+        },
         synthetic=_text(values, "general.description") == SYNTHETIC_DESCRIPTION,
     )
+
+
+def _shown(path: Path, value: Any) -> Scalar:
+    """A value as the facts keep it: numbers and truth values as they are, the rest as text that ends after a while."""
+    if isinstance(value, Array):
+        value = read_array(path, value) if value.length <= LONGEST_ARRAY else f"{value.length} values"
+    if isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    text = value.decode("utf-8", errors="replace") if isinstance(value, bytes) else str(value)
+    return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}…"
 
 
 def _type_name(type_id: int) -> str:

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from parity.records.base import Record
+from parity.records.base import Record, Scalar
 
 
 class ModelFacts(Record):
@@ -24,4 +24,7 @@ class ModelFacts(Record):
     tokenizer: str | None = Field(default=None, description="tokenizer family and pre-tokenizer, such as gpt2/smollm")
     vocab_size: int | None = None
     chat_template_sha256: str | None = None
+    architecture_keys: dict[str, Scalar] = Field(
+        default_factory=dict, description="GGUF metadata under the architecture's name; an array as text"
+    )
     synthetic: bool = Field(default=False, description="made up by `parity synth`: true shape, meaningless text")

@@ -25,7 +25,24 @@ def test_facts_of_a_real_model_are_those_of_its_header() -> None:
     assert facts.tokenizer == "gpt2/smollm"
     assert facts.parameters == 134_515_008
     assert facts.quantisation == {"F32": 61, "Q4_1": 210, "Q8_0": 1}
+    assert facts.architecture_keys["llama.rope.freq_base"] == 100_000.0
+    assert facts.architecture_keys["llama.attention.head_count_kv"] == 3
+    assert not [key for key in facts.architecture_keys if not key.startswith("llama.")]
     assert not facts.synthetic
+
+
+def test_a_list_or_a_long_text_under_the_architectures_name_is_a_fact_of_bounded_length(tmp_path: Path) -> None:
+    said = {"llama.some": ["a", "b"], "llama.many": ["a"] * 1000, "llama.long": "x" * 1000, "llama.flag": True}
+    path = tmp_path / "m.gguf"
+    path.write_bytes(gguf_bytes({**VALUES, **said, "llama2.other": 1}))
+    keys = facts_of(path).architecture_keys
+    assert keys == {
+        "llama.context_length": 64,
+        "llama.some": "['a', 'b']",
+        "llama.many": "1000 values",
+        "llama.long": "x" * 200 + "…",
+        "llama.flag": True,
+    }
 
 
 @pytest.mark.slow
