@@ -1,9 +1,8 @@
 """Real runs of workers, and tiny GGUF files of true form with random weights for what no real model at hand has."""
 
-import ctypes
 import itertools
 import venv
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,6 +13,7 @@ import gguf
 import numpy as np
 import pytest
 from model_files import facts_of
+from requantising import requantised
 
 from parity.adapter import Adapter, Command, Launch, Transcript
 from parity.adapter.events import (
@@ -107,11 +107,6 @@ RunJob = Callable[..., Ran]
 Ask = Callable[[Adapter], Transcript]
 
 
-def census(path: Path) -> dict[str, int]:
-    kinds = [tensor.tensor_type.name for tensor in gguf.GGUFReader(path).tensors]
-    return {kind: kinds.count(kind) for kind in kinds}
-
-
 def job(
     adapter: Adapter,
     model: Path | str,
@@ -194,15 +189,15 @@ TEMPLATE = (
 )
 
 
-def tiny_vocabulary() -> tuple[list[str], list[int]]:
+def tiny_vocabulary(special: Sequence[str]) -> tuple[list[str], list[int]]:
     """The 256 bytes in GPT-2's alphabet, a few merged tokens, a few special ones, and padding to a round number."""
     plain = {ord(c): c for c in ALPHABET}
     others = itertools.count(256)
     tokens = [plain.get(byte) or chr(next(others)) for byte in range(256)]
     tokens += [merge.replace(" ", "") for merge in MERGES]
     kinds = [gguf.TokenType.NORMAL] * len(tokens)
-    tokens += SPECIAL
-    kinds += [gguf.TokenType.CONTROL] * len(SPECIAL)
+    tokens += special
+    kinds += [gguf.TokenType.CONTROL] * len(special)
     while len(tokens) % 32:
         tokens.append(f"[UNUSED{len(tokens)}]")
         kinds.append(gguf.TokenType.UNUSED)
@@ -219,12 +214,16 @@ def write_tiny_gguf(
     rope_factors: bool = False,
     family: str = "gpt2",
     heads_by_layer: list[int] | None = None,
+    keys: Mapping[str, Any] | None = None,
+    tensors: Mapping[str, int] | None = None,
+    more_special: Sequence[str] = (),
 ) -> Path:
-    """A two-layer model with deterministic random weights; rows are long enough for K-quants."""
+    """A two-layer model with deterministic random weights; rows are long enough for K-quants. `keys` are metadata that
+    it has besides or instead, None for one that it lacks; `tensors` the lengths of vectors that it has besides."""
     hidden, feed_forward, heads, kv_heads, head_size = 256, 512, 4, 2, 64
     random = np.random.default_rng(7)
     writer = gguf.GGUFWriter(path, architecture)
-    tokens, kinds = tiny_vocabulary()
+    tokens, kinds = tiny_vocabulary((*SPECIAL, *more_special))
     writer.add_context_length(2048)
     writer.add_embedding_length(hidden)
     writer.add_block_count(2)
@@ -248,6 +247,7 @@ def write_tiny_gguf(
         writer.add_add_bos_token(add_bos)
     if template is not None:
         writer.add_chat_template(template)
+    set_keys(writer, keys or {})
 
     def matrix(name: str, rows: int, columns: int) -> None:
         values = random.standard_normal((rows, columns)) / np.sqrt(columns)
@@ -274,11 +274,27 @@ def write_tiny_gguf(
         matrix(f"{layer}.ffn_gate", feed_forward, hidden)
         matrix(f"{layer}.ffn_up", feed_forward, hidden)
         matrix(f"{layer}.ffn_down", hidden, feed_forward)
+    for name, size in (tensors or {}).items():
+        writer.add_tensor(name, np.linspace(1, 2, size, dtype=np.float32))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
     return path
+
+
+def set_keys(writer: Any, keys: Mapping[str, Any]) -> None:
+    add = {
+        bool: writer.add_bool,
+        int: writer.add_uint32,
+        float: writer.add_float32,
+        str: writer.add_string,
+        list: writer.add_array,
+    }
+    for key, value in keys.items():
+        writer.kv_data[0].pop(key, None)
+        if value is not None:
+            add[type(value)](key, value)
 
 
 @pytest.fixture(scope="session")
@@ -296,18 +312,7 @@ def quantised(tiny_gguf: Callable[..., Path]) -> Callable[[str], Path]:
     """The tiny qwen3 in another tensor type, made by llama.cpp's own quantiser."""
     source = tiny_gguf("qwen3")
 
-    def quantise(kind: str) -> Path:
-        import llama_cpp
-
-        path = source.with_name(f"{kind}.gguf")
-        if not path.exists():
-            params = llama_cpp.llama_model_quantize_default_params()
-            params.ftype = getattr(llama_cpp, f"LLAMA_FTYPE_MOSTLY_{kind}")
-            status = llama_cpp.llama_model_quantize(str(source).encode(), str(path).encode(), ctypes.byref(params))
-            assert status == 0
-        return path
-
-    return quantise
+    return lambda kind: requantised(source, kind)
 
 
 @pytest.fixture

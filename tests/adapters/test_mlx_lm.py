@@ -1,6 +1,5 @@
 """mlx-lm: what its adapter launches and reads, and real runs of its worker beside llama.cpp on the same weights."""
 
-import ctypes
 import json
 import os
 import subprocess
@@ -11,6 +10,7 @@ from typing import Any, cast
 import pytest
 from builders import job
 from pydantic import ValidationError
+from requantising import census, requantised
 from texts import AWKWARD
 
 import parity_worker
@@ -291,23 +291,6 @@ def converted(model: Path, folder: Path, **settings: Any) -> dict[str, Any]:
     assert done.returncode == 0, done.stdout + done.stderr
     proof: dict[str, Any] = json.loads((folder / "conversion.json").read_text(encoding="utf-8"))
     return proof
-
-
-def requantised(source: Path, kind: str) -> Path:
-    import llama_cpp
-
-    path = source.with_name(f"{kind}.gguf")
-    params = llama_cpp.llama_model_quantize_default_params()
-    params.ftype = getattr(llama_cpp, f"LLAMA_FTYPE_MOSTLY_{kind}")
-    assert llama_cpp.llama_model_quantize(str(source).encode(), str(path).encode(), ctypes.byref(params)) == 0
-    return path
-
-
-def census(path: Path) -> dict[str, int]:
-    import gguf
-
-    kinds = [tensor.tensor_type.name for tensor in gguf.GGUFReader(path).tensors]
-    return {kind: kinds.count(kind) for kind in kinds}
 
 
 @pytest.mark.slow

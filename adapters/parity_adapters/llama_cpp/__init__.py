@@ -22,6 +22,7 @@ from parity.adapter import (
     read_protocol_probe,
     worker_argv,
 )
+from parity_adapters.llama_cpp.keys import passed_over
 
 WORKER = Path(__file__).with_name("worker")
 
@@ -110,6 +111,12 @@ class LlamaCpp(Adapter[LlamaCppSettings]):
     def launch(self, job: Job, build: Build | None) -> Launch:
         if job.model.format != "gguf":
             raise RefusedError(f"llama.cpp reads GGUF files only, and {job.model.path} is a folder")
+        unread = list(passed_over(job.model))
+        if unread:
+            raise RefusedError(
+                f"llama.cpp doesn't read {', '.join(unread)}, so it would compute something else than the file says. "
+                f"Where a key has no meaning, remove it: gguf-new-metadata --remove-metadata KEY OLD.gguf NEW.gguf"
+            )
         return Launch(
             argv=worker_argv(self.python, WORKER, "--job", str(Path(job.scratch) / "job.json")),
             files={"job.json": job.model_dump_json()},
