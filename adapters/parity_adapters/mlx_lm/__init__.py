@@ -29,7 +29,7 @@ from parity_adapters.mlx_lm.worker.formats import ARCHITECTURES, AS_STORED, PRE_
 WORKER = Path(__file__).with_name("worker")
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 
-CONVERSION = 1
+CONVERSION = 2
 """Goes up when a conversion gives other files than before."""
 LONGEST_CONVERSION_S = 3600.0
 

@@ -57,9 +57,10 @@ def check_room(mlx: Mlx, loaded: Loaded, folder: Path) -> None:
 def write(mlx: Mlx, loaded: Loaded, path: str, folder: Path) -> None:
     from mlx.utils import tree_flatten
 
-    metadata = loaded.metadata
+    metadata, shape = loaded.metadata, loaded.shape
+    assert shape is not None, "a GGUF file's"
     rebuild(metadata).save_pretrained(folder)
-    policy = policy_of(metadata)
+    policy = policy_of(metadata)._replace(rope_base=shape.rope_base, rope_factor=shape.rope_factor)
     (folder / POLICY).write_text(json.dumps(policy._asdict()), encoding="utf-8")
     if loaded.rope_factors is not None:
         mlx.mx.save_safetensors(str(folder / ROPE), {"factors": loaded.rope_factors})

@@ -20,9 +20,9 @@ class Metadata:
         value = self._raw.get(key, default)
         return value.tolist() if hasattr(value, "tolist") else value
 
-    def own(self, key: str, default: Any = None) -> Any:
-        """A key under the architecture's name."""
-        return self.get(f"{self.architecture}.{key}", default)
+    def under(self, prefix: str) -> dict[str, Any]:
+        """The keys that begin with `prefix`, without it."""
+        return {key[len(prefix) :]: self.get(key) for key in self._raw if key.startswith(prefix)}
 
     def token(self, name: str) -> int | None:
         """The id of a special token, such as `bos`."""

@@ -10,22 +10,28 @@ from parity_worker import RAW_REMEDY, WorkerError
 
 from .formats import PRE_TOKENIZERS
 from .gguf_file import Metadata
+from .keys import INSTEAD
 from .runtime import Mlx
 
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED = 1, 2, 3, 4
 
-END_KEYS = ("eos", "eot", "eom", "fim_pad", "fim_rep", "fim_sep")
+END_KEYS = ("eos", "eot", "eom")
 # fmt: off
 END_TEXTS = frozenset({
     "<|eot_id|>", "<|im_end|>", "<|end|>", "<|return|>", "<|call|>", "<|flush|>", "<|calls|>",
     "<end_of_turn>", "<|endoftext|>", "</s>", "<|eom_id|>", "<EOT>", "_<EOT>", "[EOT]", "[EOS]",
     "<|end_of_text|>", "<end_of_utterance>", "<eos>", "<turn|>", "<|tool_response>",
-    "<｜end▁of▁sentence｜>", "[e~[", "<|fim_pad|>", "<fim-pad>", "<fim_pad>", "<PAD>", "[PAD]",
-    "<|fim_repo|>", "<|repo_name|>", "<fim-repo>", "<REPO>", "<reponame>", "<|file_sep|>",
+    "<｜end▁of▁sentence｜>", "[e~[",
 })
-# fmt: on
 """Tokens that end generation by their text, whatever the metadata says: llama.cpp's list, so that both engines stop at
 the same ones."""
+INSTEAD_OF_KEYS = {
+    "fim_pad": frozenset({"<|fim_pad|>", "<fim-pad>", "<fim_pad>", "<PAD>", "[PAD]"}),
+    "fim_rep": frozenset({"<|fim_repo|>", "<|repo_name|>", "<fim-repo>", "<REPO>", "<reponame>"}),
+    "fim_sep": frozenset({"<|file_sep|>"}),
+}
+"""Tokens that end generation by a key or, where the file hasn't the key, by their text."""
+# fmt: on
 
 
 class Tokenizer(NamedTuple):
@@ -68,25 +74,54 @@ def render(tokenizer: Any, prompt: str) -> str:
 
 
 class Policy(NamedTuple):
-    """What a GGUF says and no file of a model folder does: its begin token, whether a prompt begins with it, its end
-    tokens, and the base of its RoPE."""
+    """What a GGUF says and no file of a model folder does: the tokens that a prompt begins and ends with, where it
+    does, and the tokens that end generation."""
 
-    bos: int | None
-    begins: bool
+    begin: int | None
+    close: int | None
     end_ids: list[int]
     rope_base: float = 10000.0
+    rope_factor: float = 1.0
 
 
 def policy_of(metadata: Metadata) -> Policy:
+    """Raises WorkerError where the file doesn't name a token that it needs. llama.cpp then takes token 11."""
     tokens: list[str] = metadata.get("tokenizer.ggml.tokens")
     pre = PRE_TOKENIZERS[metadata.get("tokenizer.ggml.pre", "default")]
-    ends = {metadata.token(name) for name in END_KEYS} | {k for k, token in enumerate(tokens) if token in END_TEXTS}
+    begins = metadata.get("tokenizer.ggml.add_bos_token", pre.add_bos)
+    begin, end = metadata.token("bos"), metadata.token("eos")
+    if begins and begin is None:
+        raise WorkerError("refused", "prompts begin with tokenizer.ggml.bos_token_id, and the file has none", INSTEAD)
+    if end is None:
+        raise WorkerError("refused", "tokenizer.ggml.eos_token_id ends generation, and the file has none", INSTEAD)
+    texts = end_texts(metadata, set(tokens))
+    keyed = {k for name in (*END_KEYS, *INSTEAD_OF_KEYS) if (k := metadata.token(name)) is not None}
     return Policy(
-        bos=metadata.token("bos"),
-        begins=bool(metadata.get("tokenizer.ggml.add_bos_token", pre.add_bos)),
-        end_ids=sorted(end for end in ends if end is not None),
-        rope_base=metadata.own("rope.freq_base", 10000.0),
+        begin=begin if begins else None,
+        close=end if metadata.get("tokenizer.ggml.add_eos_token", False) else None,
+        end_ids=sorted(keyed | {k for k, token in enumerate(tokens) if token in texts}),
     )
+
+
+def end_texts(metadata: Metadata, tokens: set[str]) -> set[str]:
+    """Those of a vocabulary's tokens that end generation by their text. Some stand for something else beside others.
+
+    Raises:
+        WorkerError: llama.cpp takes one of several that would do, by chance.
+    """
+    found = tokens & END_TEXTS
+    if {"<|return|>", "<|call|>"} <= tokens:
+        found -= {"<|end|>"}
+    if "<|tool_response>" in tokens:
+        found -= {"</s>"}
+    for name, texts in INSTEAD_OF_KEYS.items():
+        if metadata.token(name) is None:
+            several = sorted(tokens & texts)
+            if len(several) > 1:
+                message = f"the file has no tokenizer.ggml.{name}_token_id, and {' and '.join(several)} would do"
+                raise WorkerError("refused", message, INSTEAD)
+            found |= set(several)
+    return found
 
 
 def gguf_tokenizer(metadata: Metadata) -> Tokenizer:
@@ -104,15 +139,15 @@ def held_tokenizer(mlx: Mlx, folder: Path, policy: Policy) -> Tokenizer:
 def under_policy(chat: Any, core: Any, policy: Policy) -> Tokenizer:
     def encode(text: str, _raw: bool) -> list[int]:
         ids: list[int] = core.encode(text, add_special_tokens=False).ids
-        bos = policy.bos
-        return ids if bos is None or not policy.begins or ids[:1] == [bos] else [bos, *ids]
+        begin = [] if policy.begin is None or ids[:1] == [policy.begin] else [policy.begin]
+        return [*begin, *ids, *([] if policy.close is None else [policy.close])]
 
     return Tokenizer(
         render=lambda prompt: render(chat, prompt),
         encode=encode,
         decode=lambda ids: str(core.decode(list(ids), skip_special_tokens=True)),
         end_ids=frozenset(policy.end_ids),
-        begin=f"token {policy.bos}" if policy.begins and policy.bos is not None else "none",
+        begin="none" if policy.begin is None else f"token {policy.begin}",
     )
 
 
@@ -124,7 +159,7 @@ def rebuild(metadata: Metadata) -> Any:
     from tokenizers import decoders, models, pre_tokenizers
 
     family, pre = metadata.get("tokenizer.ggml.model"), metadata.get("tokenizer.ggml.pre", "default")
-    remedy = "give this runtime an MLX model folder, which brings its own tokenizer"
+    remedy = f"{INSTEAD}, which brings its own tokenizer"
     if family != "gpt2":
         raise WorkerError("refused", f"tokenizer family {family} isn't rebuilt from a GGUF file; gpt2 is", remedy)
     if pre not in PRE_TOKENIZERS:
@@ -142,8 +177,9 @@ def rebuild(metadata: Metadata) -> Any:
         + [pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
     )
     core.decoder = decoders.ByteLevel()
-    hidden = [t for k, t in enumerate(tokens) if kinds[k] in (CONTROL, UNKNOWN) or t in END_TEXTS]
-    shown = [t for k, t in enumerate(tokens) if kinds[k] == USER_DEFINED and t not in END_TEXTS]
+    ends = end_texts(metadata, set(tokens))
+    hidden = [t for k, t in enumerate(tokens) if kinds[k] in (CONTROL, UNKNOWN) or t in ends]
+    shown = [t for k, t in enumerate(tokens) if kinds[k] == USER_DEFINED and t not in ends]
     core.add_special_tokens([tokenizers.AddedToken(t, normalized=False, special=True) for t in hidden])
     core.add_tokens([tokenizers.AddedToken(t, normalized=False, special=False) for t in shown])
 

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 from parity_worker import WorkerError
 
 from .dequantising import NAMES, Stored, values
-from .formats import ARCHITECTURES, AS_STORED, BLOCK_SIZE, DEQUANTISED, READ_TYPES, REPACKED
+from .formats import AS_STORED, BLOCK_SIZE, DEQUANTISED, READ_TYPES, REPACKED
 from .gguf_file import Metadata, gguf_tensors
+from .keys import INSTEAD, Shape, read_shape, refuse_tokenizer
 from .runtime import Mlx
 from .tokenizing import Policy, Tokenizer, folder_tokenizer, gguf_tokenizer, held_tokenizer
 
@@ -24,13 +25,14 @@ frequencies where it has any, and the weights."""
 
 class Loaded(NamedTuple):
     """A model whose tokenizer is still to be built. `weights` says how the file's weights are held. Of a GGUF file
-    also its metadata, and its divisors of RoPE's frequencies."""
+    also its metadata, its shape, and its divisors of RoPE's frequencies."""
 
     model: Any
     dtype: str
     weights: str
     tokenizer: Callable[[], Tokenizer]
     metadata: Any = None
+    shape: Shape | None = None
     rope_factors: Any = None
 
 
@@ -65,7 +67,10 @@ def load_gguf(mlx: Mlx, facts: dict[str, Any], dtype: str | None) -> Loaded:
     except (RuntimeError, ValueError) as error:
         raise WorkerError("refused", f"{facts['path']} can't be loaded: {error}") from error
     metadata = Metadata(raw)
-    model = empty_model(metadata, weights)
+    vocabulary = weights["token_embd.weight"].shape[0]
+    shape = read_shape(metadata, vocabulary)
+    refuse_tokenizer(metadata)
+    model = empty_model(metadata, shape, vocabulary, tied="output.weight" not in weights)
     if not kinds or kinds & REPACKED:
         # MLX 0.32 dequantises every second sub-block of Q4_K wrongly
         weights.update(q4_k_tensors(mlx, facts["path"]))
@@ -80,7 +85,8 @@ def load_gguf(mlx: Mlx, facts: dict[str, Any], dtype: str | None) -> Loaded:
         )
         dtype = "float32" if mlx.device == "cpu" or whole else "float16"
 
-    factors = weights.pop("rope_freqs.weight", None)
+    # llama.cpp takes them for llama alone; in a file of another architecture they are left over, and refused
+    factors = weights.pop("rope_freqs.weight", None) if metadata.architecture == "llama" else None
     held = {}
     for name in list(weights):
         tensor = weights.pop(name)
@@ -97,11 +103,13 @@ def load_gguf(mlx: Mlx, facts: dict[str, Any], dtype: str | None) -> Loaded:
         model.load_weights(list(held.items()))
     except ValueError as error:
         message = f"the file's tensors don't fit mlx-lm's {metadata.architecture}: {error}"
-        raise WorkerError("refused", message) from error
+        raise WorkerError("refused", message, INSTEAD) from error
     if factors is not None:
-        scale_rope(mlx, model, metadata.own("rope.freq_base", 10000.0), factors)
+        if 2 * factors.shape[0] != shape.head_size:
+            raise WorkerError("refused", f"rope_freqs.weight isn't of half a head: {factors.shape[0]} values", INSTEAD)
+        scale_rope(mlx, model, shape.rope_base, shape.rope_factor, factors)
     held_as = how_held(facts["quantisation"], dtype)
-    return Loaded(model, dtype, held_as, lambda: gguf_tokenizer(metadata), metadata, factors)
+    return Loaded(model, dtype, held_as, lambda: gguf_tokenizer(metadata), metadata, shape, factors)
 
 
 def load_converted(mlx: Mlx, converted: dict[str, Any]) -> Loaded:
@@ -109,7 +117,9 @@ def load_converted(mlx: Mlx, converted: dict[str, Any]) -> Loaded:
     folder = Path(converted["folder"])
     model, _ = mlx.utils.load_model(folder, lazy=False)
     if (folder / ROPE).exists():
-        scale_rope(mlx, model, read_policy(folder).rope_base, mlx.mx.load(str(folder / ROPE))["factors"])
+        policy = read_policy(folder)
+        factors = mlx.mx.load(str(folder / ROPE))["factors"]
+        scale_rope(mlx, model, policy.rope_base, policy.rope_factor, factors)
     proof = json.loads((folder / PROOF).read_text(encoding="utf-8"))
     equal = (
         "exactly" if proof["exact"] else f"but for rounding to {proof['dtype']} of at most {proof['largest_error']:.3g}"
@@ -122,54 +132,29 @@ def read_policy(folder: Path) -> Policy:
     return Policy(**json.loads((folder / POLICY).read_text(encoding="utf-8")))
 
 
-def empty_model(metadata: Metadata, weights: dict[str, Any]) -> Any:
+def empty_model(metadata: Metadata, shape: Shape, vocabulary: int, tied: bool) -> Any:
     """mlx-lm's model of the file's shape. llama.cpp keeps llama's query and key rows in the order of its interleaved
     RoPE, which MLX calls traditional; so the rows stay where they are."""
-    if metadata.architecture not in ARCHITECTURES:
-        message = f"GGUF files of architecture {metadata.architecture} aren't read; {' and '.join(ARCHITECTURES)} are"
-        raise WorkerError("refused", message, "give this runtime an MLX model folder")
-    heads, kv_heads = metadata.own("attention.head_count"), metadata.own("attention.head_count_kv")
-    hidden = metadata.own("embedding_length")
-    layered = [key for key in PER_LAYER if isinstance(metadata.own(key), list)]
-    if layered:
-        named = ", ".join(f"{metadata.architecture}.{key}" for key in layered)
-        message = f"{named}: values that differ from layer to layer aren't read from a GGUF file"
-        raise WorkerError("refused", message, "give this runtime an MLX model folder")
-    head_size = metadata.own("attention.key_length") or hidden // heads
-    rotated = metadata.own("rope.dimension_count", head_size)
-    scaling = metadata.own("rope.scaling.type")
-    unread = {
-        "expert_count": metadata.own("expert_count"),
-        "rope.scaling.type": None if scaling in (None, "none", "linear") else scaling,
-        "rope.dimension_count": rotated if rotated != head_size else None,
-    }
-    for key, value in unread.items():
-        if value:
-            raise WorkerError("refused", f"{metadata.architecture}.{key} = {value} isn't read from a GGUF file")
-    linear = {"type": "linear", "factor": metadata.own("rope.scaling.factor")} if scaling == "linear" else None
-    shape = {
+    arguments = {
         "model_type": metadata.architecture,
-        "hidden_size": hidden,
-        "num_hidden_layers": metadata.own("block_count"),
-        "intermediate_size": metadata.own("feed_forward_length"),
-        "num_attention_heads": heads,
-        "num_key_value_heads": kv_heads or heads,
-        "head_dim": head_size,
-        "rms_norm_eps": metadata.own("attention.layer_norm_rms_epsilon"),
-        "vocab_size": weights["token_embd.weight"].shape[0],
-        "max_position_embeddings": metadata.own("context_length"),
-        "rope_theta": metadata.own("rope.freq_base", 10000.0),
-        "rope_scaling": linear,
-        "tie_word_embeddings": "output.weight" not in weights,
+        "hidden_size": shape.hidden,
+        "num_hidden_layers": shape.layers,
+        "intermediate_size": shape.feed_forward,
+        "num_attention_heads": shape.heads,
+        "num_key_value_heads": shape.kv_heads,
+        "head_dim": shape.head_size,
+        "rms_norm_eps": shape.rms_epsilon,
+        "vocab_size": vocabulary,
+        "max_position_embeddings": metadata.get(f"{metadata.architecture}.context_length"),
+        "rope_theta": shape.rope_base,
+        "rope_scaling": None if shape.rope_factor == 1 else {"type": "linear", "factor": shape.rope_factor},
+        "tie_word_embeddings": tied,
     }
     if metadata.architecture == "llama":
-        shape["rope_traditional"] = True
+        arguments["rope_traditional"] = True
     module = importlib.import_module(f"mlx_lm.models.{metadata.architecture}")
-    return module.Model(module.ModelArgs(**shape))
+    return module.Model(module.ModelArgs(**arguments))
 
-
-PER_LAYER = ("attention.head_count", "attention.head_count_kv", "feed_forward_length")
-"""Keys that may hold one value a layer."""
 
 TOP_NAMES = {"token_embd": "model.embed_tokens", "output_norm": "model.norm", "output": "lm_head"}
 LAYER_NAMES = {
@@ -197,13 +182,13 @@ def model_name(name: str) -> str:
     return f"model.layers.{layer}.{LAYER_NAMES.get(module, module)}.{kind}"
 
 
-def scale_rope(mlx: Mlx, model: Any, base: float, factors: Any) -> None:
-    """Llama 3's frequencies, which the file holds as divisors of the plain ones."""
+def scale_rope(mlx: Mlx, model: Any, base: float, factor: float, factors: Any) -> None:
+    """Llama 3's frequencies, which the file holds as divisors of the plain ones; `factor` divides positions."""
     size = factors.shape[0] * 2
     periods = base ** (mlx.mx.arange(0, size, 2, dtype=mlx.mx.float32) / size) * factors.astype(mlx.mx.float32)
 
     def rope(x: Any, offset: Any = 0) -> Any:
-        return mlx.mx.fast.rope(x, size, traditional=True, base=None, scale=1.0, offset=offset, freqs=periods)
+        return mlx.mx.fast.rope(x, size, traditional=True, base=None, scale=1 / factor, offset=offset, freqs=periods)
 
     for layer in model.layers:
         layer.self_attn.rope = rope
