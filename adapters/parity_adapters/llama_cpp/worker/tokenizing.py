@@ -34,7 +34,8 @@ def token_text(llama: Any, vocab: Any, token: int) -> str:
 
 
 def tokenize(llama: Any, vocab: Any, text: str) -> list[int]:
-    """Ids of `text`, special tokens recognised; the begin token comes first where the model wants one, and once."""
+    """Ids of `text`, special tokens recognised. The begin token comes first where the model wants one, and once; the
+    end token comes last where it wants that."""
     data = text.encode()
     room = (llama.llama_token * (len(data) + 2))()
     count = llama.llama_tokenize(vocab, data, len(data), room, len(room), False, True)
@@ -46,6 +47,8 @@ def tokenize(llama: Any, vocab: Any, text: str) -> list[int]:
         ids.insert(0, bos)
     if not ids:
         raise WorkerError("refused", "the prompt is empty: it has no token to begin with")
+    if llama.llama_vocab_get_add_eos(vocab):
+        ids.append(llama.llama_vocab_eos(vocab))
     return ids
 
 
