@@ -370,13 +370,25 @@ def test_a_greedy_text_that_varies_is_wrong() -> None:
 
 def test_the_same_engine_is_held_to_the_same_ids() -> None:
     trials = [*generated("one", program="engine"), *generated("two", PARTED, program="engine")]
-    scored = {"one": tie(), "two": swapped(SPOKEN, PLACE, OTHER, 0.1)}
-    found = judged(trials, scored)
+    near = {"one": tie(by=0.001), "two": swapped(SPOKEN, PLACE, OTHER, 0.001)}
+    found = judged(trials, near)
     assert found.verdict == "DRIFT"
     assert "both are the same engine" in found.sentence
+    scored = {"one": tie(), "two": swapped(SPOKEN, PLACE, OTHER, 0.1)}
+    assert judged(trials, scored).verdict == "WRONG"
     assert judged(trials, scored, declared={"threads": "set in the config"}).verdict == "EQUIVALENT"
     other = [*generated("one", program="engine"), *generated("two", PARTED, program="engine", version="2")]
     assert judged(other, scored).verdict == "EQUIVALENT"
+
+
+def test_what_different_engines_differ_by_excuses_nothing_in_one_engine() -> None:
+    trials = [*generated("one", program="engine"), *generated("two", program="engine"), *generated("three")]
+    scored = {"one": SPOKEN, "two": noisy(SPOKEN, 0.02), "three": noisy(SPOKEN, 0.05, seed=3)}
+    found = judged(trials, scored)
+    assert found.verdict == "DRIFT"
+    assert found.tolerance is not None
+    assert found.tolerance.references is None
+    assert judged(trials, scored, declared={"threads": "set in the config"}).verdict == "EQUIVALENT"
 
 
 # defaults

@@ -19,7 +19,7 @@ from parity.outputs.findings import (
 )
 from parity.outputs.sides import Compared, Side
 from parity.outputs.texts import compare_texts
-from parity.outputs.tolerance import floor_of, multiple, tolerance_of
+from parity.outputs.tolerance import floor_of, multiple, tolerance_alike, tolerance_of
 from parity.reading.facts import facts_in
 from parity.records import Distances, FirstDifference, OutputVerdict, Rung, RungName, Scored, Tolerance
 
@@ -92,6 +92,8 @@ class _Ladder:
         if self.sequence is None or not self.scored:
             return None
         floor, source = floor_of(self.compared.quantisation, (self.theirs.identity, self.ours.identity))
+        if self._same_engine():
+            return tolerance_alike(floor)
         references = {name: found for name, found in self.scored.items() if name != self.ours.runtime}
         return tolerance_of(floor, source, references, self.sequence.prompt_tokens)
 

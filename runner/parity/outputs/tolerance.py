@@ -36,6 +36,10 @@ Q8_CACHE = 2e-2
 HALF = 2.5e-2
 """MLX in BF16 against F32."""
 
+ALIKE = 1e-3
+"""One engine that runs twice, set up alike, computes the same. llama.cpp differs from itself by this where it computes
+27 tokens in one batch and in 27, which is more than a GPU's order of sums brings."""
+
 QUANTISED = Span(mean_kl=0.0024, p99_kl=0.0136, delta=0.19)
 """llama.cpp, which quantises activations too, against MLX, which dequantises weights, on the same Q4_1 weights of
 SmolLM2 135M: teacher-forced over 106 positions, with the same likeliest token at 99.1 % of them."""
@@ -92,6 +96,14 @@ def tolerance_of(floor: Span, source: str, references: Mapping[str, Sequence[Sco
         references=_largest(list(pairs.values())) if pairs else None,
         between=tuple(pairs),
     )
+
+
+def tolerance_alike(floor: Span) -> Tolerance:
+    """Of one engine that is set up alike on both sides: what different engines differ by excuses nothing there.
+    `floor`: the default for its numeric class."""
+    span = min(of_largest(ALIKE), floor, key=lambda span: span.delta)
+    source = f"{PASSES:g} times what one engine that is set up alike differs from itself by"
+    return Tolerance(allowed=_times(span, PASSES), blamed=_times(span, BLAMED), source=source, floor=floor)
 
 
 def multiple(found: Distances | Span, of: Span) -> float:
