@@ -87,7 +87,8 @@ class ConsistencyGate(MetricGate):
         more = [at for at, _ in looks if at > rounds]
         if first is None:
             when = f"it is judged after {_listed(more)} rounds" if more else f"set `{key}` to {stats.LEAST} or more"
-            sentence = f"{named}: {rounds} round{'s' if rounds != 1 else ''} do not show how much it varies; {when}"
+            few = "1 round does" if rounds == 1 else f"{rounds} rounds do"
+            sentence = f"{named}: {few} not show how much it varies; {when}"
             return Judgement("INCONCLUSIVE", sentence, open=bool(more) and not evidence.looks.fixed, rounds=rounds)
         if first.verdict != "INCONCLUSIVE":
             return first
