@@ -248,17 +248,18 @@ def test_distances_far_beyond_the_tolerance_are_drift() -> None:
 
 
 def test_distances_between_the_tolerance_and_drift_prove_nothing() -> None:
-    found = judged(ALIKE, {"one": SPOKEN, "two": noisy(SPOKEN, 0.26)})
+    found = judged(ALIKE, {"one": SPOKEN, "two": noisy(SPOKEN, 0.25)})
     assert found.verdict == "UNPROVEN", found.sentence
     assert "too little to call it drift" in found.sentence
     assert not found.acceptable
 
 
 def test_distances_that_grow_beyond_the_tolerance_are_drift_though_their_mean_is_within() -> None:
-    size = 0.185
-    grown = judged(ALIKE, {"one": SPOKEN, "two": noisy(SPOKEN, size, seed=3, grows=True)})
-    assert grown.verdict == "DRIFT", grown.sentence
-    assert "it grows with position" in grown.sentence
+    size = 0.15
+    for most in (size, 0.22):
+        grown = judged(ALIKE, {"one": SPOKEN, "two": noisy(SPOKEN, most, seed=3, grows=True)})
+        assert grown.verdict == "DRIFT", grown.sentence
+        assert "it grows with position" in grown.sentence
     even = judged(ALIKE, {"one": SPOKEN, "two": noisy(SPOKEN, size, seed=3)})
     assert even.verdict == "EQUIVALENT", even.sentence
 
@@ -277,17 +278,17 @@ def test_a_witness_close_to_the_baseline_does_not_excuse_drift() -> None:
     found = judged(trials, {"one": SPOKEN, "two": noisy(SPOKEN, 0.5), "three": noisy(SPOKEN, 0.02, seed=7)})
     assert found.verdict == "DRIFT"
     assert found.tolerance is not None
-    assert found.tolerance.between == ("one and three",)
+    assert found.tolerance.farthest == "one and three"
 
 
 def test_witnesses_that_differ_honestly_widen_the_tolerance() -> None:
-    scored = {"one": SPOKEN, "two": noisy(SPOKEN, 0.24), "three": noisy(SPOKEN, 0.27, seed=7)}
+    scored = {"one": SPOKEN, "two": noisy(SPOKEN, 0.22), "three": noisy(SPOKEN, 0.25, seed=7)}
     found = judged([*ALIKE, *generated("three")], scored)
     assert found.tolerance is not None
     assert found.tolerance.references is not None
     widened = found.tolerance.allowed.mean_kl
     assert PASSES * QUANTISED.mean_kl < widened == found.tolerance.references.mean_kl < BLAMED * QUANTISED.mean_kl
-    assert "one and three" in found.tolerance.source
+    assert "between other runtimes of this run" in found.tolerance.source
     assert found.verdict == "EQUIVALENT", found.sentence
 
 
@@ -398,14 +399,14 @@ def test_what_different_engines_differ_by_excuses_nothing_in_one_engine() -> Non
     ("quantisation", "settings", "delta"),
     [
         ({"F32": 9}, {"kv_type": "f32"}, 1e-5),
-        ({"F32": 9}, {"kv_type": "f16"}, 1.5e-3),
-        ({"F32": 9}, {}, 1.5e-3),
-        ({"F32": 9}, {"kv_type": "f16", "flash_attention": True}, 4e-3),
+        ({"F32": 9}, {"kv_type": "f16"}, 5.6e-3),
+        ({"F32": 9}, {}, 5.6e-3),
+        ({"F32": 9}, {"kv_type": "f16", "flash_attention": True}, 7e-3),
         ({"F32": 9}, {"kv_type": "q8_0", "flash_attention": True}, 2e-2),
         ({"F32": 9}, {"kv_type": "f32", "activation_dtype": "bfloat16"}, 2.5e-2),
         ({"F32": 9, "F16": 30}, {"kv_type": "f32"}, 2.5e-2),
-        ({"F32": 9, "Q4_K": 30}, {"kv_type": "f32"}, 0.19),
-        ({}, {}, 0.19),
+        ({"F32": 9, "Q4_K": 30}, {"kv_type": "f32"}, 0.47),
+        ({}, {}, 0.47),
     ],
 )
 def test_a_default_is_that_of_the_less_exact_side(

@@ -67,33 +67,34 @@ def of_flip(found: FirstDifference, length: int, theirs: Side, ours: Side, toler
     )
     if not known or tolerance is None:
         return Finding("UNPROVEN", f"{said}, and no scores show how close they are")
-    preferring = ", ".join(f"{side.runtime} prefers its own by {_nats(margin)}" for side, margin in known)
+    preferring = ", ".join(f"{side.runtime} prefers {_preferred(margin)}" for side, margin in known)
     worst = max(margin.nats for _, margin in known)
-    if worst > tolerance.wrong_margin:
-        allowed = f"honest engines take different tokens up to {tolerance.wrong_margin:.3g} nats"
+    if worst > tolerance.blamed.delta:
+        allowed = f"honest engines take different tokens up to {tolerance.blamed.delta:.3g} nats"
         return Finding("WRONG", f"{said}: {preferring}, and {allowed}")
-    if worst > tolerance.margin or any(margin.at_least for _, margin in known):
-        allowed = f"more than the {tolerance.margin:.3g} nats of a near-tie, and too little to call it wrong"
+    near = tolerance.allowed.delta
+    if worst > near or any(margin.at_least for _, margin in known):
+        allowed = f"more than the {near:.3g} nats of a near-tie, and too little to call it wrong"
         return Finding("UNPROVEN", f"{said}: {preferring}, {allowed}")
-    near = f"a near-tie ({preferring}; up to {tolerance.margin:.3g} nats is one)"
+    tie = f"a near-tie ({preferring}; up to {near:.3g} nats is one)"
     if len(known) == len(margins):
-        return Finding("EQUIVALENT", f"{said}, {near}")
+        return Finding("EQUIVALENT", f"{said}, {tie}")
     silent = next(side for side, margin in margins if margin is None)
-    return Finding("UNPROVEN", f"{said}, {near}, but {silent.not_scored}", acceptable=True)
+    return Finding("UNPROVEN", f"{said}, {tie}, but {silent.not_scored}", acceptable=True)
 
 
 def of_own_choice(found: OwnChoice | None, side: Side, floor: Span) -> Finding | None:
     """A runtime that generated a token that its own scores put far below a different one did not take the likeliest:
     it sampled, its cache was stale, or its stream is faulty. Other runtimes don't excuse it. `floor`: the default for
     its numeric class."""
-    near = 2 * PASSES * floor.delta
+    near = PASSES * floor.delta
     if found is None or found.margin.nats <= near:
         return None
     said = (
         f"{side.runtime} generated {found.chosen} as token {found.token}, and its own scores prefer {found.preferred} "
         f"by {_nats(found.margin)}"
     )
-    if found.margin.nats > 2 * BLAMED * floor.delta:
+    if found.margin.nats > BLAMED * floor.delta:
         return Finding("WRONG", f"{said}: it did not take the likeliest token")
     return Finding("UNPROVEN", f"{said}, more than the {near:.3g} nats of a near-tie")
 
@@ -121,14 +122,12 @@ def of_distances(found: Distances, largest: float, tolerance: Tolerance, runtime
         f"mean KL {found.mean_kl:.3g} nats, 99th percentile {found.p99_kl:.3g}, largest |Δ log p| "
         f"{found.largest_delta:.3g}, the same likeliest token at {found.same_top:.1%} of {found.positions} positions"
     )
+    grows = found.grows_p is not None and found.grows_p < BY_CHANCE and found.late_kl >= GROWS * found.early_kl
+    if grows and found.late_kl > tolerance.allowed.mean_kl:
+        halves = f"mean KL {found.early_kl:.3g} in the first half, {found.late_kl:.3g} in the second"
+        return Finding("DRIFT", f"{said}; it grows with position: {halves}")
     times = multiple(found, tolerance.allowed)
     if times <= 1:
-        grows = found.grows_p is not None and found.grows_p < BY_CHANCE and found.late_kl >= GROWS * found.early_kl
-        if grows and found.late_kl > tolerance.allowed.mean_kl:
-            growth = (
-                f"it grows with position: {found.early_kl:.3g} in the first half, {found.late_kl:.3g} in the second"
-            )
-            return Finding("DRIFT", f"{said}; {growth}")
         return Finding("EQUIVALENT", f"{said}: within the tolerance{_references(times, tolerance, runtime)}")
     said += f": {times:.3g} times the tolerance"
     if multiple(found, tolerance.blamed) > 1:
@@ -145,8 +144,8 @@ def _references(times: float, tolerance: Tolerance, runtime: str) -> str:
     if spread <= 1 or spread <= times:
         return ""
     return (
-        f", but {', '.join(tolerance.between)} differ from each other by {spread:.3g} times of it: they disagree more "
-        f"than {runtime} does with the baseline, and one of them may be at fault"
+        f", but {tolerance.farthest} differ from each other by {spread:.3g} times of it: they disagree more than "
+        f"{runtime} does with the baseline, and one of them may be at fault"
     )
 
 
@@ -165,6 +164,11 @@ def smallest_lead(side: Side, of: Sequenced) -> float | None:
 def worst_first(findings: Sequence[Finding]) -> list[Finding]:
     order: tuple[OutputKind, ...] = ("WRONG", "DRIFT", "UNPROVEN", "EQUIVALENT", "IDENTICAL")
     return sorted(findings, key=lambda found: order.index(found.verdict))
+
+
+def _preferred(margin: Margin) -> str:
+    """Scores and generation of one runtime round differently, so that it may prefer the other token by a little."""
+    return f"its own by {_nats(margin)}" if margin.nats >= 0 else f"the other by {-margin.nats:.3g} nats"
 
 
 def _nats(margin: Margin) -> str:

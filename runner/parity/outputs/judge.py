@@ -231,7 +231,7 @@ class _Ladder:
         if self.sequence is None or self.tolerance is None or self._baseline_at_fault is not None:
             return None
         lead = smallest_lead(self.theirs, self.sequence)
-        return lead if lead is not None and lead > self.tolerance.wrong_margin else None
+        return lead if lead is not None and lead > self.tolerance.blamed.delta else None
 
     @cached_property
     def scores(self) -> _Step:
@@ -268,4 +268,4 @@ def _multiples(
     for difference in differences:
         for margin in (difference.their_margin, difference.our_margin):
             if margin is not None:
-                yield margin.nats / tolerance.margin
+                yield margin.nats / tolerance.allowed.delta

@@ -67,7 +67,10 @@ class Distances(Record):
 
 
 class Span(Record):
-    """Bounds or figures of one kind: mean and 99th-percentile KL, and |Δ log p|, in nats."""
+    """Bounds or figures of one kind: mean and 99th-percentile KL, and |Δ log p|, in nats.
+
+    At a flip, `delta` also bounds by how much a side may prefer its own token: the margins of both sides add up to the
+    change of the odds, which is at most twice the largest |Δ log p|."""
 
     mean_kl: float
     p99_kl: float
@@ -83,16 +86,7 @@ class Tolerance(Record):
     source: str
     floor: Span = Field(description="the default for the numeric class, which the bounds are multiples of")
     references: Span | None = None
-    between: tuple[str, ...] = Field(default=(), description="the pairs that `references` is of")
-
-    @property
-    def margin(self) -> float:
-        """In nats, at a flip: both candidates may move by `delta`, in opposite ways."""
-        return 2 * self.allowed.delta
-
-    @property
-    def wrong_margin(self) -> float:
-        return 2 * self.blamed.delta
+    farthest: str | None = Field(default=None, description="the two of them that lie farthest apart")
 
 
 class OutputVerdict(Record):

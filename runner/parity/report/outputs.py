@@ -99,24 +99,27 @@ def _difference(index: Index, verdict: OutputVerdict, found: FirstDifference) ->
     ):
         if margin is not None:
             listed = ", ".join(f"{token} {logprob:.4f}" for token, logprob in top[:_SHOWN_TOP])
-            said += f"; {name} prefers its own by {_margin(margin)} (likeliest: {listed})"
+            said += f"; {name} prefers {_preferred(margin)} (likeliest: {listed})"
     return said
 
 
-def _margin(margin: Margin) -> str:
-    return f"{'at least ' if margin.at_least else ''}{margin.nats:.3g} nats"
+def _preferred(margin: Margin) -> str:
+    at_least = "at least " if margin.at_least else ""
+    return (
+        f"its own by {at_least}{margin.nats:.3g} nats" if margin.nats >= 0 else f"the other by {-margin.nats:.3g} nats"
+    )
 
 
 def _tolerance(found: Tolerance) -> str:
     allowed = found.allowed
     said = (
-        f"mean KL {allowed.mean_kl:.2g} nats, 99th percentile {allowed.p99_kl:.2g}, |Δ log p| {allowed.delta:.2g}, "
-        f"{found.margin:.2g} nats at a near-tie ({found.source})"
+        f"mean KL {allowed.mean_kl:.2g} nats, 99th percentile {allowed.p99_kl:.2g}, |Δ log p| and margins at a "
+        f"near-tie {allowed.delta:.2g} ({found.source})"
     )
     if found.references is None:
         return f"{said}; no other runtime scored the same ids"
     spread = found.references
     return (
-        f"{said}; {', '.join(found.between)} differ by mean KL {spread.mean_kl:.2g}, 99th percentile "
-        f"{spread.p99_kl:.2g}, |Δ log p| {spread.delta:.2g}"
+        f"{said}; the other runtimes differ from each other by up to mean KL {spread.mean_kl:.2g}, 99th percentile "
+        f"{spread.p99_kl:.2g}, |Δ log p| {spread.delta:.2g}, {found.farthest} most"
     )
