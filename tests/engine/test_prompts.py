@@ -1,6 +1,7 @@
 """Tests of a config that take their prompts from files: what becomes of them, and what is refused."""
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 
 from parity.config import LoadedConfig, load_config
 from parity.config import test_spec as spec_of
-from parity.config.prompts import set_names
+from parity.config.prompts import LARGEST_BYTES, set_names
 from parity.errors import ConfigError
 from parity.registry import prompt_as, settings_of
 from parity_adapters.paraphym.prompt import compose
@@ -226,6 +227,23 @@ def test_a_line_that_is_no_prompt_is_refused_with_file_line_and_key(tmp_path: Pa
     assert text.count("case.toml: ") == 1
 
 
+@pytest.mark.parametrize("key", ["prompt_file", "prompts"])
+def test_a_file_without_an_end_is_refused_and_not_waited_for(tmp_path: Path, key: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "zeros").symlink_to("/dev/zero")
+    for name in ("pipe", "zeros"):
+        text = complaint(tmp_path, f'{key} = "{name}"')
+        assert f"tests.t.{key}: {tmp_path / name}: is not a regular file\n    name " in text
+
+
+def test_a_file_that_would_fill_the_run_folder_is_refused(tmp_path: Path) -> None:
+    with (tmp_path / "q.jsonl").open("wb") as file:
+        file.truncate(LARGEST_BYTES + 1)
+    assert f"has {LARGEST_BYTES + 1} bytes, and {LARGEST_BYTES} are the most" in complaint(
+        tmp_path, 'prompts = "q.jsonl"'
+    )
+
+
 def test_the_longest_name_is_taken(tmp_path: Path) -> None:
     assert len(load(tmp_path, 'prompts = "q.jsonl"', lines=line(id="x" * 78)).config.tests[0].name) == 80
 
@@ -259,6 +277,11 @@ def test_a_file_of_a_different_kind_is_not_refused_line_by_line(tmp_path: Path, 
             'prompts = "q.jsonl"',
             '[[tests]]\nname = "t"\nprompt = "p"\nmax_tokens = 5',
             "tests.t: the name is given 2 times",
+        ),
+        (
+            'prompts = "q.jsonl"',
+            '[[tests]]\nname = "t.b"\nprompts = "q.jsonl"\nmax_tokens = 5',
+            "tests.t.prompts: the prompt 'b' makes a test named t.b, and a test of that name has prompts of its own",
         ),
         (
             'prompts = "q.jsonl"',

@@ -76,6 +76,10 @@ def _shared(tests: Sequence[str], groups: Groups) -> Iterator[Problem]:
         if count > 1 and name in made:
             wrong = f"the prompt {name.removeprefix(made[name] + '.')!r} makes a test named {name}, and there is one"
             yield Problem(f"tests.{made[name]}.prompts", wrong, "give one of the two a different name")
+    for name in sorted(groups.keys() & made.keys()):
+        prompt = name.removeprefix(made[name] + ".")
+        wrong = f"the prompt {prompt!r} makes a test named {name}, and a test of that name has prompts of its own"
+        yield Problem(f"tests.{made[name]}.prompts", wrong, "give one of the two a different name")
 
 
 def _check_headline(test: str, tests: Sequence[str], groups: Groups) -> Iterator[Problem]:

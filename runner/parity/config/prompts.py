@@ -3,6 +3,7 @@
 import difflib
 import json
 import re
+import stat
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
@@ -20,6 +21,9 @@ SET = "set:"
 """Before the name of a set that comes with parity; `./set:short` is a file."""
 
 EXAMPLE = '{"id": "capital", "prompt": "What is the capital of France?"}'
+
+LARGEST_BYTES = 64 * 1024 * 1024
+"""Of a file of prompts: run folders keep it."""
 
 _FOLDER = files("parity.config") / "prompt_sets"
 _HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")
@@ -116,6 +120,7 @@ def prompts_of(named: str, texts: Texts, test: str) -> tuple[list[PromptLine], l
 def _read(where: str, kind: str, example: str) -> str:
     if not where.startswith(SET):
         try:
+            _check_file(Path(where), kind)
             return read_text(Path(where), kind, example).removeprefix("\ufeff")
         except TextFileError as error:
             raise TextFileError(f"{where}: {error.wrong}", error.remedy) from error
@@ -125,6 +130,20 @@ def _read(where: str, kind: str, example: str) -> str:
     near = difflib.get_close_matches(name, names, n=1)
     remedy = f'did you mean "{SET}{near[0]}"?' if near else f"one of {', '.join(SET + known for known in names)}"
     raise TextFileError(f"there is no set {name!r}", remedy)
+
+
+def _check_file(path: Path, kind: str) -> None:
+    """Refuses what would never end, such as a pipe, or fill the run folder. What can't be looked at is left to
+    `read_text`."""
+    try:
+        seen = path.stat()
+    except (OSError, ValueError):
+        return
+    if not stat.S_ISREG(seen.st_mode) and not stat.S_ISDIR(seen.st_mode):
+        raise TextFileError("is not a regular file", f"name a {kind} that is stored on disk")
+    if seen.st_size > LARGEST_BYTES:
+        size = f"has {seen.st_size} bytes, and {LARGEST_BYTES} are the most"
+        raise TextFileError(size, "split it: every prompt in it runs in every round")
 
 
 def _parse(line: str, problems: list[Problem]) -> PromptLine | None:
