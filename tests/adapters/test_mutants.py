@@ -16,7 +16,7 @@ from parity.adapter import Adapter, Build, Job, Launch
 from parity.hosts.machine import host_facts
 from parity.outputs import Compared, judge_outputs
 from parity.reading.trial import read_trial
-from parity.records import OutputVerdict, ScoreRequest, Slot, Task, Trial
+from parity.records import OWN, OutputVerdict, ScoreRequest, Slot, Task, Trial
 from parity_adapters.llama_cpp import LlamaCpp, LlamaCppSettings
 
 pytestmark = pytest.mark.slow
@@ -47,11 +47,16 @@ def llama_cpp(fault: str | None = None) -> Faulty:
     return adapter
 
 
-def trial(runtime: str, task: Task, adapter: Adapter[Any], ran: Any) -> Trial:
-    slot = Slot(model="m", test="t", runtime=runtime, round=1, task=task)
+def trial(runtime: str, task: Task, adapter: Adapter[Any], ran: Any, number: int = 1) -> Trial:
+    slot = Slot(model="m", test="t", runtime=runtime, round=number, task=task)
     found = read_trial(adapter, slot, "x", ran.transcript, None, lambda path: None)
     assert found.failure is None, found.failure
     return found
+
+
+def answer_of(found: Trial) -> ScoreRequest:
+    prompt, output = found.prompt_ids or (), found.output_ids or ()
+    return ScoreRequest(ids=(*prompt, *output), prompt_tokens=len(prompt))
 
 
 def judged(run_job: RunJob, original: Path, other: Path, fault: str | None = None) -> tuple[OutputVerdict, list[int]]:
@@ -59,9 +64,10 @@ def judged(run_job: RunJob, original: Path, other: Path, fault: str | None = Non
     sides = {"base": (llama_cpp(), original), "other": (llama_cpp(fault), other)}
     test = {"prompt": PROMPT, "max_tokens": TOKENS}
     answers = [trial(name, "generate", a, run_job(a, model, **test)) for name, (a, model) in sides.items()]
-    prompt, output = answers[0].prompt_ids or (), answers[0].output_ids or ()
-    asked = ScoreRequest(ids=(*prompt, *output), prompt_tokens=len(prompt))
+    asked, own = (answer_of(trial) for trial in answers)
     scores = [trial(name, "score", a, run_job(a, model, score=asked)) for name, (a, model) in sides.items()]
+    if own != asked:
+        scores.append(trial("other", "score", sides["other"][0], run_job(*sides["other"], score=own), OWN))
     found = judge_outputs(Compared("m", "t", "base", answers, scores, quantisation={"F32": 1}), "other")
     assert found is not None
     return found, list(asked.ids)

@@ -46,7 +46,7 @@ def near_tie(head: Head, position: int) -> tuple[tuple[int, float], ...]:
     if position != head.job.score.prompt_tokens + 5:
         return ((token, -0.000001), (0, -14.0))
     own = (106, 999) if head.runtime == "base" else (999, 106)
-    return ((own[0], -0.693), (own[1], -0.694))
+    return ((own[0], -0.692647), (own[1], -0.693647))
 
 
 def flipped(head: Head, k: int) -> int:

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 from scripted_host import HANGS, Program, Script, ScriptedHost, config, table
 
-from parity.gates import no_failed_trials
 from parity.records import Trial
 from parity.run.log import RunFolder
 from parity.run.score import recorded_runtimes, recorded_state
@@ -15,23 +14,29 @@ from parity_adapters.command import CommandLine
 TWO = table("base") + table("other")
 PROMPT = (1, 2, 3)
 ANSWER = tuple(range(101, 113))
+OTHER = tuple(range(201, 213))
+GATES = HANGS + '[[gates]]\nname = "same-answers"\nkind = "outputs"\nrequired = false\n'
 
 
 @pytest.fixture(autouse=True)
 def scoring(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every scripted runtime can score, and the gate of these configs reads what they answer."""
+    """Every scripted runtime can score."""
     monkeypatch.setattr(CommandLine, "tasks", frozenset({"generate", "score"}))
-    monkeypatch.setattr(no_failed_trials.NoFailedTrialsGate, "reads_scores", True)
 
 
 def run(program: Program, host: ScriptedHost, *options: str, text: str | None = None) -> int:
-    written = program.write(text if text is not None else config(TWO, gates=HANGS))
+    written = program.write(text if text is not None else config(TWO, gates=GATES))
     return program("run", written, "--out", "run", *options, host=host).code
 
 
 def tasks(host: ScriptedHost) -> list[tuple[str, str]]:
     """Task and runtime of every trial, in order."""
     return [(head.slot.task, head.slot.runtime) for head in host.trials if head.slot is not None]
+
+
+def sequences(host: ScriptedHost) -> list[tuple[int, ...]]:
+    """The ids of every trial that scores, in order."""
+    return [head.job.score.ids for head in host.trials if head.job is not None and head.job.score is not None]
 
 
 def trials(folder: Path) -> list[Trial]:
@@ -43,17 +48,17 @@ def trials(folder: Path) -> list[Trial]:
 
 
 def test_every_runtime_scores_the_baselines_answer_once_after_the_rounds(program: Program) -> None:
-    host = program.host(other=Script(token_id=lambda head, k: 200 + k))
+    host = program.host()
     assert run(program, host) == 0
     assert tasks(host)[:-2] == [("generate", runtime) for _, runtime in tasks(host)[:-2]]
     assert tasks(host)[-2:] == [("score", "base"), ("score", "other")]
+    assert sequences(host) == [PROMPT + ANSWER, PROMPT + ANSWER]
     for head in host.trials[-2:]:
         assert head.job is not None
         assert head.job.score is not None
-        assert head.job.score.ids == PROMPT + ANSWER
         assert head.job.score.prompt_tokens == len(PROMPT)
     assert sorted(path.name for path in (program.folder / "run" / "trials").glob("*score*"))[0].endswith(
-        "m-t-base-score.jsonl"
+        "m-t-base-r1-score.jsonl"
     )
 
 
@@ -75,10 +80,24 @@ def test_what_was_scored_is_read_by_position(program: Program) -> None:
 def test_a_baseline_that_shows_no_ids_leaves_the_sequence_to_the_next_runtime(program: Program) -> None:
     host = program.host(base=Script(prompt_ids=()), other=Script(token_id=lambda head, k: 200 + k))
     run(program, host)
-    [*_, last] = host.trials
-    assert last.job is not None
-    assert last.job.score is not None
-    assert last.job.score.ids == PROMPT + tuple(200 + k for k in range(1, 13))
+    assert sequences(host)[-1] == PROMPT + OTHER
+
+
+def test_a_runtime_that_answered_otherwise_scores_its_own_answer_too(program: Program) -> None:
+    host = program.host(other=Script(token_id=lambda head, k: 200 + k))
+    run(program, host)
+    assert tasks(host)[-3:] == [("score", "base"), ("score", "other"), ("score", "other")]
+    assert sequences(host) == [PROMPT + ANSWER, PROMPT + ANSWER, PROMPT + OTHER]
+    scored = [trial for trial in trials(program.folder / "run") if trial.task == "score"]
+    assert [trial.round for trial in scored] == [1, 1, 2]
+
+
+def test_nothing_is_scored_for_a_gate_on_a_runtime_that_is_not_set(program: Program) -> None:
+    third = table("third", "optional = true").replace('program = "third"', 'program = "${NOWHERE:-}"')
+    gates = GATES.replace('kind = "outputs"', 'kind = "outputs"\nruntimes = ["third"]')
+    host = program.host()
+    run(program, host, text=config(TWO + third, gates=gates))
+    assert {task for task, _ in tasks(host)} == {"generate"}
 
 
 def test_nothing_is_scored_where_no_runtime_shows_ids(program: Program) -> None:
@@ -89,7 +108,7 @@ def test_nothing_is_scored_where_no_runtime_shows_ids(program: Program) -> None:
 
 def test_nothing_is_scored_of_a_test_that_samples(program: Program) -> None:
     host = program.host()
-    run(program, host, text=config(TWO, gates=HANGS).replace("max_tokens = 12", "max_tokens = 12\ntemperature = 0.5"))
+    run(program, host, text=config(TWO, gates=GATES).replace("max_tokens = 12", "max_tokens = 12\ntemperature = 0.5"))
     assert {task for task, _ in tasks(host)} == {"generate"}
 
 
@@ -106,7 +125,7 @@ def test_a_run_that_was_cut_off_before_it_scored_does_so_when_it_is_resumed(prog
     expected = len(host.trials)
     second = program.host()
     second.interrupt_at = expected - 1
-    written = program.write(config(TWO, gates=HANGS))
+    written = program.write(config(TWO, gates=GATES))
     assert program("run", written, "--out", "again", host=second).code == 130
     third = program.host()
     assert program("run", "--resume", "again", host=third).code == 0
@@ -114,9 +133,10 @@ def test_a_run_that_was_cut_off_before_it_scored_does_so_when_it_is_resumed(prog
 
 
 def test_the_plan_holds_the_trials_that_score(program: Program) -> None:
-    planned = program("plan", program.write(config(TWO, gates=HANGS, rounds=1))).out
+    planned = program("plan", program.write(config(TWO, gates=GATES, rounds=1))).out
     assert "score: t/base, t/other" in planned
-    assert "6 trials in all" in planned
+    assert "score of its own answer, if that is different: t/base, t/other" in planned
+    assert "6 to 8 trials" in planned
 
 
 def test_a_failed_score_takes_nothing_from_what_was_measured(program: Program) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from spoken import PROMPT, SEQUENCE, SPOKEN, Logits, log_probabilities, noisy, scores
 
-from parity.outputs.distances import distances, kl_at_least, later_is_larger
+from parity.outputs.distances import distances, kl_at_least, largest_delta, later_is_larger
 from parity.records import Scored
 
 ROWS = st.lists(st.floats(-12, 12), min_size=12, max_size=12)
@@ -32,6 +32,16 @@ def test_the_bound_holds_for_any_distributions_cut_to_their_likeliest_tokens(
     found, outside = kl_at_least(a, b)
     assert 0 <= found <= divergence(one, other) + 1e-4
     assert 0 <= outside <= 1
+
+
+def test_a_token_that_one_side_alone_lists_tells_two_sides_apart() -> None:
+    one = Scored(position=1, id=5, logprob=-3.0, logsumexp=0.0, top=((7, -0.3), (5, -3.0)))
+    other = Scored(position=1, id=5, logprob=-3.0, logsumexp=0.0, top=((9, -0.3), (5, -3.0)))
+    assert largest_delta([one], [other]) == pytest.approx(2.7)
+    assert largest_delta([other], [one]) == pytest.approx(2.7)
+    assert largest_delta([one], [one]) == 0
+    tied = Scored(position=1, id=7, logprob=-0.3, logsumexp=0.0, top=((7, -0.3), (6, -3.0)))
+    assert largest_delta([tied], [one]) == 0
 
 
 @given(ROWS, ROWS)

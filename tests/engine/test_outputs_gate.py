@@ -11,7 +11,7 @@ from spoken import CONTINUATION, SPOKEN, Logits, generated, noisy, score_trial
 from parity.adapter import Availability
 from parity.config import Config, LoadedConfig
 from parity.judging.report import RunFacts, judge
-from parity.records import Declaration, Report, Trial, Verdict, VerdictKind
+from parity.records import Declaration, Failure, Identity, Report, Trial, Verdict, VerdictKind
 from parity.report import FORMATS
 from parity.run.giving_up import given_up
 
@@ -115,7 +115,8 @@ def test_a_speed_counts_only_beside_outputs_that_pass(
 
 def test_a_speed_that_does_not_count_says_what_its_outputs_are() -> None:
     found = verdict(report(measured(WRONG, score_trial("one", SPOKEN))), "speed")
-    assert found.sentence.startswith("its speed does not count, for its outputs are WRONG (the ids agree for 5 of 24")
+    assert found.sentence.startswith("its speed does not count, for its outputs are WRONG, as its gate")
+    assert "the ids agree" not in found.sentence
     assert "gen_tps is 1× that of one" in found.sentence
     assert found.failed_side is None
 
@@ -147,7 +148,7 @@ def test_a_declaration_does_not_cover_outputs_that_differ(trials: list[Trial]) -
     assert verdict(found, "speed").verdict == "NOT COMPARABLE"
 
 
-@given(st.lists(st.integers(0, 39), min_size=1, max_size=30))
+@given(st.lists(st.integers(0, 39), min_size=8, max_size=30))
 def test_identical_outputs_pass(ids: list[int]) -> None:
     found = report([*generated("one", ids), *generated("two", ids)])
     assert [o.verdict for o in found.outputs] == ["IDENTICAL"]
@@ -207,9 +208,10 @@ def test_the_baselines_outputs_are_not_judged() -> None:
 FAILED: tuple[Trial, ...] = (score_trial("one", None), score_trial("two", None))
 
 
-def test_a_failed_score_trial_fails_no_gate_and_is_listed_with_the_failed_trials() -> None:
+def test_a_failed_score_trial_leaves_outputs_unproven_and_is_listed_with_the_failed_trials() -> None:
     found = report([*measured(), *FAILED], config(OUTPUTS, SPEED, HANGS))
-    assert [v.verdict for v in found.verdicts] == ["PASS", "PASS", "PASS"]
+    assert [v.verdict for v in found.verdicts] == ["NOT COMPARABLE", "NOT COMPARABLE", "PASS"]
+    assert "no declaration covers it" in verdict(found, "same-answers").sentence
     assert verdict(found, "hangs").sentence == "all 8 trials succeeded"
     assert len(found.trials) == 2 * ROUNDS
     assert [t.task for t in found.score_trials] == ["score", "score"]
@@ -229,6 +231,26 @@ def test_scores_and_ids_stay_out_of_the_report_file() -> None:
     text = FORMATS["json"](found)
     assert 'output_ids"' not in text
     assert Report.model_validate_json(text).outputs == found.outputs
+
+
+def test_a_busy_machine_does_not_excuse_outputs() -> None:
+    wrong = measured(WRONG, score_trial("one", SPOKEN))
+    late = [t for t in wrong if t.runtime == "two" and t.round > ROUNDS // 2]
+    failure = Failure(kind="hang:generation", message="it hung")
+    trials = [t.but(failure=failure, void="others used 3 cores") if t in late else t for t in wrong]
+    assert verdict(report(trials), "same-answers").verdict == "FAIL"
+
+
+def test_a_program_that_was_changed_before_it_scored_is_told() -> None:
+    def ran(trial: Trial, sha256: str) -> Trial:
+        known = trial.identity or Identity(weights_sha256="ab" * 32)
+        return trial.but(identity=known.but(programs={"/p": sha256}))
+
+    trials = [ran(t, "aa") for t in measured()]
+    scored = [ran(score_trial("one", SPOKEN), "aa"), ran(score_trial("two", noisy(SPOKEN, 1.0)), "bb")]
+    [found] = report([*trials, *scored]).outputs
+    assert found.verdict == "UNPROVEN"
+    assert "two: its program /p was changed while the run went on" in found.sentence
 
 
 # reports

@@ -91,8 +91,9 @@ def test_what_is_missing_or_different_is_named(events: Sequence[Event], said: st
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"top": []}, "it shows 0 of the likeliest tokens, and 1 to 3 were asked for"),
+        ({"top": []}, "it shows 0 of the likeliest tokens, and 3 were asked for"),
         ({"top": [(9, -0.5), (1, -2), (2, -3), (3, -4)]}, "it shows 4 of the likeliest tokens"),
+        ({"top": [(9, -0.5), (1, -1.5)]}, "it shows 2 of the likeliest tokens, and 3 were asked for"),
         ({"top": [(9, -0.5), (1, -2.0), (1, -3.0)]}, "one id is twice among the likeliest tokens"),
         ({"top": [(9, -0.5), (1, -3.0), (2, -2.0)]}, "not sorted by their log-probabilities"),
         ({"top": [(9, -0.5), (1, -0.6), (2, -0.7)]}, "add up to more than 1"),
@@ -114,7 +115,7 @@ def test_likeliest_tokens_that_cannot_be_are_found(changes: dict[str, Any], said
         {"logprob": -0.500002},
         {"top": [(9, -1.098612), (1, -1.098612), (2, -1.098612)], "logprob": -1.098612},
         {"top": [(1, -1.098612), (2, -1.098612), (3, -1.098612)], "logprob": -18.0},
-        {"top": [(1, -0.1)], "logprob": -3.0},
+        {"top": [(1, -0.1), (9, -2.352169)], "logprob": -2.352169},
         {"top": [(9, 0.0), (1, -40.0)], "logprob": 0.0},
     ],
 )

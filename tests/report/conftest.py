@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
-from spoken import CONTINUATION, SPOKEN, generated, noisy, score_trial, swapped
+from spoken import CONTINUATION, PROMPT, SPOKEN, following, generated, noisy, score_trial, swapped
 
 from parity.outputs import Compared, judge_outputs
 from parity.reading.dictionary import METRICS
@@ -362,7 +362,7 @@ def _outputs() -> tuple[OutputVerdict, ...]:
     """One implementation that differs as honest engines do, one that is wrong, and one that prints text alone."""
     place, other = 10, 39
     parted = (*CONTINUATION[:place], other, *CONTINUATION[: len(CONTINUATION) - place - 1])
-    text = "It is four ."
+    answer, text = (*PROMPT, *parted), "It is four ."
     compared = Compared(
         model="toy",
         test="simple-math",
@@ -377,6 +377,7 @@ def _outputs() -> tuple[OutputVerdict, ...]:
             score_trial("alpha", swapped(SPOKEN, place, other, -0.05)),
             score_trial("beta", noisy(swapped(SPOKEN, place, other, 0.05), 0.01)),
             score_trial("gamma", swapped(SPOKEN, place, other, 5.0)),
+            *(score_trial(name, following(answer), answer, number=2) for name in ("beta", "gamma")),
         ],
         quantisation=MODEL.quantisation,
         declared={"delta": {"outputs": "it prints text alone"}},

@@ -32,6 +32,14 @@ def spoken(seed: int = 0) -> Logits:
 SPOKEN = spoken()
 
 
+def following(ids: Sequence[int]) -> Logits:
+    """Logits of any sequence, by which each of its ids is by far the likeliest."""
+    rows = [[-1.0 + 0.001 * k for k in range(VOCABULARY)] for _ in ids[1:]]
+    for row, token in zip(rows, ids[1:], strict=True):
+        row[token] = LEAD
+    return rows
+
+
 def noisy(rows: Logits, size: float, seed: int = 1, grows: bool = False) -> Logits:
     """The logits with normal noise of so many nats; where it grows, from none to twice that."""
     draw = random.Random(seed)
@@ -85,8 +93,12 @@ def generated(
     version: str | None = "1",
     settings: Mapping[str, Scalar] | None = None,
     departures: tuple[Departure, ...] = (),
+    ended: bool = False,
+    shows_end: bool = False,
+    programs: Mapping[str, str] | None = None,
 ) -> list[Trial]:
-    """The trials of a runtime that generated these ids in each round; None shows no ids."""
+    """The trials of a runtime that generated these ids in each round; None shows no ids. `ended`: at an end token, the
+    last id where it shows that."""
     identity = Identity(
         runtime=program or runtime,
         version=version,
@@ -94,7 +106,9 @@ def generated(
         prompt_ids_sha256=hashlib.sha256(json.dumps(list(prompt)).encode()).hexdigest() if prompt else None,
         prompt_tokens=len(prompt) if prompt else None,
         generated_tokens=len(ids) if ids else None,
+        ended_early=ended,
         sampling=sampling,
+        programs=dict(programs or {}),
         settings=dict(settings or {}),
     )
     return [
@@ -105,6 +119,7 @@ def generated(
             identity=identity,
             prompt_ids=tuple(prompt) if prompt else None,
             output_ids=tuple(ids) if ids else None,
+            shows_end=shows_end,
             text=text,
             departures=departures,
         )
@@ -112,17 +127,29 @@ def generated(
     ]
 
 
-def score_trial(runtime: str, rows: Logits | None, ids: Sequence[int] = SEQUENCE, prompt: int = len(PROMPT)) -> Trial:
-    """A trial that scored the ids; None failed."""
+def score_trial(
+    runtime: str,
+    rows: Logits | None,
+    ids: Sequence[int] = SEQUENCE,
+    prompt: int = len(PROMPT),
+    *,
+    number: int = 1,
+    failure: str = "crash",
+    departures: tuple[Departure, ...] = (),
+    identity: Identity | None = None,
+) -> Trial:
+    """A trial that scored the ids, or failed without rows. `number`: of its round, 2 for the runtime's own answer."""
     return Trial(
         file=f"trials/{runtime}-score.jsonl",
         model="m",
         test="t",
         runtime=runtime,
-        round=1,
+        round=number,
         warmup=False,
         task="score",
         prompt_ids=tuple(ids[:prompt]),
         scores=scores(rows, ids) if rows is not None else (),
-        failure=Failure(kind="crash", message="it died") if rows is None else None,
+        failure=Failure(kind=failure, message="it died") if rows is None else None,
+        departures=departures,
+        identity=identity,
     )

@@ -27,6 +27,10 @@ class OutputsGate(GateBase):
                 "name an implementation: its outputs are compared with the baseline's",
             )
 
+    def _unless_busy(self, judgement: Judgement, cell: Cell, evidence: Evidence) -> Judgement:
+        """What a runtime computes does not depend on how busy the machine is."""
+        return judgement
+
     def judge_trials(self, cell: Cell, evidence: Evidence) -> Judgement:
         found = evidence.outputs.get(cell)
         if found is None:
@@ -50,14 +54,15 @@ def unless_outputs_differ(judgement: Judgement, cell: Cell, evidence: Evidence) 
     found = evidence.outputs.get(cell)
     if found is None or found.counts or judgement.verdict not in ("PASS", "FAIL", "INCONCLUSIVE"):
         return judgement
-    sentence = f"its speed does not count, for its outputs are {found.verdict} ({found.sentence}); {judgement.sentence}"
+    said = f"its speed does not count, for its outputs are {found.verdict}, as its gate of the kind `outputs` says"
+    sentence = f"{said}; {judgement.sentence}"
     return replace(judgement, verdict="NOT COMPARABLE", sentence=sentence, failed_side=None, open=False)
 
 
 def to_accept(found: OutputVerdict) -> str:
     """What to do about outputs that are UNPROVEN."""
     if not found.acceptable:
-        return "no declaration covers it: something that is shown speaks against it"
+        return "no declaration covers it: what is shown, or failed to be, speaks against one of the two sides"
     return (
         f'if that is acceptable, declare it: [[declare]] fact = "outputs", runtimes = ["{found.runtime}"], reason = "…"'
     )

@@ -12,13 +12,16 @@ STEADY = ("device", "threads", "build_profile", "prefix_cache")
 
 
 def with_departures(trials: Sequence[Trial], baseline: str) -> tuple[Trial, ...]:
-    """The trials; each that gave a result also has the departures that only the whole run shows."""
+    """The trials; each that gave a result also has the departures that only the whole run shows. What scores runs a
+    sequence of this run instead of the test's prompt: of it, only a changed program is told."""
     ran = [trial for trial in trials if trial.identity is not None]
     first = {trial.runtime: trial for trial in reversed(ran)}
     prompts = {
         (trial.model, trial.test): trial.identity
         for trial in reversed(ran)
-        if trial.runtime == baseline and trial.identity is not None and trial.identity.prompt_ids_sha256 is not None
+        if (trial.runtime, trial.task) == (baseline, "generate")
+        and trial.identity is not None
+        and trial.identity.prompt_ids_sha256 is not None
     }
     unsteady = {cell: tuple(_unsteady(mine)) for cell, mine in _by_cell(ran).items()}
     found = []
@@ -26,11 +29,10 @@ def with_departures(trials: Sequence[Trial], baseline: str) -> tuple[Trial, ...]
         if trial.identity is None:
             found.append(trial)
             continue
-        more = (
-            *_changed_programs(trial.identity, first[trial.runtime].identity),
-            *_other_prompt(trial.identity, prompts.get((trial.model, trial.test)), baseline),
-            *unsteady[trial.cell],
-        )
+        more = tuple(_changed_programs(trial.identity, first[trial.runtime].identity))
+        if trial.task == "generate":
+            reference = prompts.get((trial.model, trial.test))
+            more = (*more, *_other_prompt(trial.identity, reference, baseline), *unsteady[trial.cell])
         found.append(trial.but(departures=tuple(dict.fromkeys((*trial.departures, *more)))) if more else trial)
     return tuple(found)
 

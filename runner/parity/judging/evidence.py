@@ -45,13 +45,14 @@ def evidence_of(
     """The trials that count, with all that is computed of them but the outputs. `cells`: those that are compared with
     the baseline, in the given metrics."""
     config = loaded.config
-    scored = [trial for trial in trials if trial.task == "score"]
     kept, void = settled([trial for trial in trials if trial.task == "generate"])
     budgets, looks = budgets_of(config), config.rounds.looks
     steady = systematic(kept)
     stamped = contradicted(with_two_budgets(steady, budgets))
-    counting = with_departures(with_bursts(stamped, config.baseline), config.baseline)
-    counting = with_prompt_caches(counting, around.proofs)
+    scored = [trial for trial in trials if trial.task == "score"]
+    compared = with_departures((*with_bursts(stamped, config.baseline), *scored), config.baseline)
+    scored = [trial for trial in compared if trial.task == "score"]
+    counting = with_prompt_caches([trial for trial in compared if trial.task == "generate"], around.proofs)
     measured = Measured(counting, around.not_run)
     intent = intent_of(loaded)
     second = with_two_budgets(second_side(steady), budgets) if config.floor else ()

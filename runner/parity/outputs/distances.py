@@ -88,16 +88,15 @@ def distances(theirs: Sequence[Scored], ours: Sequence[Scored], prompt_tokens: i
 
 
 def largest_delta(one: Sequence[Scored], other: Sequence[Scored]) -> float:
-    """Over all that both sides reported at all positions: what tells two sides from one that was printed twice."""
-    return max(
-        (
-            abs(first[token] - second[token])
-            for a, b in zip(one, other, strict=True)
-            for first, second in [(known(a), known(b))]
-            for token in first.keys() & second.keys()
-        ),
-        default=0.0,
-    )
+    """The least that the largest |Δ log p| can be over all that either side reported at all positions: what tells two
+    sides from one that was printed twice. A token that only one side lists is on the other at most as likely as the
+    last of its list."""
+    return max((_apart(a, b) for a, b in zip(one, other, strict=True)), default=0.0)
+
+
+def _apart(one: Scored, other: Scored) -> float:
+    pairs = ((known(one), other), (known(other), one))
+    return max(value - most_of(side, token)[0] for mine, side in pairs for token, value in mine.items())
 
 
 def later_is_larger(early: Sequence[float], late: Sequence[float]) -> float:

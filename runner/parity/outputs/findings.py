@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from parity.outputs.continuation import OwnChoice, Sequenced
+from parity.outputs.continuation import OwnChoice
 from parity.outputs.distances import PRINTED
 from parity.outputs.sides import Side
 from parity.outputs.texts import TextsCompared
-from parity.outputs.tolerance import BLAMED, PASSES, multiple
-from parity.records import Distances, FirstDifference, Margin, OutputKind, Rung, Span, Tolerance
+from parity.outputs.tolerance import multiple
+from parity.records import Distances, FirstDifference, Margin, OutputKind, Rung, Tolerance
 
 GROWS = 3.0
 """How many times farther apart the second half of a sequence must be, for growth to be called drift."""
@@ -16,14 +16,28 @@ GROWS = 3.0
 BY_CHANCE = 0.001
 """How likely that may be by chance. Positions are not independent, so that it must be small."""
 
+MOST_OUTSIDE = 0.5
+"""The mean probability outside the tokens that both sides list, above which a lower bound says too little to pass."""
+
+
+@dataclass(frozen=True)
+class Near:
+    """Nats by which a greedy runtime may prefer a token that it did not take: up to `passes` is a near-tie, and more
+    than `blamed` is wrong."""
+
+    passes: float
+    blamed: float
+
 
 @dataclass(frozen=True)
 class Finding:
-    """What one rung means. `acceptable`: of an UNPROVEN one, nothing that is shown speaks against the runtime."""
+    """What one rung means. `acceptable`: of an UNPROVEN one, nothing that is shown speaks against the runtime. `alone`:
+    the runtime's own output shows it, whatever the baseline's is."""
 
     verdict: OutputKind
     sentence: str
     acceptable: bool = False
+    alone: bool = False
 
 
 def prompt_rung(theirs: Side, ours: Side) -> Rung:
@@ -37,24 +51,12 @@ def prompt_rung(theirs: Side, ours: Side) -> Rung:
         return Rung(name="prompt", state="differs", detail=f"the prompt ids differ ({lengths})")
     silent = " and ".join(side.runtime for side, sha256 in zip((theirs, ours), hashes, strict=True) if sha256 is None)
     said = f"{silent} shows no prompt ids" if " and " not in silent else f"{silent} show no prompt ids"
+    if None not in counts and counts[0] != counts[1]:
+        said = f"the prompts differ in length ({counts[0]} tokens and {counts[1]}; {said})"
+        return Rung(name="prompt", state="differs", detail=said)
     if None not in counts:
-        said += f"; both have {counts[0]} tokens" if counts[0] == counts[1] else f"; {counts[0]} tokens and {counts[1]}"
+        said += f"; both have {counts[0]} tokens"
     return Rung(name="prompt", state="not shown", detail=said)
-
-
-def varying(side: Side) -> str | None:
-    """In which rounds a greedy runtime gave a different output than in its first; None where it gave one."""
-    if side.not_greedy is not None:
-        return None
-    for what, shown in (("token ids", side.ids), ("text", side.texts)):
-        if not shown:
-            continue
-        first = next(iter(shown.values()))
-        odd = [str(number) for number, output in shown.items() if output != first]
-        if odd:
-            rounds = f"round{'s' if len(odd) > 1 else ''} {', '.join(odd)} of {len(shown)}"
-            return f"{side.runtime} is not deterministic: {rounds} gave other {what} than round {next(iter(shown))}"
-    return None
 
 
 def of_flip(found: FirstDifference, length: int, theirs: Side, ours: Side, tolerance: Tolerance | None) -> Finding:
@@ -73,47 +75,56 @@ def of_flip(found: FirstDifference, length: int, theirs: Side, ours: Side, toler
         allowed = f"honest engines take different tokens up to {tolerance.blamed.delta:.3g} nats"
         return Finding("WRONG", f"{said}: {preferring}, and {allowed}")
     near = tolerance.allowed.delta
-    if worst > near or any(margin.at_least for _, margin in known):
+    if worst > near:
         allowed = f"more than the {near:.3g} nats of a near-tie, and too little to call it wrong"
         return Finding("UNPROVEN", f"{said}: {preferring}, {allowed}")
+    if any(margin.at_least for _, margin in known):
+        unlisted = "the other token is not listed, so that it may be a near-tie or far from one"
+        return Finding("UNPROVEN", f"{said}: {preferring}; {unlisted}")
     tie = f"a near-tie ({preferring}; up to {near:.3g} nats is one)"
     if len(known) == len(margins):
         return Finding("EQUIVALENT", f"{said}, {tie}")
     silent = next(side for side, margin in margins if margin is None)
-    return Finding("UNPROVEN", f"{said}, {tie}, but {silent.not_scored}", acceptable=True)
+    return Finding("UNPROVEN", f"{said}, {tie}, but {silent.not_scored}")
 
 
-def of_own_choice(found: OwnChoice | None, side: Side, floor: Span) -> Finding | None:
+def of_own_choice(found: OwnChoice | None, side: Side, near: Near) -> Finding | None:
     """A runtime that generated a token that its own scores put far below a different one did not take the likeliest:
-    it sampled, its cache was stale, or its stream is faulty. Other runtimes don't excuse it. `floor`: the default for
-    its numeric class."""
-    near = PASSES * floor.delta
-    if found is None or found.margin.nats <= near:
+    it sampled, its cache was stale, or its stream is faulty. Other runtimes don't excuse it."""
+    if found is None or found.margin.nats <= near.passes:
         return None
     said = (
         f"{side.runtime} generated {found.chosen} as token {found.token}, and its own scores prefer {found.preferred} "
         f"by {_nats(found.margin)}"
     )
-    if found.margin.nats > BLAMED * floor.delta:
-        return Finding("WRONG", f"{said}: it did not take the likeliest token")
-    return Finding("UNPROVEN", f"{said}, more than the {near:.3g} nats of a near-tie")
+    if found.margin.nats > near.blamed:
+        return Finding("WRONG", f"{said}: it did not take the likeliest token", alone=True)
+    return Finding("UNPROVEN", f"{said}, more than the {near.passes:.3g} nats of a near-tie", alone=True)
 
 
-def of_texts(found: TextsCompared) -> Finding:
+def of_texts(found: TextsCompared, theirs: Side, ours: Side) -> Finding:
     if found.agree:
-        every = "all" if found.words == found.longest else "the first"
-        words = f"{every} {found.words}{'' if found.words == found.longest else f' of {found.longest}'} words"
-        return Finding("UNPROVEN", f"the texts agree for {words}", acceptable=True)
-    if found.word is None:
-        return Finding(
-            "UNPROVEN",
-            f"the texts agree for {found.words} words, where one of them ends; the other has {found.longest}",
-        )
-    return Finding("UNPROVEN", f"the texts differ from word {found.word} on ({found.theirs!r} and {found.ours!r})")
+        if found.same == found.longest:
+            said = f"all {found.same} {found.unit}s" if found.same > 1 else f"the only {found.unit}"
+        else:
+            said = f"the first {found.same} of {_count(found.longest, found.unit)}"
+        return Finding("UNPROVEN", f"the texts agree for {said}", acceptable=True)
+    if found.at is not None:
+        said = f"the texts differ from {found.unit} {found.at} on ({found.theirs!r} and {found.ours!r})"
+        return Finding("UNPROVEN", said)
+    shorter, longer = (theirs, ours) if found.theirs_shorter else (ours, theirs)
+    said = f"the texts agree for {_count(found.same, found.unit)}, where that of {shorter.runtime} ends"
+    if found.theirs_shorter and theirs.ended:
+        return Finding("UNPROVEN", f"{said} at its end token; {longer.runtime} printed more", acceptable=True)
+    return Finding("UNPROVEN", f"{said}; that of {longer.runtime} has {found.longest}")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def of_distances(found: Distances, largest: float, tolerance: Tolerance, runtime: str) -> Finding:
-    """`largest`: |Δ log p| over all that both sides reported."""
+    """`largest`: |Δ log p| over all that a side reported."""
     if largest <= PRINTED * 1.01:
         return Finding(
             "IDENTICAL", f"the log-probabilities are equal in all printed digits at {found.positions} positions"
@@ -122,11 +133,17 @@ def of_distances(found: Distances, largest: float, tolerance: Tolerance, runtime
         f"mean KL {found.mean_kl:.3g} nats, 99th percentile {found.p99_kl:.3g}, largest |Δ log p| "
         f"{found.largest_delta:.3g}, the same likeliest token at {found.same_top:.1%} of {found.positions} positions"
     )
+    times = multiple(found, tolerance.allowed)
     grows = found.grows_p is not None and found.grows_p < BY_CHANCE and found.late_kl >= GROWS * found.early_kl
     if grows and found.late_kl > tolerance.allowed.mean_kl:
         halves = f"mean KL {found.early_kl:.3g} in the first half, {found.late_kl:.3g} in the second"
-        return Finding("DRIFT", f"{said}; it grows with position: {halves}")
-    times = multiple(found, tolerance.allowed)
+        grown = f"{said}; it grows with position: {halves}"
+        if max(found.late_kl / tolerance.blamed.mean_kl, multiple(found, tolerance.blamed)) > 1:
+            return Finding("DRIFT", grown)
+        return Finding("UNPROVEN", f"{grown}, and too little to call it drift")
+    if times <= 1 and found.outside > MOST_OUTSIDE:
+        outside = f"a probability of {found.outside:.2g} lies outside the tokens that both sides list"
+        return Finding("UNPROVEN", f"{said}: {outside}, which is too much to tell")
     if times <= 1:
         return Finding("EQUIVALENT", f"{said}: within the tolerance{_references(times, tolerance, runtime)}")
     said += f": {times:.3g} times the tolerance"
@@ -147,18 +164,6 @@ def _references(times: float, tolerance: Tolerance, runtime: str) -> str:
         f", but {tolerance.farthest} differ from each other by {spread:.3g} times of it: they disagree more than "
         f"{runtime} does with the baseline, and one of them may be at fault"
     )
-
-
-def smallest_lead(side: Side, of: Sequenced) -> float | None:
-    """The smallest lead of the likeliest token over the second one, in nats, over the continuation that a runtime
-    generated and scored; None where it did not score all of its own continuation."""
-    own = next(iter(side.ids.values()), ())
-    scored = side.scores[of.prompt_tokens - 1 :]
-    if not own or side.prompt_ids != of.prompt or [s.id for s in scored] != list(own):
-        return None
-    if any(len(s.top) < 2 or s.top[0][0] != s.id for s in scored):
-        return None
-    return min(s.top[0][1] - s.top[1][1] for s in scored)
 
 
 def worst_first(findings: Sequence[Finding]) -> list[Finding]:

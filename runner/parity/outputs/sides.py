@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from parity.reading.outcome import NEVER_RAN
 from parity.reading.sampling import GREEDY
-from parity.records import Identity, Scored, Trial
+from parity.records import OWN, SHARED, Identity, Scored, Trial
 
 Ids = tuple[int, ...]
 
@@ -37,24 +38,37 @@ class Compared:
     def _side(self, runtime: str) -> "Side":
         good = [t for t in self.trials if t.runtime == runtime and t.is_measured and t.kind == "full"]
         good = [t for t in good if t.failure is None]
-        tries = [t for t in self.scored if t.runtime == runtime]
-        last = max(tries, key=lambda trial: trial.attempt, default=None)
-        return Side(runtime, tuple(good), last, self.greedy, self.declared.get(runtime, {}))
+        score, own = (
+            _last([t for t in self.scored if t.runtime == runtime and t.round == number]) for number in (SHARED, OWN)
+        )
+        return Side(runtime, tuple(good), score, own, self.greedy, self.declared.get(runtime, {}))
+
+
+def _last(tries: Sequence[Trial]) -> Trial | None:
+    """The last that gave a result, or else the last."""
+    return max(tries, key=lambda trial: (trial.failure is None, trial.attempt), default=None)
 
 
 @dataclass(frozen=True)
 class Side:
-    """One runtime. `trials`: its measured trials that gave a result; `score`: its last trial of that task."""
+    """One runtime. `trials`: its measured trials that gave a result; `score`: its trial that scored the sequence which
+    all score; `own`: the one that scored its own prompt and answer."""
 
     runtime: str
     trials: tuple[Trial, ...]
     score: Trial | None
+    own: Trial | None
     asked_greedy: bool
     declared: Mapping[str, str]
 
     @property
     def identity(self) -> Identity | None:
         return next((trial.identity for trial in self.trials if trial.identity is not None), None)
+
+    @property
+    def score_identity(self) -> Identity | None:
+        """Of the trial that scored the sequence."""
+        return self.score.identity if self.score is not None else None
 
     @property
     def prompt_ids(self) -> Ids | None:
@@ -73,18 +87,58 @@ class Side:
         return found if len(found) == len(self.trials) else {}
 
     @property
+    def first_ids(self) -> Ids:
+        """Those of its first round; empty where it shows none."""
+        return next(iter(self.ids.values()), ())
+
+    @property
+    def shows_end(self) -> bool:
+        """Whether its ids end with an end token."""
+        return any(trial.shows_end for trial in self.trials[:1])
+
+    @property
+    def ended(self) -> bool:
+        """Whether its generation ended at an end token, shown or not."""
+        first = next(iter(self.trials), None)
+        if first is None or first.identity is None:
+            return False
+        return first.identity.ended_early and all(departure.fact != "tokens" for departure in first.departures)
+
+    @property
     def scores(self) -> tuple[Scored, ...]:
         return self.score.scores if self.score is not None and self.score.failure is None else ()
 
     @property
+    def own_scores(self) -> tuple[Scored, ...]:
+        """Of each token of its own answer; empty where it did not score that after its own prompt."""
+        own, prompt = self.own, self.prompt_ids
+        if own is None or own.failure is not None or prompt is None or own.prompt_ids != prompt:
+            return ()
+        if [s.id for s in own.scores] != [*prompt[1:], *self.first_ids]:
+            return ()
+        return own.scores[len(prompt) - 1 :]
+
+    @property
+    def failed_to_score(self) -> str | None:
+        """How it failed to score the sequence, where it was there and could be asked."""
+        failure = self.score.failure if self.score is not None else None
+        if failure is None or failure.kind in NEVER_RAN:
+            return None
+        return f"{self.runtime} failed to score the sequence ({failure.kind}: {failure.message})"
+
+    @property
     def not_scored(self) -> str:
         """Why there are no scores."""
+        if not self.asked_greedy:
+            return f"{self.runtime} was not asked to score, since the test samples its tokens"
         if self.score is None:
-            return f"{self.runtime} was not asked to score the sequence"
-        if self.score.failure is not None:
             return (
-                f"{self.runtime} failed to score the sequence ({self.score.failure.kind}: {self.score.failure.message})"
+                f"{self.runtime} was not asked to score the sequence: it can't, or no trial shows the ids of a prompt "
+                "and an answer"
             )
+        if self.score.failure is not None:
+            failure = f"{self.score.failure.kind}: {self.score.failure.message}"
+            return self.failed_to_score or f"{self.runtime} did not score the sequence ({failure})"
         return f"{self.runtime} scored no position"
 
     @property
@@ -104,11 +158,13 @@ class Side:
 
     @property
     def unsound(self) -> str | None:
-        """Why its output says nothing of the test's model: it ran other weights, or something changed meanwhile."""
-        for trial in self.trials:
+        """Why its output says nothing of the test's model: it ran other weights, something changed meanwhile, or it
+        scored on a different device than the one that the config asks for."""
+        for trial in (*self.trials, *(trial for trial in (self.score, self.own) if trial is not None)):
             other_weights = trial.identity is not None and trial.identity.weights_sha256 is not None
             for departure in trial.departures:
-                odd = departure.fact == "weights" and other_weights and "weights" not in self.declared
-                if odd or departure.fact == CHANGED:
+                known = departure.fact == "weights" and other_weights
+                known = known or (departure.fact == "device" and trial.task == "score")
+                if (known and departure.fact not in self.declared) or departure.fact == CHANGED:
                     return f"{self.runtime}: {departure.sentence}"
         return None

@@ -1,50 +1,84 @@
-"""Two generated texts compared word by word, where a side shows no ids. Pure."""
+"""Two generated texts compared, where a side shows no ids. Pure."""
 
 from dataclasses import dataclass
 
 from parity.outputs.sides import Side
+from parity.records import FirstDifference
 
-MOST_CUT = 2
-"""Words that a shorter text may lack at its end: budgets count tokens, and a last word may be cut."""
+MOST_CUT = 12
+"""Characters that a shorter text may lack at its end: budgets count tokens, and a last one may be cut."""
 
-_SHOWN = 6
-"""Words that are quoted from the first difference on."""
+MOST_CUT_SHARE = 0.1
+"""The share of the longer text that these may be."""
+
+_LONG_WORD = 40
+"""Characters of a word from which on a text is taken for one that is written without spaces."""
+
+_SHOWN = 40
+"""Characters that are quoted from the first difference on."""
 
 
 @dataclass(frozen=True)
 class TextsCompared:
-    """`words`: how many both have in common from the start. `word`: number of the first that differs, from 1, with what
-    each side wrote from there on; None where the texts agree as far as the shorter one goes. `ended`: the shorter one
-    ends much earlier."""
+    """`same`: how many units both have in common from the start; `longest`: how many the longer one has. `at`: number
+    of the first unit that differs, from 1, with what each side wrote from there on; None where the shorter text is the
+    beginning of the longer one. `lacks`: how much it lacks then, in characters, if that is too much for a cut."""
 
-    words: int
+    unit: str
+    same: int
     longest: int
-    word: int | None = None
+    at: int | None = None
     theirs: str = ""
     ours: str = ""
-    ended: bool = False
+    lacks: int = 0
+    theirs_shorter: bool = False
 
     @property
     def agree(self) -> bool:
-        return self.word is None and not self.ended
+        return self.at is None and not self.lacks
+
+    @property
+    def difference(self) -> FirstDifference | None:
+        if self.at is None:
+            return None
+        return FirstDifference.model_validate(
+            {"at": self.at, "unit": self.unit, "theirs": self.theirs, "ours": self.ours}
+        )
 
 
 def compare_texts(theirs: Side, ours: Side) -> TextsCompared | None:
-    """By their words, since programs differ in the white space around a text; None where a side shows no text."""
+    """The baseline's first text with each that the runtime wrote: the first that does not agree, if there is one. None
+    where a side shows no text."""
     if not theirs.texts or not ours.texts:
         return None
-    one, other = (next(iter(side.texts.values())).split() for side in (theirs, ours))
-    shortest, longest = sorted((len(one), len(other)))
-    same = next((k for k in range(shortest) if one[k] != other[k]), shortest)
-    if same == shortest:
-        return TextsCompared(same, longest, ended=longest - shortest > MOST_CUT)
-    # The last word of a text may be cut where the budget ended.
-    cut = same == shortest - 1 and longest - shortest <= MOST_CUT and _is_cut(one[same], other[same])
-    if cut:
-        return TextsCompared(same, longest)
-    theirs_from, ours_from = (" ".join(words[same : same + _SHOWN]) for words in (one, other))
-    return TextsCompared(same, longest, same + 1, theirs_from, ours_from)
+    first = next(iter(theirs.texts.values()))
+    found = [_compare(first, text) for text in ours.texts.values()]
+    return next((compared for compared in found if not compared.agree), found[0])
 
 
-def _is_cut(one: str, other: str) -> bool:
-    return one.startswith(other) or other.startswith(one)
+def _compare(theirs: str, ours: str) -> TextsCompared:
+    """Programs differ in the white space around and between words, so that each is one space here."""
+    one, other = " ".join(theirs.split()), " ".join(ours.split())
+    common = next((k for k, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    shorter, longer = sorted((one, other), key=len)
+    unit = "character" if max(len(word) for word in longer.split()) >= _LONG_WORD else "word"
+    if common == len(shorter):
+        lacks = len(longer) - len(shorter)
+        cut = lacks <= MOST_CUT and lacks <= MOST_CUT_SHARE * len(longer)
+        same = _units(shorter, unit)
+        if unit == "word" and longer[common : common + 1].strip():
+            # Its last word is a part of the longer one's.
+            same -= 1
+        return TextsCompared(unit, same, _units(longer, unit), lacks=0 if cut else lacks, theirs_shorter=one is shorter)
+    begin = common if unit == "character" else one.rfind(" ", 0, common) + 1
+    theirs_from, ours_from = (_quoted(text[begin:]) for text in (one, other))
+    same = _units(one[:begin], unit)
+    return TextsCompared(unit, same, _units(longer, unit), same + 1, theirs_from, ours_from)
+
+
+def _units(text: str, unit: str) -> int:
+    return len(text) if unit == "character" else len(text.split())
+
+
+def _quoted(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"

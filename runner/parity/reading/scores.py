@@ -9,6 +9,8 @@ from parity.records import ScoreRequest
 
 ROUNDED = 2e-6
 """Two figures for one quantity, rounded to 6 decimals, differ by less, in nats."""
+ALL_LISTED = 1 - 1e-4
+"""What the probabilities of all tokens that are likelier than a printed zero add up to at least."""
 MOST_PROBABILITY = 1 + 1e-5
 """The most that the probabilities of distinct tokens can add up to, each with an error of some millionths."""
 
@@ -48,13 +50,14 @@ def _wrong_top(most: int, score: ScoredPosition) -> str | None:
     """What is wrong with the likeliest tokens of a position."""
     at = f"at position {score.position}"
     likely = dict(score.top)
-    if not 1 <= len(score.top) <= most:
-        return f"{at} it shows {len(score.top)} of the likeliest tokens, and 1 to {most} were asked for"
+    total = math.fsum(math.exp(min(value, 1.0)) for value in likely.values())
+    if len(score.top) > most or (len(score.top) < most and total < ALL_LISTED):
+        return f"{at} it shows {len(score.top)} of the likeliest tokens, and {most} were asked for"
     if len(likely) < len(score.top):
         return f"{at} one id is twice among the likeliest tokens"
     if any(later > earlier for (_, earlier), (_, later) in pairwise(score.top)):
         return f"{at} the likeliest tokens are not sorted by their log-probabilities"
-    if math.fsum(math.exp(min(value, 1.0)) for value in likely.values()) > MOST_PROBABILITY:
+    if total > MOST_PROBABILITY:
         return f"{at} the probabilities of the likeliest tokens add up to more than 1"
     if score.id in likely and abs(likely[score.id] - score.logprob) > ROUNDED:
         return f"{at} id {score.id} has the log-probability {score.logprob}, and {likely[score.id]} among the likeliest"

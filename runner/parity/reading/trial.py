@@ -64,9 +64,10 @@ def read_trial(
         ),
         text=shown_text(events),
         prompt_ids=timeline.prompt_ids,
-        output_ids=timeline.output_ids,
+        output_ids=tuple(token.id for token in timeline.tokens) or None,
         gaps_ns=timeline.gaps_ns,
         text_gaps_ns=() if timeline.tokens else timeline.text_gaps_ns,
+        shows_end=any(token.end for token in timeline.tokens[-1:]),
     )
 
 

@@ -41,7 +41,7 @@ from parity.records.report import (
     Verdict,
     VerdictKind,
 )
-from parity.records.scores import Scored, ScoreRequest
+from parity.records.scores import OWN, SHARED, Scored, ScoreRequest
 from parity.records.trial import Checkout, Departure, Failure, Identity, Measurement, Trial
 from parity.records.work import (
     LONGEST_S,
@@ -60,7 +60,9 @@ from parity.records.work import (
 __all__ = [
     "LONGEST_NAME",
     "LONGEST_S",
+    "OWN",
     "SCHEMA_VERSION",
+    "SHARED",
     "Busyness",
     "Cell",
     "Checkout",

@@ -32,13 +32,13 @@ class Margin(Record):
 
 
 class FirstDifference(Record):
-    """Where two outputs first differ: a token of the continuation, or a word of the text. Of a word, the ids and
-    margins are not known."""
+    """Where two outputs first differ: a token of the continuation, or a word or character of the text. Of a text, the
+    ids and margins are not known."""
 
-    at: int = Field(ge=1, description="number of the token or word in the continuation, from 1")
-    unit: Literal["token", "word"] = "token"
+    at: int = Field(ge=1, description="number of the token, word or character in the continuation, from 1")
+    unit: Literal["token", "word", "character"] = "token"
     position: int | None = Field(default=None, description="index of the token in the whole sequence")
-    theirs: str = Field(description="of the baseline: an id, or the words from there on")
+    theirs: str = Field(description="of the baseline: an id, or the text from there on")
     ours: str = Field(description="of the implementation")
     their_top: Top = Field(default=(), description="the likeliest tokens there, by the baseline's scores")
     our_top: Top = ()

@@ -4,6 +4,9 @@ from pydantic import Field
 
 from parity.records.base import Record
 
+SHARED, OWN = 1, 2
+"""Rounds of the trials that score: of the sequence that all runtimes score, and of a runtime's own answer."""
+
 
 class ScoreRequest(Record):
     """A sequence to score, teacher-forced: prompt ids, then the ids that follow them."""

@@ -117,11 +117,13 @@ class Trial(Record):
     departures: tuple[Departure, ...] = Field(
         default=(), description="how it did not run what was asked, where it gave a result"
     )
+    shows_end: bool = Field(default=False, exclude=True)
+    """Whether the last token that it generated is an end token."""
     text: str | None = Field(default=None, description="what was generated, up to the end token")
     prompt_ids: tuple[int, ...] | None = Field(default=None, exclude=True)
     output_ids: tuple[int, ...] | None = Field(default=None, exclude=True)
-    """Of the generated tokens, up to and with the first end token. Like `prompt_ids` and `scores`, the transcript alone
-    keeps them."""
+    """Of all generated tokens, those after an end token that the test ignores too. Like `prompt_ids` and `scores`, the
+    transcript alone keeps them."""
     scores: tuple[Scored, ...] = Field(default=(), exclude=True)
     """What a trial of the task `score` found, by position."""
     conditions: Conditions | None = Field(default=None, description="what else was true of the machine meanwhile")

@@ -19,7 +19,7 @@ def outputs_table(index: Index) -> Table | None:
         return None
     notes = _Notes()
     rows = tuple(_row(index, verdict, notes) for verdict in found)
-    headers = ("Runtime", "Verdict", "Prompt", "Continuation", "Log-probs", "Of tolerance")
+    headers = ("Runtime", "Verdict", "Prompt", "Continuation", "Log-probs", "Needed")
     below = [line for verdict in found for line in _below(index, verdict)]
     return Table(headers, rows, tuple(notes.lines), tuple(dict.fromkeys(below)))
 
@@ -43,10 +43,10 @@ class _Notes:
 def _row(index: Index, verdict: OutputVerdict, notes: _Notes) -> tuple[Marked, ...]:
     rungs = {rung.name: rung for rung in verdict.rungs}
     continuation = [rungs[name] for name in ("greedy", "text") if name in rungs]
-    accepted = f" (accepted: {verdict.declared})" if verdict.is_accepted else ""
+    accepted = notes.mark(f"accepted: {verdict.declared}") if verdict.is_accepted else ()
     return (
         Marked(index.cell_title(verdict.model, verdict.test, verdict.runtime)),
-        Marked(f"{verdict.verdict}{accepted}"),
+        Marked(f"{verdict.verdict}{', accepted' if accepted else ''}", accepted),
         _entry(rungs["prompt"], notes),
         _continuation(continuation, notes),
         _scores(verdict, rungs.get("scores"), notes),
@@ -87,7 +87,7 @@ def _below(index: Index, verdict: OutputVerdict) -> Iterator[str]:
             f"{found.baseline_perplexity:.4g}."
         )
     if verdict.tolerance is not None and verdict.needed is not None:
-        yield f"{where}, tolerance: {_tolerance(verdict.tolerance)}."
+        yield f"{where} needs {verdict.needed:.2g}× the tolerance of {_tolerance(verdict.tolerance)}."
 
 
 def _difference(index: Index, verdict: OutputVerdict, found: FirstDifference) -> str:

@@ -235,9 +235,10 @@ def _hidden(env: Mapping[str, str]) -> dict[str, str]:
 
 
 def _file_name(slot: Slot) -> str:
-    turn = "score" if slot.task == "score" else f"w{slot.round}" if slot.warmup else f"r{slot.round}"
+    turn = f"w{slot.round}" if slot.warmup else f"r{slot.round}"
     parts = [*(name[:LONGEST_NAME] for name in slot.cell), turn]
     parts += [slot.kind] if slot.kind != "full" else []
+    parts += [slot.task] if slot.task != "generate" else []
     parts += [f"attempt{slot.attempt}"] if slot.attempt > 1 else []
     return "-".join(parts)
 

@@ -6,7 +6,7 @@ from collections import Counter
 from tabulate import tabulate
 
 from parity.config import LoadedConfig
-from parity.records import Cell, HostFacts, Record, Slot, TrialKind
+from parity.records import SHARED, Cell, HostFacts, Record, Slot, TrialKind
 from parity.run.budgets import Times, budget_warnings
 from parity.run.log import RUNS
 from parity.run.schedule import estimate_s, schedule, slots_left
@@ -41,7 +41,7 @@ def outlook(loaded: LoadedConfig, host: HostFacts) -> Outlook:
     """
     scorers = can_score(make_adapters(loaded, host))
     plan = tuple(slot for turn in schedule(loaded.config, loaded.not_set, scorers) for slot in turn)
-    scored = [slot for slot in plan if slot.task == "score"]
+    scored = [slot for slot in plan if slot.task == "score" and slot.round == SHARED]
     least = [*slots_left(loaded.config, (), unset=loaded.not_set, given_up={}), *scored]
     seen, run = _earlier(loaded.sha256)
     return Outlook(
@@ -122,7 +122,7 @@ def _order(found: Outlook) -> list[str]:
 
 def _turn(trial: Slot) -> str:
     if trial.task == "score":
-        return "score"
+        return "score" if trial.round == SHARED else "score of its own answer, if that is different"
     return "at the end" if trial.kind == "whole" else f"{'warm-up' if trial.warmup else 'round'} {trial.round}"
 
 

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from parity.hosts.sighting import Sighting
 from parity.models import Step
-from parity.records import Cell, Slot, Trial
+from parity.records import SHARED, Cell, Slot, Trial
 from parity.run.schedule import estimate_s
 from parity.units import format_value
 
@@ -165,7 +165,9 @@ def showing() -> Iterator[Progress]:
 
 def describe(slot: Slot) -> str:
     """A trial in a few words."""
-    turn = "score" if slot.task == "score" else f"warm-up {slot.round}" if slot.warmup else f"round {slot.round}"
+    turn = f"warm-up {slot.round}" if slot.warmup else f"round {slot.round}"
+    if slot.task == "score":
+        turn = "score" if slot.round == SHARED else "score of its own answer"
     kind = "" if slot.kind == "full" else f" ({slot.kind})"
     return f"{turn}{kind} · {slot.model} · {slot.test} · {slot.runtime}"
 

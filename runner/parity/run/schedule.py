@@ -8,7 +8,7 @@ from itertools import islice
 
 from parity.config import Config, TestConfig
 from parity.judging.evidence import Pair
-from parity.records import Cell, Slot, Task, Trial, TrialKind
+from parity.records import OWN, SHARED, Cell, Slot, Task, Trial, TrialKind
 from parity.run.order import orders
 from parity.run.sequences import is_scored, sequence_of
 
@@ -57,8 +57,8 @@ def schedule(config: Config, unset: Sequence[str] = (), scorers: Set[str] = NONE
     """Every turn that a run may have: warm-up rounds first, then the measured ones, up to the most that there may be.
 
     A round takes each model × test once, and in each all runtimes in the order of the round; a test with two budgets
-    has both in the same turn. Then each of the `scorers` scores one answer, where a gate reads that. Whole trials come
-    last: nothing is measured beside what they may leave hanging."""
+    has both in the same turn. Then, where a gate reads that, each of the `scorers` scores one answer, and its own where
+    that is different. Whole trials come last: nothing is measured beside what they may leave hanging."""
     runtimes = tuple(name for name in config.runtimes if name not in unset)
     pairs = list(_pairs(config))
     seed, rounds = config.rounds.seed, config.rounds
@@ -71,9 +71,9 @@ def schedule(config: Config, unset: Sequence[str] = (), scorers: Set[str] = NONE
         for number in range(count):
             yield from (of_pair[number] for of_pair in turns)
     for model, test in pairs:
-        able = [name for name in runtimes if name in scorers] if is_scored(config, test.name) else []
-        if able:
-            yield tuple(_slot(model, test.name, name, 1, "full", task="score") for name in able)
+        able = [name for name in runtimes if name in scorers] if is_scored(config, test.name, unset) else []
+        for number in (SHARED, OWN) if able else ():
+            yield tuple(_slot(model, test.name, name, number, "full", task="score") for name in able)
     for model, test in pairs:
         for runtime in runtimes:
             whole = config.runtimes[runtime].whole_trials
@@ -143,9 +143,10 @@ def _turns_left(
     for turn in schedule(config, unset, scorers):
         first, mine = turn[0], ran.get(_turn_of(turn[0]), [])
         pair, is_measured = (first.model, first.test), first.is_measured
-        if first.task == "score" and sequence_of(config, *pair, trials) is None:
-            continue
-        due = _due(turn, mine, given_up, may_repeat=voids[pair] <= _most_voids(config))
+        asked = turn
+        if first.task == "score":
+            asked = tuple(slot for slot in turn if sequence_of(config, slot, trials) is not None)
+        due = _due(asked, mine, given_up, may_repeat=voids[pair] <= _most_voids(config))
         if not due or (is_measured and pair in over):
             continue
         if is_measured and not _is_certain(config, first.round):

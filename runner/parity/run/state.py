@@ -76,7 +76,7 @@ class State:
 
     def sequence(self, slot: Slot) -> ScoreRequest | None:
         """What the trial of a slot scores; None for one that generates."""
-        return sequence_of(self.config, slot.model, slot.test, self.trials) if slot.task == "score" else None
+        return sequence_of(self.config, slot, self.trials) if slot.task == "score" else None
 
     def undecided(self, pair: Pair, trials: Sequence[Trial]) -> list[str]:
         """The required gates that more rounds of a model and test may decide, by the given trials."""

@@ -48,7 +48,8 @@ def run_holding(held: ExitStack, events: Events, job: dict[str, Any]) -> str:
     text, ids = (None, checked_sequence(request, vocabulary)) if request else prompt_of(llama, model, vocab, job)
     events.phase("tokenizer", "end")
 
-    need = len(ids) if request else len(ids) + test["max_tokens"]
+    # As large for scores as for the answer that is scored: some files compute by the context's size.
+    need = max(len(ids), request["prompt_tokens"] + test["max_tokens"]) if request else len(ids) + test["max_tokens"]
     context = new_context(llama, model, settings, need, log)
     held.callback(llama.llama_free, context)
     sampler = new_sampler(llama, test["sampling"])

@@ -1,0 +1,107 @@
+"""How far apart engines that are not at fault were measured to lie, by numeric class. Pure.
+
+Each figure is the largest difference of one model on one machine, over so many positions. Over more positions, the sums
+of a computation that is not quantised drift further apart, so that a figure says less of them.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from parity.outputs.distances import PRINTED
+from parity.reading.facts import facts_in
+from parity.records import Identity, Span
+
+WHOLE = {"F32"}
+HALVES = {"F32", "F16", "BF16"}
+"""Types of tensors that are not quantised."""
+
+SAME_F32 = 1e-5
+"""Largest |Δ log p| between llama.cpp with an F32 cache, MLX in F32 and NumPy in F32, on the same F32 weights (a tiny
+Qwen3, 8 greedy tokens). llama.cpp and MLX alone differed by 5e-6."""
+
+F16_CACHE = 5.6e-3
+"""llama.cpp with the F16 cache that it has by default, against itself with an F32 cache and against MLX, on the same
+F32 weights (a tiny Llama and a tiny Qwen3, some 150 positions each). Over 8 tokens it was 1.5e-3, and one batch of 27
+tokens against 27 batches of one differed by 1e-3."""
+
+FLASH = 7e-3
+"""The same with llama.cpp's fused attention."""
+
+Q8_CACHE = 2e-2
+"""The same with a cache of type q8_0, over 8 tokens."""
+
+HALF = 2.5e-2
+"""MLX in BF16 against F32, over 8 tokens."""
+
+SHORT, LONG = 8, 150
+"""Over how many positions these were measured."""
+
+ALIKE = 1e-3
+"""One engine that runs twice, set up alike, computes the same. llama.cpp differs from itself by this where it computes
+27 tokens in one batch and in 27, which is more than a GPU's order of sums brings."""
+
+QUANTISED = Span(mean_kl=0.0043, p99_kl=0.059, delta=0.47)
+"""The largest of each figure on the same Q4_1 weights of SmolLM2 135M, over 48 to 148 positions of three prompts,
+between llama.cpp with an F16 cache, with an F32 cache and with fused attention, and MLX. llama.cpp quantises
+activations, so that any small difference moves some of them by a step: with an F32 cache it differs from itself as much
+(0.0035, 0.059) as from MLX, which dequantises weights (0.0033, 0.036). Batches of one against 512 differ by 0.0030 and
+0.016, over 122 positions of a text."""
+
+
+@dataclass(frozen=True)
+class Floor:
+    """What honest engines differ by. `positions`: over how many it was measured; None where it does not grow with them,
+    since steps of quantised activations are as large everywhere."""
+
+    span: Span
+    source: str
+    positions: int | None = None
+
+    def over(self, positions: int) -> Span:
+        """What they may differ by over so many positions: in proportion to these beyond the measured ones. That is
+        more than the one growth that was measured (3.7 times from 8 to 150), so that it excuses and never passes."""
+        if self.positions is None or positions <= self.positions:
+            return self.span
+        return of_largest(self.span.delta * positions / self.positions)
+
+
+def floor_of(quantisation: Mapping[str, int], sides: Iterable[Identity | None]) -> Floor:
+    """The default for two sides on the same weights, and what it was measured on. What a side doesn't report counts as
+    the less exact of what engines do."""
+    kinds = set(quantisation)
+    if not kinds or kinds - HALVES:
+        return Floor(
+            QUANTISED, "measured between llama.cpp, llama.cpp set up otherwise, and MLX on the same Q4_1 weights"
+        )
+    reported = [facts_in(side.settings) if side is not None else {} for side in sides]
+    found = [Floor(of_largest(SAME_F32), "measured between llama.cpp, MLX and NumPy on the same F32 weights", SHORT)]
+    for facts in reported:
+        found += _of_cache(facts.get("kv_type", "f16"))
+    if any(facts.get("flash_attention") == "on" for facts in reported):
+        found.append(Floor(of_largest(FLASH), "measured with fused attention on the same F32 weights", LONG))
+    if kinds - WHOLE or any(facts.get("activation_dtype") in ("f16", "bf16") for facts in reported):
+        found.append(Floor(of_largest(HALF), "measured with BF16 activations against F32", SHORT))
+    return max(found, key=lambda floor: floor.span.delta)
+
+
+def _of_cache(kind: str) -> Iterator[Floor]:
+    """Of a cache of keys and values: `f16`, `q8_0`, `8 bits in groups of 64`. One of a kind that was not measured
+    counts as quantised weights do."""
+    if kind == "f32":
+        return
+    if kind == "f16":
+        yield Floor(of_largest(F16_CACHE), "measured with an F16 key-value cache on the same F32 weights", LONG)
+    elif kind == "bf16":
+        yield Floor(of_largest(HALF), "measured with BF16 activations against F32", SHORT)
+    elif re.match(r"q8|int8|8 bits", kind):
+        yield Floor(of_largest(Q8_CACHE), "measured with a key-value cache of type q8_0 on the same F32 weights", SHORT)
+    else:
+        yield Floor(QUANTISED, f"measured on quantised weights, since a cache of {kind} was not measured")
+
+
+def of_largest(delta: float) -> Span:
+    """Where no probability differs by more than a factor e^±δ, KL is at most δ² ÷ 2 (Bun and Steinke, Concentrated
+    Differential Privacy, 2016, proposition 1.4). Printed digits add to it."""
+    divergence = delta**2 / 2 + PRINTED
+    return Span(mean_kl=divergence, p99_kl=divergence, delta=delta)

@@ -1,0 +1,142 @@
+"""One implementation beside the baseline: which scores apply to both, and what their differences are held to. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from parity.outputs.continuation import Sequenced, scores_along, sequence_of, smallest_lead, worst_choice
+from parity.outputs.distances import distances, same_sequence
+from parity.outputs.findings import Finding, Near, of_own_choice
+from parity.outputs.floors import Floor, floor_of
+from parity.outputs.rounds import of_varying, varying
+from parity.outputs.sides import Compared, Side
+from parity.outputs.tolerance import BLAMED, PASSES, tolerance_alike, tolerance_of
+from parity.reading.facts import facts_in
+from parity.records import Distances, Identity, Scalar, Scored, Tolerance
+
+OF_NO_NUMBER = {"seed", "affinity", "temperature", "top_k", "top_p"}
+"""Settings that change no logit."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What the rungs are judged by, each computed once."""
+
+    compared: Compared
+    theirs: Side
+    ours: Side
+
+    @cached_property
+    def sequence(self) -> Sequenced | None:
+        return sequence_of(list(self.compared.sides.values()))
+
+    @cached_property
+    def scored(self) -> Mapping[str, Sequence[Scored]]:
+        """Runtime → its scores, of those that scored the sequence; the baseline first."""
+        of = self.sequence
+        if of is None:
+            return {}
+        sides = sorted(self.compared.sides.values(), key=lambda side: side is not self.theirs)
+        of_sequence = [s for s in sides if [x.id for x in s.scores] == list(of.ids[1:])]
+        first = of_sequence[0].scores
+        return {side.runtime: side.scores for side in of_sequence if same_sequence(side.scores, first)}
+
+    def sequence_by(self, side: Side) -> Sequenced | None:
+        """The sequence, if a side scored it."""
+        return self.sequence if side.runtime in self.scored else None
+
+    @cached_property
+    def floor(self) -> Floor:
+        sides = (self.theirs, self.ours)
+        scoring = [side.score_identity for side in sides if side.score_identity is not None]
+        return floor_of(self.compared.quantisation, [*(side.identity for side in sides), *scoring])
+
+    @cached_property
+    def tolerance(self) -> Tolerance | None:
+        """None where nothing was scored."""
+        if self.sequence is None or not self.scored:
+            return None
+        if self.alike:
+            return tolerance_alike(self.floor.span, exact=not self.on_gpu)
+        others = {name: found for name, found in self.scored.items() if name != self.ours.runtime}
+        return tolerance_of(self.floor, others or self.scored, self.sequence.prompt_tokens, self._kin)
+
+    @cached_property
+    def _kin(self) -> frozenset[str]:
+        """The runtimes that are, or may be, the same engine as the judged one."""
+        engines = {name: side.identity.runtime if side.identity else None for name, side in self.compared.sides.items()}
+        ours = engines[self.ours.runtime]
+        return frozenset(name for name, engine in engines.items() if None in (engine, ours) or engine == ours)
+
+    @cached_property
+    def distances(self) -> Distances | None:
+        """None where a side did not score the sequence."""
+        one, other = (self.scored.get(side.runtime) for side in (self.theirs, self.ours))
+        if self.sequence is None or one is None or other is None:
+            return None
+        return distances(one, other, self.sequence.prompt_tokens)
+
+    @cached_property
+    def alike(self) -> bool:
+        """One program of one version under equal settings, of which nothing is declared to differ."""
+        one, other = self.theirs.identity, self.ours.identity
+        if one is None or other is None or None in (one.runtime, one.version):
+            return False
+        scoring = [side.score_identity for side in (self.theirs, self.ours)]
+        scored_alike = None in scoring or len({str(_set_up(found)) for found in scoring if found is not None}) == 1
+        declared = self.ours.declared.keys() - {"outputs"}
+        return not declared and _set_up(one) == _set_up(other) and scored_alike
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether the implementation adds up in an order that may change from run to run."""
+        settings = self.ours.identity.settings if self.ours.identity is not None else {}
+        return facts_in(settings).get("device", "cpu") != "cpu"
+
+    @cached_property
+    def fault(self) -> str | None:
+        """Why a difference between the two says nothing of the implementation."""
+        unsound = (side.unsound for side in (self.theirs, self.ours))
+        return next((said for said in unsound if said is not None), self.baseline_at_fault)
+
+    @cached_property
+    def baseline_at_fault(self) -> str | None:
+        """Why the baseline's own continuation is none to compare with."""
+        if (varied := varying(self.theirs, ())) is not None:
+            return varied.sentence
+        own = self._own_choice(self.theirs)
+        return own.sentence if own is not None and own.verdict == "WRONG" else None
+
+    def alone(self) -> Iterator[Finding]:
+        """What the implementation's own output shows, whatever the baseline's is."""
+        along = scores_along(self.ours, self.sequence_by(self.ours))
+        if (varied := varying(self.ours, along)) is not None:
+            yield of_varying(varied, self._near(along))
+        if (own := self._own_choice(self.ours)) is not None:
+            yield own
+
+    def _own_choice(self, side: Side) -> Finding | None:
+        if side.not_greedy:
+            return None
+        of = self.sequence_by(side)
+        return of_own_choice(worst_choice(side, of), side, self._near(side.own_scores or side.scores))
+
+    def _near(self, along: Sequence[Scored]) -> Near:
+        return Near(PASSES * self.floor.span.delta, BLAMED * self.floor.over(len(along)).delta)
+
+    @cached_property
+    def lead(self) -> float | None:
+        """By how much the baseline prefers each of its tokens at least, where that rules out an honest flip of a greedy
+        runtime that ran the same prompt ids; None otherwise."""
+        if self.theirs.not_greedy or self.ours.not_greedy or self.fault is not None:
+            return None
+        if self.sequence is None or self.tolerance is None or self.theirs.runtime not in self.scored:
+            return None
+        lead = smallest_lead(self.theirs, self.sequence)
+        return lead if lead is not None and lead > self.tolerance.blamed.delta else None
+
+
+def _set_up(identity: Identity) -> tuple[str | None, str | None, list[str], dict[str, Scalar]]:
+    """All that a result may depend on; files by their hashes alone."""
+    settings = {name: value for name, value in sorted(identity.settings.items()) if name not in OF_NO_NUMBER}
+    return identity.runtime, identity.version, sorted(identity.programs.values()), settings
