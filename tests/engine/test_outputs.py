@@ -19,9 +19,9 @@ from spoken import (
 )
 
 from parity.outputs import Compared, judge_outputs
-from parity.outputs.floors import QUANTISED, floor_of
-from parity.outputs.tolerance import BLAMED, PASSES
-from parity.records import Departure, Identity, OutputVerdict, Rung, Scalar, Trial
+from parity.outputs.floors import QUANTISED, Floor, floor_of, of_largest
+from parity.outputs.tolerance import BLAMED, PASSES, tolerance_of
+from parity.records import Departure, Failure, Identity, OutputVerdict, Rung, Scalar, Trial
 
 Q4 = {"Q4_1": 210, "F32": 61}
 PLACE, OTHER = 10, 39
@@ -742,3 +742,49 @@ def test_scores_of_a_different_sequence_are_no_scores() -> None:
     found = judge_outputs(compared, "two")
     assert found is not None
     assert rung(found, "scores").detail == "two scored a different sequence"
+
+
+# what the machine and the length of a text do
+
+
+def test_a_far_pair_of_other_runtimes_does_not_widen_what_passes_over_many_positions() -> None:
+    pair = {"one": SPOKEN, "three": noisy(SPOKEN, 0.3, seed=7)}
+    scores = {name: score_trial(name, rows).scores for name, rows in pair.items()}
+    short = Floor(of_largest(0.01), "measured over one position", positions=1)
+    found = tolerance_of(short, scores, len(PROMPT))
+    assert found.allowed.delta == PASSES * 0.01
+    assert found.blamed.delta > BLAMED * 0.01
+
+
+@pytest.mark.parametrize(
+    ("kind", "void", "fault"),
+    [
+        ("timeout:total", "others used 1.5 CPUs", False),
+        ("interrupted", None, False),
+        ("refused", None, False),
+        ("timeout:total", None, True),
+        ("crash:SIGSEGV", None, True),
+    ],
+)
+def test_only_a_failure_of_its_own_to_score_is_held_against_a_runtime(kind: str, void: str | None, fault: bool) -> None:
+    failed = score_trial("two", SPOKEN).but(scores=(), void=void, failure=Failure(kind=kind, message="it ended"))
+    compared = Compared(
+        model="m", test="t", baseline="one", trials=ALIKE, scored=[score_trial("one", SPOKEN), failed], quantisation=Q4
+    )
+    found = judge_outputs(compared, "two")
+    assert found is not None
+    assert found.verdict == ("UNPROVEN" if fault else "IDENTICAL"), found.sentence
+    assert not found.acceptable
+
+
+def test_a_program_that_prints_past_an_ignored_end_token_is_not_blamed_for_it() -> None:
+    ours = generated("two", None, text="The answer is four . And what is three plus three ?")
+    stopped = [trial.but(met_end=True) for trial in generated("one", text="The answer is four .")]
+    assert judged([*stopped, *ours]).acceptable
+    assert not judged([*generated("one", text="The answer is four ."), *ours]).acceptable
+
+
+@pytest.mark.parametrize(("theirs", "ours", "agrees"), [("Okay,", "Okay", True), ("4 is", "4", False)])
+def test_a_cut_of_a_short_text_needs_something_in_common(theirs: str, ours: str, agrees: bool) -> None:
+    found = judged([*generated("one", text=theirs), *generated("two", None, text=ours)])
+    assert found.acceptable == agrees, found.sentence

@@ -12,6 +12,7 @@ from parity.config import Config
 from parity.judging.evidence import Pair
 from parity.records import Failure, Measurement, Slot, Trial
 from parity.run.schedule import Undecided, estimate_s, next_turn, planned, rounds_of, schedule, slots_left
+from parity.run.sequences import sequence_of
 
 
 def config(**changes: object) -> Config:
@@ -252,3 +253,16 @@ def test_cells_that_were_given_up_get_no_more_trials() -> None:
         trials += [trial(slot) for slot in turn]
     assert {t.runtime for t in trials} == {"one", "three"}
     assert len(trials) == 2 * 3 * 5
+
+
+@pytest.mark.parametrize(("voids", "answer"), [((True, False), 8), ((False, True), 7), ((True, True), 7)])
+def test_an_answer_of_a_void_trial_is_scored_only_where_there_is_no_other(voids: tuple[bool, ...], answer: int) -> None:
+    answers = [
+        trial(Slot(model="m", test="t", runtime="one", round=number)).but(
+            prompt_ids=(1, 2), output_ids=(6 + number,), void="the machine was busy" if void else None
+        )
+        for number, void in enumerate(voids, start=1)
+    ]
+    asked = sequence_of(config(), Slot(model="m", test="t", runtime="two", round=1, task="score"), answers)
+    assert asked is not None
+    assert (asked.ids, asked.prompt_tokens) == ((1, 2, answer), 2)

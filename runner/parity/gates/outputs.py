@@ -62,7 +62,7 @@ def unless_outputs_differ(judgement: Judgement, cell: Cell, evidence: Evidence) 
 def to_accept(found: OutputVerdict) -> str:
     """What to do about outputs that are UNPROVEN."""
     if not found.acceptable:
-        return "no declaration covers it: what is shown, or failed to be, speaks against one of the two sides"
+        return "no declaration covers it: something differs, or could have been checked and was not"
     return (
         f'if that is acceptable, declare it: [[declare]] fact = "outputs", runtimes = ["{found.runtime}"], reason = "…"'
     )

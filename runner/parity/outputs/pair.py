@@ -122,7 +122,8 @@ class Pair:
         return of_own_choice(worst_choice(side, of), side, self._near(side.own_scores or side.scores))
 
     def _near(self, along: Sequence[Scored]) -> Near:
-        return Near(PASSES * self.floor.span.delta, BLAMED * self.floor.over(len(along)).delta)
+        """By how far into the sequence they are: distances grow with that, and not with how many were scored."""
+        return Near(PASSES * self.floor.span.delta, BLAMED * self.floor.over(along[-1].position if along else 0).delta)
 
     @cached_property
     def lead(self) -> float | None:

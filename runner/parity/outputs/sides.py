@@ -97,6 +97,11 @@ class Side:
         return any(trial.shows_end for trial in self.trials[:1])
 
     @property
+    def met_end(self) -> bool:
+        """Whether an end token is among its ids, where its text stops."""
+        return any(trial.met_end for trial in self.trials[:1])
+
+    @property
     def ended(self) -> bool:
         """Whether its generation ended at an end token, shown or not."""
         first = next(iter(self.trials), None)
@@ -120,9 +125,9 @@ class Side:
 
     @property
     def failed_to_score(self) -> str | None:
-        """How it failed to score the sequence, where it was there and could be asked."""
-        failure = self.score.failure if self.score is not None else None
-        if failure is None or failure.kind in NEVER_RAN:
+        """How it failed to score the sequence, where it was there and could be asked, and the machine left it time."""
+        failure = self.score.failure if self.score is not None and self.score.void is None else None
+        if failure is None or failure.kind in (*NEVER_RAN, "interrupted"):
             return None
         return f"{self.runtime} failed to score the sequence ({failure.kind}: {failure.message})"
 
@@ -133,8 +138,8 @@ class Side:
             return f"{self.runtime} was not asked to score, since the test samples its tokens"
         if self.score is None:
             return (
-                f"{self.runtime} was not asked to score the sequence: it can't, or no trial shows the ids of a prompt "
-                "and an answer"
+                f"{self.runtime} was not asked to score the sequence: it can't, no trial shows the ids of a prompt and "
+                "an answer, or the run ended before that"
             )
         if self.score.failure is not None:
             failure = f"{self.score.failure.kind}: {self.score.failure.message}"

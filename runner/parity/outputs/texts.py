@@ -11,6 +11,9 @@ MOST_CUT = 12
 MOST_CUT_SHARE = 0.1
 """The share of the longer text that these may be."""
 
+FEW = 4
+"""Characters that may be cut from any text, and that texts must have in common before a cut says anything."""
+
 _LONG_WORD = 40
 """Characters of a word from which on a text is taken for one that is written without spaces."""
 
@@ -64,7 +67,7 @@ def _compare(theirs: str, ours: str) -> TextsCompared:
     unit = "character" if max(len(word) for word in longer.split()) >= _LONG_WORD else "word"
     if common == len(shorter):
         lacks = len(longer) - len(shorter)
-        cut = lacks <= MOST_CUT and lacks <= MOST_CUT_SHARE * len(longer)
+        cut = common >= FEW and lacks <= max(FEW, min(MOST_CUT, MOST_CUT_SHARE * len(longer)))
         same = _units(shorter, unit)
         if unit == "word" and longer[common : common + 1].strip():
             # Its last word is a part of the longer one's.

@@ -33,7 +33,7 @@ def tolerance_of(
     }
     positions = max(len(scores) for scores in references.values())
     longer = floor.over(positions)
-    passes, drift = _times(floor.span, PASSES), _times(longer, BLAMED)
+    passes, drift = _times(floor.span, PASSES), _times(floor.span, BLAMED)
     honest = [span for pair, span in pairs.items() if kin.isdisjoint(pair) and multiple(span, drift) <= 1]
     allowed, said = _largest([passes, *honest]), f"{PASSES:g} times the difference {floor.source}"
     if allowed != passes:

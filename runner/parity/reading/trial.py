@@ -67,6 +67,7 @@ def read_trial(
         output_ids=tuple(token.id for token in timeline.tokens) or None,
         gaps_ns=timeline.gaps_ns,
         text_gaps_ns=() if timeline.tokens else timeline.text_gaps_ns,
+        met_end=any(token.end for token in timeline.tokens),
         shows_end=any(token.end for token in timeline.tokens[-1:]),
     )
 

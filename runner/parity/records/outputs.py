@@ -53,7 +53,9 @@ class Distances(Record):
     continuation: int = Field(description="how many of them are in the continuation; the others are the prompt's")
     mean_kl: float = Field(description="mean Kullback-Leibler divergence of the implementation from the baseline")
     p99_kl: float
-    outside: float = Field(description="mean probability, by the baseline, of tokens that the two lists don't share")
+    outside: float = Field(
+        description="mean probability, by the baseline, of tokens that the two lists don't share, over the continuation"
+    )
     largest_delta: float = Field(description="largest |Δ log p| of the sequence's ids over the continuation")
     largest_at: int = Field(description="position of that id in the sequence")
     same_top: float = Field(description="share of positions at which both sides find the same token likeliest")

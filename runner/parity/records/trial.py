@@ -117,6 +117,8 @@ class Trial(Record):
     departures: tuple[Departure, ...] = Field(
         default=(), description="how it did not run what was asked, where it gave a result"
     )
+    met_end: bool = Field(default=False, exclude=True)
+    """Whether an end token is among the generated ones."""
     shows_end: bool = Field(default=False, exclude=True)
     """Whether the last token that it generated is an end token."""
     text: str | None = Field(default=None, description="what was generated, up to the end token")

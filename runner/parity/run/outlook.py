@@ -129,7 +129,10 @@ def _turn(trial: Slot) -> str:
 def _count(found: Outlook) -> str:
     if found.at_least == len(found.trials):
         return f"{len(found.trials)} trials in all"
-    return f"{found.at_least} to {len(found.trials)} trials, until the required gates are decided"
+    of_own = sum(slot.task == "score" and slot.round != SHARED for slot in found.trials)
+    fixed = found.at_least + of_own == len(found.trials)
+    until = "depending on whether answers differ" if fixed else "until the required gates are decided"
+    return f"{found.at_least} to {len(found.trials)} trials, {until}"
 
 
 def _time(found: Outlook) -> str:

@@ -39,8 +39,9 @@ Answer = tuple[str, ScoreRequest]
 
 
 def _answers(slot: Slot, trials: Sequence[Trial]) -> Iterator[Answer]:
-    """Of the good measured trials of a model and test that show their ids."""
-    for trial in trials:
+    """Of the good measured trials of a model and test that show their ids; those that are void last, for they may not
+    count."""
+    for trial in sorted(trials, key=lambda trial: trial.void is not None):
         good = (trial.model, trial.test, trial.kind) == (slot.model, slot.test, "full") and trial.is_measured
         if good and trial.failure is None and trial.prompt_ids and trial.output_ids:
             ids = (*trial.prompt_ids, *trial.output_ids)
