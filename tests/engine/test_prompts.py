@@ -301,3 +301,9 @@ def test_what_does_not_fit_the_rest_of_the_config_is_refused(
 def test_one_of_the_prompts_can_be_the_headline(tmp_path: Path) -> None:
     loaded = load(tmp_path, 'prompts = "q.jsonl"', '[report]\ntest = "t.b"', lines=TWO)
     assert loaded.config.report.test == "t.b"
+
+
+def test_a_test_whose_file_is_missing_is_listed_once_among_the_known_ones(tmp_path: Path) -> None:
+    text = complaint(tmp_path, 'prompts = "none.jsonl"', GATE.replace('["t"]', '["nowhere"]'))
+    assert "gates.hangs.tests: 'nowhere' is not known\n    known here: t" in text
+    assert "t, t" not in text

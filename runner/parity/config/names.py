@@ -33,7 +33,7 @@ def cross_check(config: Config, groups: Groups) -> Iterator[Problem]:
     runtimes = tuple(config.runtimes)
     yield from unknown_names("baseline", [config.baseline], runtimes)
     for gate in config.gates:
-        yield from _check_gate(gate, config, runtimes, [*groups, *tests])
+        yield from _check_gate(gate, config, runtimes, list(dict.fromkeys([*groups, *tests])))
     for k, declared in enumerate(config.declare):
         yield from unknown_names(f"declare[{k + 1}].fact", [declared.fact], tuple(FACTS))
         yield from unknown_names(f"declare[{k + 1}].runtimes", declared.runtimes, runtimes)

@@ -35,7 +35,7 @@ class OutputsGate(GateBase):
         found = evidence.outputs.get(cell)
         if found is None:
             silent = [c[2] for c in self.cells(cell, evidence.baseline) if not evidence.measured.trials(c)]
-            who = " and ".join(silent)
+            who = " or ".join(silent)
             reason = f"no trial of {who} gave a result" if silent else "they were not judged"
             return Judgement("NOT RUN", f"no outputs to compare: {reason}")
         said = f"{found.verdict}: {found.sentence}"
