@@ -65,8 +65,9 @@ def distances(theirs: Sequence[Scored], ours: Sequence[Scored], prompt_tokens: i
     The largest |Δ log p| is over the continuation, whose ids are likely ones: that of an id which both sides find
     unlikely says nothing."""
     pairs = list(zip(theirs, ours, strict=True))
-    divergences = [kl_at_least(one, other)[0] for one, other in pairs]
-    generated = [(one, other) for one, other in pairs if one.position >= prompt_tokens] or pairs
+    divergences, outside = zip(*(kl_at_least(one, other) for one, other in pairs), strict=True)
+    begin = next((k for k, (one, _) in enumerate(pairs) if one.position >= prompt_tokens), 0)
+    generated = pairs[begin:]
     worst = max(generated, key=lambda pair: abs(pair[0].logprob - pair[1].logprob))
     half = len(pairs) // 2
     early, late = divergences[:half] or divergences, divergences[half:]
@@ -75,7 +76,7 @@ def distances(theirs: Sequence[Scored], ours: Sequence[Scored], prompt_tokens: i
         continuation=sum(one.position >= prompt_tokens for one in theirs),
         mean_kl=_mean(divergences),
         p99_kl=quantile(divergences, 0.99),
-        outside=_mean([kl_at_least(one, other)[1] for one, other in generated]),
+        outside=_mean(outside[begin:]),
         largest_delta=abs(worst[0].logprob - worst[1].logprob),
         largest_at=worst[0].position,
         same_top=_mean([float(_first(one) == _first(other)) for one, other in pairs]),

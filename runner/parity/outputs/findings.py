@@ -8,7 +8,7 @@ from parity.outputs.distances import PRINTED
 from parity.outputs.sides import Side
 from parity.outputs.texts import TextsCompared
 from parity.outputs.tolerance import multiple
-from parity.records import Distances, FirstDifference, Margin, OutputKind, Rung, Tolerance
+from parity.records import Distances, FirstDifference, OutputKind, Rung, Tolerance
 
 GROWS = 3.0
 """How many times farther apart the second half of a sequence must be, for growth to be called drift."""
@@ -69,7 +69,7 @@ def of_flip(found: FirstDifference, length: int, theirs: Side, ours: Side, toler
     )
     if not known or tolerance is None:
         return Finding("UNPROVEN", f"{said}, and no scores show how close they are")
-    preferring = ", ".join(f"{side.runtime} prefers {_preferred(margin)}" for side, margin in known)
+    preferring = ", ".join(f"{side.runtime} prefers {margin.preferred}" for side, margin in known)
     worst = max(margin.nats for _, margin in known)
     if worst > tolerance.blamed.delta:
         allowed = f"honest engines take different tokens up to {tolerance.blamed.delta:.3g} nats"
@@ -95,7 +95,7 @@ def of_own_choice(found: OwnChoice | None, side: Side, near: Near) -> Finding | 
         return None
     said = (
         f"{side.runtime} generated {found.chosen} as token {found.token}, and its own scores prefer {found.preferred} "
-        f"by {_nats(found.margin)}"
+        f"by {found.margin}"
     )
     if found.margin.nats > near.blamed:
         return Finding("WRONG", f"{said}: it did not take the likeliest token", alone=True)
@@ -169,12 +169,3 @@ def _references(times: float, tolerance: Tolerance, runtime: str) -> str:
 def worst_first(findings: Sequence[Finding]) -> list[Finding]:
     order: tuple[OutputKind, ...] = ("WRONG", "DRIFT", "UNPROVEN", "EQUIVALENT", "IDENTICAL")
     return sorted(findings, key=lambda found: order.index(found.verdict))
-
-
-def _preferred(margin: Margin) -> str:
-    """Scores and generation of one runtime round differently, so that it may prefer the other token by a little."""
-    return f"its own by {_nats(margin)}" if margin.nats >= 0 else f"the other by {-margin.nats:.3g} nats"
-
-
-def _nats(margin: Margin) -> str:
-    return f"{'at least ' if margin.at_least else ''}{margin.nats:.3g} nats"

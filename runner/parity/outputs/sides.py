@@ -4,14 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from parity.reading.departures import CHANGED
 from parity.reading.outcome import NEVER_RAN
 from parity.reading.sampling import GREEDY
 from parity.records import OWN, SHARED, Identity, Scored, Trial
 
 Ids = tuple[int, ...]
-
-CHANGED = "changed"
-"""The fact of a departure of what changed while the run went on; no declaration covers it."""
 
 
 @dataclass(frozen=True)

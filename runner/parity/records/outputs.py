@@ -30,6 +30,15 @@ class Margin(Record):
     nats: float
     at_least: bool = False
 
+    def __str__(self) -> str:
+        return f"{'at least ' if self.at_least else ''}{self.nats:.3g} nats"
+
+    @property
+    def preferred(self) -> str:
+        """What the side prefers, and by how much. Scores and generation of one runtime round differently, so that it
+        may prefer the other token by a little."""
+        return f"its own by {self}" if self.nats >= 0 else f"the other by {-self.nats:.3g} nats"
+
 
 class FirstDifference(Record):
     """Where two outputs first differ: a token of the continuation, or a word or character of the text. Of a text, the

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from parity.records import FirstDifference, Margin, OutputVerdict, Rung, Tolerance
+from parity.records import FirstDifference, OutputVerdict, Rung, Tolerance
 from parity.report.delta import MISSING
 from parity.report.index import Index
 from parity.report.view import Marked, Table
@@ -99,15 +99,8 @@ def _difference(index: Index, verdict: OutputVerdict, found: FirstDifference) ->
     ):
         if margin is not None:
             listed = ", ".join(f"{token} {logprob:.4f}" for token, logprob in top[:_SHOWN_TOP])
-            said += f"; {name} prefers {_preferred(margin)} (likeliest: {listed})"
+            said += f"; {name} prefers {margin.preferred} (likeliest: {listed})"
     return said
-
-
-def _preferred(margin: Margin) -> str:
-    at_least = "at least " if margin.at_least else ""
-    return (
-        f"its own by {at_least}{margin.nats:.3g} nats" if margin.nats >= 0 else f"the other by {-margin.nats:.3g} nats"
-    )
 
 
 def _tolerance(found: Tolerance) -> str:
