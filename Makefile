@@ -10,7 +10,7 @@ demo: setup            ## run configs/quickstart.toml on real runtimes and a rea
 test: setup-dev lint   ## every check and every test, also the slow ones; what CI calls
 	$(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=90
 
-quick: setup-dev       ## the tests that take under a minute in all
+quick: setup-dev       ## all tests but the slow ones: about two minutes
 	$(BIN)/python -m pytest -m "not slow"
 
 proof: setup           ## long proofs, by hand: kill -9 a real run ten times and resume it; some minutes
