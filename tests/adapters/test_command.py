@@ -15,6 +15,7 @@ from parity.hosts.machine import host_facts
 from parity.reading.dictionary import METRICS
 from parity.reading.figures import reported
 from parity.reading.measure import measure
+from parity.records import ScoreRequest
 from parity.transcript import End, Head, Launched, NoSpawn, Piece, Spawned
 from parity_adapters.command import CommandLine, CommandSettings
 
@@ -32,6 +33,16 @@ BENCH: dict[str, Any] = {
     ],
     "text": r"^prompt: [^\n]*\n(?P<text>.*?)\n\n",
 }
+
+SCORES: dict[str, Any] = {
+    "args": ["{scratch}/job.json"],
+    "events": True,
+    "markers": {},
+    "figures": [],
+    "text": None,
+    "tasks": ["generate", "score"],
+}
+"""Changes that make `BENCH` a program which scores."""
 
 OUTPUT = """loading
 loaded
@@ -73,6 +84,17 @@ def test_placeholders_are_filled_in_and_doubled_braces_are_literal() -> None:
     assert launch.argv == ("bench", "-m", "/m.gguf", "-n", "7", "--json", '{"p":"hi"}')
     assert launch.markers.stop is not None
     assert launch.markers.stop.pattern == "^done$"
+
+
+def test_a_program_scores_where_its_table_says_so() -> None:
+    assert adapter().tasks == {"generate"}
+    assert adapter(**SCORES).tasks == {"generate", "score"}
+
+
+def test_a_program_is_given_the_sequence_in_its_job() -> None:
+    asked = job().model_copy(update={"task": "score", "score": ScoreRequest(ids=(1, 2, 3), prompt_tokens=2)})
+    given = json.loads(adapter(**SCORES).launch(asked, None).files["job.json"])
+    assert (given["task"], given["score"]) == ("score", {"ids": [1, 2, 3], "prompt_tokens": 2, "top": 8})
 
 
 def test_a_prompt_with_braces_is_not_a_template() -> None:
@@ -186,6 +208,10 @@ def test_the_device_of_the_settings_is_an_event_for_the_ledger() -> None:
         ({"events": True}, "leave out `figures` and `text`"),
         ({"figures": [], "text": None}, "nothing would be read from the program"),
         ({"program": ""}, "at least 1 character"),
+        ({"tasks": ["score"]}, "`generate` is missing"),
+        ({"tasks": ["generate", "scores"]}, "tasks.1"),
+        ({"tasks": ["generate", "score"]}, "set `events = true`"),
+        ({**SCORES, "args": ["{model}"]}, "put {scratch}/job.json into `args`"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(changes: dict[str, Any], complaint: str) -> None:

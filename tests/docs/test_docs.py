@@ -6,6 +6,7 @@ package is installed; `not-run` is for what changes the clone or publishes it. A
 scripts that prepare runtimes, which takes minutes and a network, only the options are checked.
 """
 
+import json
 import os
 import re
 import shlex
@@ -120,6 +121,19 @@ def test_the_guides_program_of_plain_words_is_read_as_the_guide_says(tmp_path: P
     assert re.search(r"^First Token Latency +0\.0\d+ s +— ", out, re.MULTILINE)
     assert "Token Generation: runtime-report:tokens over the whole generation" in " ".join(out.split())
     assert re.search(r"^PASS +as-fast", out, re.MULTILINE)
+
+
+@pytest.mark.slow
+def test_the_guides_program_scores_what_it_is_given(tmp_path: Path) -> None:
+    prepare(ROOT / "docs" / "adding-an-adapter.md", tmp_path)
+    done = run(["run", "events.toml", "--out", "scored"], tmp_path)
+    report = json.loads((tmp_path / "scored" / "report.json").read_text(encoding="utf-8"))
+    scored = [trial["runtime"] for trial in report["score_trials"] if trial["failure"] is None]
+    assert sorted(scored) == ["recite", "recite-again"]
+    [found] = report["outputs"]
+    assert found["verdict"] == "IDENTICAL"
+    assert "the log-probabilities are equal in all printed digits" in found["sentence"]
+    assert done.returncode == 0
 
 
 @pytest.mark.slow

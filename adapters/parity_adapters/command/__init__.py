@@ -25,6 +25,7 @@ from parity.adapter import (
     Program,
     ReadError,
     Record,
+    Task,
     Transcript,
     read_protocol,
     refuse_echoed,
@@ -78,6 +79,11 @@ class CommandSettings(AdapterSettings):
     )
     cwd: InputPath | None = Field(default=None, description="its working folder; by default parity's own")
     events: bool = Field(default=False, description="the program speaks the event protocol on standard output")
+    tasks: tuple[Task, ...] = Field(
+        default=("generate",),
+        description="what the program can do: `generate`, and `score` where it speaks the event protocol and reads its "
+        f"job from `{JOB_FILE}`",
+    )
     markers: MarkerTable = Field(
         default=MarkerTable(), description="lines by which parity recognises the phases of a trial"
     )
@@ -117,6 +123,23 @@ class CommandSettings(AdapterSettings):
             raise ValueError("needs a named group: (?P<text>…)")
         return pattern
 
+    @field_validator("tasks")
+    @classmethod
+    def _generates(cls, tasks: tuple[Task, ...]) -> tuple[Task, ...]:
+        if "generate" not in tasks:
+            raise ValueError("`generate` is missing: every runtime is asked to generate")
+        return tasks
+
+    @model_validator(mode="after")
+    def _can_score(self) -> "CommandSettings":
+        if "score" not in self.tasks:
+            return self
+        if not self.events:
+            raise ValueError("a program that scores sends its scores as events: set `events = true`")
+        if not any(JOB_FILE in arg for arg in self.args):
+            raise ValueError(f"a program that scores reads the ids from its job: put {JOB_FILE} into `args`")
+        return self
+
     @model_validator(mode="after")
     def _says_something(self) -> "CommandSettings":
         if self.events and (self.figures or self.text):
@@ -133,6 +156,10 @@ class CommandLine(Adapter[CommandSettings]):
 
     name: ClassVar[str] = "command"
     Settings: ClassVar[type[AdapterSettings]] = CommandSettings
+
+    @property
+    def tasks(self) -> frozenset[Task]:
+        return frozenset(self.settings.tasks)
 
     @property
     def device_asked(self) -> str | None:

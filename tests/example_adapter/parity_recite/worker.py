@@ -7,6 +7,7 @@ its prompt, over and over. A real worker imports its runtime and the standard li
 
 import argparse
 import json
+import math
 import os
 import sys
 import time
@@ -45,6 +46,9 @@ def run(events: Events, job: dict[str, Any]) -> None:
 
     settings = {"device": "cpu", "threads": 1, "prefix_cache": False, "step_bytes": step_bytes, **test["sampling"]}
     events.send("settings", values=settings)
+    if job["task"] == "score":
+        score(events, job["score"])
+        return
     events.send("prompt", ids=prompt, text=test["prompt"])
     events.send("phase", name="prefill", edge="begin")
     for _ in prompt:
@@ -59,6 +63,20 @@ def run(events: Events, job: dict[str, Any]) -> None:
     events.send("text", text=bytes(sampled).decode("utf-8", errors="replace"))
     # Not by the caller: when this function returns, the weights are freed, which takes time.
     events.send("bye", reason="length")
+
+
+def score(events: Events, asked: dict[str, Any]) -> None:
+    """How likely each id of the sequence is: of all 256 bytes, the one that is recited next has 99 %."""
+    ids, prompt = asked["ids"], asked["ids"][: asked["prompt_tokens"]]
+    events.send("prompt", ids=prompt)
+    for position in range(1, len(ids)):
+        recited = prompt[position % len(prompt)]
+        likely = {byte: math.log(0.99 if byte == recited else 0.01 / 255) for byte in range(256)}
+        top = sorted(likely.items(), key=lambda pair: (-pair[1], pair[0]))[: asked["top"]]
+        events.send(
+            "scored", position=position, id=ids[position], logprob=likely[ids[position]], logsumexp=0.0, top=top
+        )
+    events.send("bye", reason="scored")
 
 
 def main() -> int:
