@@ -16,7 +16,8 @@ Ids = tuple[int, ...]
 class Compared:
     """All that is judged of one model and test. `trials`: those that generate and count; `scored`: those of the task
     `score`. `greedy`: the test takes the likeliest token. `quantisation`: tensor type of the model → number of tensors.
-    `declared`: runtime → fact → why a difference in it is intended."""
+    `declared`: runtime → fact → why a difference in it is intended. `exact`: the trials of the exact arm, of the kind
+    `exact`, in the order of the config. `no_exact`: why there are none, though they were asked for."""
 
     model: str
     test: str
@@ -26,23 +27,31 @@ class Compared:
     greedy: bool = True
     quantisation: Mapping[str, int] = field(default_factory=dict)
     declared: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    exact: Sequence[Trial] = ()
+    no_exact: str | None = None
 
     @cached_property
     def sides(self) -> Mapping[str, "Side"]:
         """Runtime → what it shows, in the order of the trials."""
-        names = dict.fromkeys(trial.runtime for trial in (*self.trials, *self.scored))
+        names = dict.fromkeys(trial.runtime for trial in (*self.trials, *self._scored))
         return {name: self._side(name) for name in names}
 
     def _side(self, runtime: str) -> "Side":
         good = [t for t in self.trials if t.runtime == runtime and t.is_measured and t.kind == "full"]
         good = [t for t in good if t.failure is None]
         score, own = (
-            _last([t for t in self.scored if t.runtime == runtime and t.round == number]) for number in (SHARED, OWN)
+            last_try([t for t in self._scored if t.runtime == runtime and t.round == number])
+            for number in (SHARED, OWN)
         )
         return Side(runtime, tuple(good), score, own, self.greedy, self.declared.get(runtime, {}))
 
+    @cached_property
+    def _scored(self) -> Sequence[Trial]:
+        """Those of the runtimes themselves: what the exact arm scored is no runtime's own."""
+        return [trial for trial in self.scored if trial.kind != "exact"]
 
-def _last(tries: Sequence[Trial]) -> Trial | None:
+
+def last_try(tries: Sequence[Trial]) -> Trial | None:
     """The last that gave a result, or else the last."""
     return max(tries, key=lambda trial: (trial.failure is None, trial.attempt), default=None)
 

@@ -78,10 +78,12 @@ Place = tuple[object, ...]
 Task = Literal["generate", "score"]
 """What one trial does. `generate`: a prompt and a budget. `score`: a fixed sequence of ids, teacher-forced."""
 
-TrialKind = Literal["full", "short", "whole", "floor", "floor-short"]
+TrialKind = Literal["full", "short", "whole", "floor", "floor-short", "exact"]
 """`full`: the test's budget, measured. `short`: the smaller of two budgets, for differences. `whole`: untimed and
 without stop rule, for programs that are otherwise stopped early; it judges hangs, never speed. `floor` and
-`floor-short`: a second `full` and `short` of the baseline in the same round, to compare it with itself."""
+`floor-short`: a second `full` and `short` of the baseline in the same round, to compare it with itself. `exact`: of the
+task `score`, by the runtime under settings that compute in F32 throughout, on the weights dequantised to F32; it is no
+result of the runtime itself."""
 
 
 class Slot(Record):
