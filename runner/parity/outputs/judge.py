@@ -8,6 +8,7 @@ from parity.outputs.answers import by_ids, by_ids_of_a_sampler
 from parity.outputs.distances import largest_delta
 from parity.outputs.findings import Finding, of_distances, of_texts, prompt_rung, worst_first
 from parity.outputs.pair import Pair
+from parity.outputs.scored_texts import of_scored_texts
 from parity.outputs.sides import Compared
 from parity.outputs.texts import compare_texts
 from parity.outputs.tolerance import multiple
@@ -164,9 +165,19 @@ class _Ladder:
             said = f"nothing shows the text of {silent}"
             return (_Step(_rung("text", "not shown", said), (Finding("UNPROVEN", said, acceptable=True),)),)
         finding = of_texts(found, pair.theirs, pair.ours)
-        if found.at is not None and self.prompt.rung.state == "same" and pair.lead is not None:
+        if not found.agree and not finding.acceptable:
+            finding = of_scored_texts(pair.compared, pair.theirs, pair.ours, finding)
+        if (
+            finding.verdict != "WRONG"
+            and found.at is not None
+            and self.prompt.rung.state == "same"
+            and pair.lead is not None
+        ):
             by = f"{pair.theirs.runtime} prefers each of its tokens by at least {pair.lead:.3g} nats"
-            finding = Finding("WRONG", f"{finding.sentence}, and {by}: no near-tie explains it")
+            said = f"{finding.sentence}, and {by}"
+            # Where a scorer finds both texts greedy, it is not known which of it and the baseline is at fault.
+            doubt = finding.acceptable
+            finding = Finding("UNPROVEN", said) if doubt else Finding("WRONG", f"{said}: no near-tie explains it")
         state = "same" if finding.acceptable else "differs"
         return (_Step(_rung("text", state, finding.sentence), (finding,), found.difference),)
 

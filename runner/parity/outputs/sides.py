@@ -36,6 +36,17 @@ class Compared:
         names = dict.fromkeys(trial.runtime for trial in (*self.trials, *self._scored))
         return {name: self._side(name) for name in names}
 
+    def scorings(self, runtime: str) -> list[Trial]:
+        """The trials in which a runtime scored something of this run, on the test's weights, and gave a result."""
+        good = [t for t in self.scored if (t.runtime, t.kind) == (runtime, "full") and t.failure is None]
+        return [t for t in good if not any(d.fact in ("weights", "device", CHANGED) for d in t.departures)]
+
+    @cached_property
+    def pieces(self) -> Mapping[int, bytes]:
+        """Id → what its token writes, of those that the trials name."""
+        trials = (*self.trials, *self.scored)
+        return {token: piece for trial in trials for token, piece in trial.pieces.items()}
+
     def _side(self, runtime: str) -> "Side":
         good = [t for t in self.trials if t.runtime == runtime and t.is_measured and t.kind == "full"]
         good = [t for t in good if t.failure is None]
@@ -97,6 +108,12 @@ class Side:
     def first_ids(self) -> Ids:
         """Those of its first round; empty where it shows none."""
         return next(iter(self.ids.values()), ())
+
+    @property
+    def text_ids(self) -> Ids:
+        """Of the text of its first round, by the model's own tokenizer; empty where it shows ids of its own, or the
+        text can't be said to follow known ids."""
+        return next((trial.text_ids or () for trial in self.trials), ()) if not self.ids else ()
 
     @property
     def shows_end(self) -> bool:

@@ -59,6 +59,11 @@ def compare_texts(theirs: Side, ours: Side) -> TextsCompared | None:
     return next((compared for compared in found if not compared.agree), found[0])
 
 
+def differ(theirs: str, ours: str) -> bool:
+    """Whether two texts differ in more than white space and a cut at the end."""
+    return bool(theirs.split() and ours.split()) and not _compare(theirs, ours).agree
+
+
 def _compare(theirs: str, ours: str) -> TextsCompared:
     """Programs differ in the white space around and between words, so that each is one space here."""
     one, other = " ".join(theirs.split()), " ".join(ours.split())

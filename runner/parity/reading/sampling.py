@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 
-from parity.records import Sampling, Scalar
+from parity.records import Identity, Sampling, Scalar
 
 Settings = Mapping[str, Scalar]
 
@@ -69,6 +69,18 @@ def reported_sampling(settings: Settings, asked: Sampling, *, told: bool = True)
     return _words(
         temperature, asked.top_k if top_k is None else top_k, asked.top_p if top_p is None else top_p, penalty
     )
+
+
+def temperature_in(ran: Identity | None) -> float | None:
+    """The temperature at which a runtime drew its tokens: that of the words, or of a setting where a program is greedy
+    in effect only. None where it is not known, or more than that decides, such as a repeat penalty."""
+    if ran is None or ran.sampling is None or "penalty" in ran.sampling:
+        return None
+    if ran.sampling == GREEDY:
+        found = ran.settings.get("temperature_in_effect")
+        return float(found) if isinstance(found, int | float) and found > 0 else 0.0
+    name, _, value = ran.sampling.partition(",")[0].partition(" ")
+    return float(value) if name == "temperature" else None
 
 
 def _read(settings: Settings) -> tuple[bool | None, dict[str, Scalar]]:

@@ -6,26 +6,35 @@ from typing import Any
 from parity.adapter import Adapter
 from parity.adapter.events import Event, Prompt, ScoredPosition
 from parity.errors import ReadError
+from parity.models.pieces import Pieces
 from parity.models.tokenizer import Encode
 from parity.reading import outcome, stamps
 from parity.reading.departures import departures_in_setup, departures_of
 from parity.reading.identity import Sha256Of, identity_of, shown_text
 from parity.reading.measure import measure
+from parity.reading.retokenised import pieces_of, text_ids
 from parity.reading.timeline import Timeline
 from parity.records import Failure, Job, Measurement, Scored, Slot, Trial
 from parity.transcript import Transcript
 
 
 def read_trial(
-    adapter: Adapter[Any], slot: Slot, file: str, transcript: Transcript, encode: Encode | None, sha256_of: Sha256Of
+    adapter: Adapter[Any],
+    slot: Slot,
+    file: str,
+    transcript: Transcript,
+    encode: Encode | None,
+    sha256_of: Sha256Of,
+    piece_of: Pieces | None = None,
 ) -> Trial:
     """One trial from its transcript, which lies in the run folder as `file`.
 
-    `encode`: the model's own tokenizer, for text of which the runtime shows no ids. `sha256_of`: the recorded hash of a
-    weights file that the runtime chose by itself."""
+    `encode`: the model's own tokenizer, for text of which the runtime shows no ids; `piece_of`: what each of its tokens
+    writes. `sha256_of`: the recorded hash of a weights file that the runtime chose by itself."""
     job = transcript.head.job
     assert job is not None, "a trial's transcript opens with its job"
     events, unreadable = read_events(adapter, transcript, job)
+    own_text = text_ids(events, encode, piece_of)
     retokenised = encode is not None and any(isinstance(event, Prompt) and event.ids is None for event in events)
     if encode is not None:
         events = [_with_ids(event, encode) for event in events]
@@ -48,7 +57,7 @@ def read_trial(
     if blank.failure is not None:
         return blank
     if slot.task == "score":
-        return _scored(blank, adapter, transcript, events, sha256_of)
+        return _scored(blank, adapter, transcript, events, sha256_of, piece_of)
     timeline = Timeline(transcript, events)
     measurements = measure(transcript, events, None if encode is None else lambda text: len(encode(text)))
     ran = identity_of(job, transcript, events, sha256_of, adapter.untold)
@@ -65,6 +74,8 @@ def read_trial(
         text=shown_text(events),
         prompt_ids=timeline.prompt_ids,
         output_ids=tuple(token.id for token in timeline.tokens) or None,
+        text_ids=own_text,
+        pieces=pieces_of(own_text or (), piece_of),
         gaps_ns=timeline.gaps_ns,
         text_gaps_ns=() if timeline.tokens else timeline.text_gaps_ns,
         met_end=any(token.end for token in timeline.tokens),
@@ -73,21 +84,28 @@ def read_trial(
 
 
 def _scored(
-    blank: Trial, adapter: Adapter[Any], transcript: Transcript, events: Sequence[Event], sha256_of: Sha256Of
+    blank: Trial,
+    adapter: Adapter[Any],
+    transcript: Transcript,
+    events: Sequence[Event],
+    sha256_of: Sha256Of,
+    piece_of: Pieces | None,
 ) -> Trial:
     """A good trial of the task `score`, which measures nothing."""
     job = transcript.head.job
     assert job is not None, "a trial's transcript opens with its job"
     ran = identity_of(job, transcript, events, sha256_of, adapter.untold)
+    scores = tuple(
+        Scored(position=e.position, id=e.id, logprob=e.logprob, logsumexp=e.logsumexp, top=tuple(e.top))
+        for e in events
+        if isinstance(e, ScoredPosition)
+    )
     return blank.but(
         identity=ran,
         departures=departures_in_setup(transcript, ran, adapter.device_asked),
         prompt_ids=Timeline(transcript, events).prompt_ids,
-        scores=tuple(
-            Scored(position=e.position, id=e.id, logprob=e.logprob, logsumexp=e.logsumexp, top=tuple(e.top))
-            for e in events
-            if isinstance(e, ScoredPosition)
-        ),
+        scores=scores,
+        pieces=pieces_of((token for s in scores for token in (s.id, *dict(s.top))), piece_of),
     )
 
 

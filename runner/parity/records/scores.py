@@ -5,7 +5,8 @@ from pydantic import Field
 from parity.records.base import Record
 
 SHARED, OWN = 1, 2
-"""Rounds of the trials that score: of the sequence that all runtimes score, and of a runtime's own answer."""
+"""Rounds of the trials that score: of the sequence that all runtimes score, and of a runtime's own answer. Later ones
+are of the texts of runtimes that show no ids, in the order of the config: 3 is that of its first runtime."""
 
 
 class ScoreRequest(Record):

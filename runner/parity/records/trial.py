@@ -126,6 +126,11 @@ class Trial(Record):
     output_ids: tuple[int, ...] | None = Field(default=None, exclude=True)
     """Of all generated tokens, those after an end token that the test ignores too. Like `prompt_ids` and `scores`, the
     transcript alone keeps them."""
+    text_ids: tuple[int, ...] | None = Field(default=None, exclude=True)
+    """Its text by the model's own tokenizer, where it shows no ids, and those of its prompt are known."""
+    pieces: dict[int, bytes] = Field(default_factory=dict, exclude=True)
+    """Id → what that token writes, of each id among `text_ids` and `scores`; none for a special token. Ids of which it
+    is not known are left out."""
     scores: tuple[Scored, ...] = Field(default=(), exclude=True)
     """What a trial of the task `score` found, by position."""
     conditions: Conditions | None = Field(default=None, description="what else was true of the machine meanwhile")

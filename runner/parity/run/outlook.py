@@ -6,7 +6,7 @@ from collections import Counter
 from tabulate import tabulate
 
 from parity.config import LoadedConfig
-from parity.records import SHARED, Cell, HostFacts, Record, Slot, TrialKind
+from parity.records import OWN, SHARED, Cell, HostFacts, Record, Slot, TrialKind
 from parity.run.budgets import Times, budget_warnings
 from parity.run.log import RUNS
 from parity.run.schedule import estimate_s, schedule, slots_left
@@ -122,7 +122,8 @@ def _order(found: Outlook) -> list[str]:
 
 def _turn(trial: Slot) -> str:
     if trial.task == "score":
-        return "score" if trial.round == SHARED else "score of its own answer, if that is different"
+        named = {SHARED: "score", OWN: "score of its own answer, if that is different"}
+        return named.get(trial.round, f"score of text {trial.round - OWN}, if that is different")
     return "at the end" if trial.kind == "whole" else f"{'warm-up' if trial.warmup else 'round'} {trial.round}"
 
 

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from parity.hosts.sighting import Sighting
 from parity.models import Step
-from parity.records import SHARED, Cell, Slot, Trial
+from parity.records import OWN, SHARED, Cell, Slot, Trial
 from parity.run.schedule import estimate_s
 from parity.units import format_value
 
@@ -167,7 +167,7 @@ def describe(slot: Slot) -> str:
     """A trial in a few words."""
     turn = f"warm-up {slot.round}" if slot.warmup else f"round {slot.round}"
     if slot.task == "score":
-        turn = "score" if slot.round == SHARED else "score of its own answer"
+        turn = {SHARED: "score", OWN: "score of its own answer"}.get(slot.round, f"score of text {slot.round - OWN}")
     kind = "" if slot.kind == "full" else f" ({slot.kind})"
     return f"{turn}{kind} · {slot.model} · {slot.test} · {slot.runtime}"
 

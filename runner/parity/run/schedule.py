@@ -10,7 +10,7 @@ from parity.config import Config, TestConfig
 from parity.judging.evidence import Pair
 from parity.records import OWN, SHARED, Cell, Slot, Task, Trial, TrialKind
 from parity.run.order import orders
-from parity.run.sequences import is_scored, sequence_of
+from parity.run.sequences import is_scored, sequence_of, texts_of
 
 Turn = tuple[Slot, ...]
 """Trials that belong together: all runtimes of one model and test in one round."""
@@ -57,8 +57,9 @@ def schedule(config: Config, unset: Sequence[str] = (), scorers: Set[str] = NONE
     """Every turn that a run may have: warm-up rounds first, then the measured ones, up to the most that there may be.
 
     A round takes each model × test once, and in each all runtimes in the order of the round; a test with two budgets
-    has both in the same turn. Then, where a gate reads that, each of the `scorers` scores one answer, and its own where
-    that is different. Whole trials come last: nothing is measured beside what they may leave hanging."""
+    has both in the same turn. Then, where a gate reads that, each of the `scorers` scores one answer, its own where
+    that is different, and the texts of runtimes that show no ids. Whole trials come last: nothing is measured beside
+    what they may leave hanging."""
     runtimes = tuple(name for name in config.runtimes if name not in unset)
     pairs = list(_pairs(config))
     seed, rounds = config.rounds.seed, config.rounds
@@ -72,7 +73,8 @@ def schedule(config: Config, unset: Sequence[str] = (), scorers: Set[str] = NONE
             yield from (of_pair[number] for of_pair in turns)
     for model, test in pairs:
         able = [name for name in runtimes if name in scorers] if is_scored(config, test.name, unset) else []
-        for number in (SHARED, OWN) if able else ():
+        texts = texts_of(config, test.name, scorers, unset)
+        for number in (SHARED, OWN, *texts) if able else ():
             yield tuple(_slot(model, test.name, name, number, "full", task="score") for name in able)
     for model, test in pairs:
         for runtime in runtimes:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from parity.adapter import Adapter
+from parity.models.pieces import Pieces, load_pieces
 from parity.models.tokenizer import Encode, load_encoder
 from parity.reading.conditions import under_conditions
 from parity.reading.identity import Sha256Of
@@ -54,10 +55,16 @@ def read_slot(
     adapter: Adapter[Any], slot: Slot, file: str, transcript: Transcript, folder: RunFolder, sha256_of: Sha256Of
 ) -> Trial:
     """The trial that a transcript of the run folder holds. `file`: its name within `trials/`."""
-    encode = _encoder(folder.tokenizer_path(slot.model))
-    return read_trial(adapter, slot, f"trials/{file}", transcript, encode, sha256_of)
+    tokenizer = folder.tokenizer_path(slot.model)
+    encode, piece_of = _encoder(tokenizer), _pieces(tokenizer)
+    return read_trial(adapter, slot, f"trials/{file}", transcript, encode, sha256_of, piece_of)
 
 
 @cache
 def _encoder(path: Path) -> Encode | None:
     return load_encoder(path) if path.exists() else None
+
+
+@cache
+def _pieces(path: Path) -> Pieces | None:
+    return load_pieces(path) if path.exists() else None

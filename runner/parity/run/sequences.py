@@ -1,24 +1,29 @@
 """Which sequences of ids the runtimes of a model and test score. Pure.
 
 Every runtime scores one greedy answer, after its prompt: by that the runtimes are compared with each other. One whose
-own answer is different scores that too: by that it is compared with itself.
+own answer is different scores that too: by that it is compared with itself. A text that differs, of a runtime that
+shows no ids, is scored by all that can: by that its choices are judged.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 
 from parity.config import Config
-from parity.records import SHARED, ScoreRequest, Slot, Trial
+from parity.outputs.texts import differ
+from parity.records import OWN, SHARED, ScoreRequest, Slot, Trial
+
+
+def judged_on(config: Config, test: str, unset: Sequence[str] = ()) -> list[str]:
+    """The runtimes, of those that are set, that a gate on outputs covers on a test whose answers are greedy."""
+    if not any(t.name == test and t.temperature == 0 for t in config.tests):
+        return []
+    gates = [gate for gate in config.gates if gate.reads_scores and (gate.tests is None or test in gate.tests)]
+    covered = {runtime for gate in gates for runtime in gate.runtimes or config.implementations}
+    return [runtime for runtime in config.runtimes if runtime in covered and runtime not in unset]
 
 
 def is_scored(config: Config, test: str, unset: Sequence[str] = ()) -> bool:
     """Whether a gate on outputs covers a test whose answers are greedy, for a runtime that is set."""
-    greedy = any(t.name == test and t.temperature == 0 for t in config.tests)
-    return greedy and any(
-        gate.reads_scores
-        and (gate.tests is None or test in gate.tests)
-        and any(runtime not in unset for runtime in gate.runtimes or config.implementations)
-        for gate in config.gates
-    )
+    return bool(judged_on(config, test, unset))
 
 
 def sequence_of(config: Config, slot: Slot, trials: Sequence[Trial]) -> ScoreRequest | None:
@@ -26,6 +31,8 @@ def sequence_of(config: Config, slot: Slot, trials: Sequence[Trial]) -> ScoreReq
 
     The shared answer is that of the first good measured trial that shows its ids: one of the baseline, or else of the
     runtime that comes first in the config."""
+    if slot.round > OWN:
+        return _of_text(config, slot, trials)
     answers = list(_answers(slot, trials))
     shared = next((found for name in (config.baseline, *config.runtimes) for found in _of(name, answers)), None)
     if slot.round == SHARED:
@@ -34,18 +41,44 @@ def sequence_of(config: Config, slot: Slot, trials: Sequence[Trial]) -> ScoreReq
     return own if own != shared else None
 
 
+def texts_of(config: Config, test: str, scorers: Set[str], unset: Sequence[str] = ()) -> list[int]:
+    """The rounds in which texts of a test may be scored: each runtime has the one after its place in the config,
+    whatever the trials show. Those that score show ids, so that their texts say no more."""
+    judged = {*judged_on(config, test, unset), config.baseline} - scorers
+    return [OWN + place for place, name in enumerate(config.runtimes, start=1) if name in judged]
+
+
+def _of_text(config: Config, slot: Slot, trials: Sequence[Trial]) -> ScoreRequest | None:
+    """The text of the runtime that has this round, if it differs from that of the baseline; the baseline's, if it
+    differs from that of an implementation."""
+    name = list(config.runtimes)[slot.round - OWN - 1]
+    first = {trial.runtime: trial for trial in reversed(_good(slot, trials))}
+    mine = first.get(name)
+    if mine is None or mine.prompt_ids is None or mine.text_ids is None or mine.text is None:
+        return None
+    others = [config.baseline] if name != config.baseline else judged_on(config, slot.test)
+    texts = [first[other].text for other in others if other in first]
+    if not any(differ(mine.text, text) for text in texts if text is not None):
+        return None
+    return ScoreRequest(ids=(*mine.prompt_ids, *mine.text_ids), prompt_tokens=len(mine.prompt_ids))
+
+
 Answer = tuple[str, ScoreRequest]
 """A runtime, and the prompt and answer of one of its trials."""
 
 
 def _answers(slot: Slot, trials: Sequence[Trial]) -> Iterator[Answer]:
-    """Of the good measured trials of a model and test that show their ids; those that are void last, for they may not
-    count."""
-    for trial in sorted(trials, key=lambda trial: trial.void is not None):
-        good = (trial.model, trial.test, trial.kind) == (slot.model, slot.test, "full") and trial.is_measured
-        if good and trial.failure is None and trial.prompt_ids and trial.output_ids:
+    """Of the good trials of a model and test that show their ids."""
+    for trial in _good(slot, trials):
+        if trial.prompt_ids and trial.output_ids:
             ids = (*trial.prompt_ids, *trial.output_ids)
             yield trial.runtime, ScoreRequest(ids=ids, prompt_tokens=len(trial.prompt_ids))
+
+
+def _good(slot: Slot, trials: Sequence[Trial]) -> list[Trial]:
+    """The measured trials of a model and test that gave a result; those that are void last, for they may not count."""
+    of_test = [t for t in trials if (t.model, t.test, t.kind) == (slot.model, slot.test, "full") and t.is_measured]
+    return sorted((t for t in of_test if t.failure is None), key=lambda trial: trial.void is not None)
 
 
 def _of(runtime: str, answers: Sequence[Answer]) -> Iterator[ScoreRequest]:

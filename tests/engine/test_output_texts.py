@@ -1,0 +1,400 @@
+"""Texts of runtimes that show no ids, judged token by token by what others score for them."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+
+import pytest
+from builders import trial
+
+from parity.outputs import Compared, judge_outputs
+from parity.records import Departure, Failure, Identity, OutputVerdict, Scalar, Scored, Trial
+
+WORDS = [
+    *("", "Two", " plus", " two", " is", " four", " five", ".", "\n\n", " Next", "Next", " un", " unable", "able"),
+    *(" to", " help", "你", "好", "們", "🙂", " Two", " six"),
+]
+PIECES = {k: word.encode() for k, word in enumerate(WORDS)} | {30: b"\xe4\xbd", 31: b"\xa0", 32: b"\xf0\x9f"}
+END = 0
+PROMPT = (90, 91, 92)
+THEIRS = "Two plus two is four. Next Next Next"
+FAR, NEAR, BETWEEN = 3.0, 0.3, 1.0
+"""Nats: beyond what is called wrong of quantised weights (1.41), within a near-tie (0.7), and between."""
+
+
+def ids_of(*words: str) -> tuple[int, ...]:
+    return tuple(WORDS.index(word) for word in words)
+
+
+FOUR = ids_of("Two", " plus", " two", " is", " four", ".", " Next", " Next", " Next")
+FIVE = ids_of("Two", " plus", " two", " is", " five", ".", " Next", " Next", " Next")
+
+Instead = Mapping[int, tuple[int, float]]
+"""Place in an answer → a token that a scorer prefers there, and by how many nats."""
+
+
+def text_of(ids: Sequence[int]) -> str:
+    return b"".join(PIECES[token] for token in ids).decode("utf-8", errors="replace")
+
+
+def identity(sampling: str | None, prompt: bool = True, **settings: Scalar) -> Identity:
+    shown = hashlib.sha256(json.dumps(list(PROMPT)).encode()).hexdigest()
+    return Identity(
+        runtime="printer",
+        weights_sha256="ab" * 32,
+        prompt_ids_sha256=shown if prompt else None,
+        prompt_tokens=len(PROMPT) if prompt else None,
+        prompt_retokenised=prompt,
+        sampling=sampling,
+        settings=settings,
+    )
+
+
+def printed(
+    runtime: str,
+    ids: Sequence[int],
+    *,
+    text: str | None = None,
+    sampling: str | None = "greedy",
+    prompt: bool = True,
+    ended: bool = False,
+    **settings: Scalar,
+) -> list[Trial]:
+    """A runtime that shows its text alone; `ids`: those of it by the model's tokenizer."""
+    ran = identity(sampling, prompt, **settings).but(ended_early=ended)
+    fields = {"prompt_ids": PROMPT if prompt else None, "text_ids": tuple(ids) or None, "pieces": PIECES}
+    text = text_of(ids) if text is None else text
+    return [trial(runtime, number, {"gen_tps": 1.0}, identity=ran, text=text, **fields) for number in (1, 2)]
+
+
+def shown(runtime: str, ids: Sequence[int]) -> list[Trial]:
+    """A runtime that shows its ids."""
+    fields = {"prompt_ids": PROMPT, "output_ids": tuple(ids), "text": text_of(ids)}
+    return [trial(runtime, n, {"gen_tps": 1.0}, identity=identity("greedy"), **fields) for n in (1, 2)]
+
+
+def score(runtime: str, ids: Sequence[int], instead: Instead | None = None, *, number: int = 3) -> Trial:
+    """What a runtime scored of an answer: each token is the likeliest but where it prefers another `instead`."""
+    rows = [Scored(position=k, id=PROMPT[k], logprob=-1.0, logsumexp=9.0, top=((PROMPT[k], -1.0),)) for k in (1, 2)]
+    for place, token in enumerate(ids):
+        other, nats = (instead or {}).get(place, (80, -12.0))
+        most = -0.001 if nats < 0 else -0.05
+        own = most - max(nats, 0.0)
+        top = sorted([(token, own), (other, own + nats), (81, -14.0)], key=lambda item: -item[1])
+        rows.append(Scored(position=len(PROMPT) + place, id=token, logprob=own, logsumexp=9.0, top=tuple(top)))
+    return Trial(
+        file=f"trials/{runtime}.jsonl",
+        model="m",
+        test="t",
+        runtime=runtime,
+        round=number,
+        warmup=False,
+        task="score",
+        identity=identity("greedy"),
+        prompt_ids=PROMPT,
+        scores=tuple(rows),
+        pieces=PIECES,
+    )
+
+
+def judged(
+    trials: Sequence[Trial],
+    scored: Sequence[Trial],
+    *,
+    quantisation: str = "Q4_1",
+    declared: str | None = None,
+) -> OutputVerdict:
+    found = judge_outputs(
+        Compared(
+            model="m",
+            test="t",
+            baseline="one",
+            trials=trials,
+            scored=scored,
+            quantisation={quantisation: 9},
+            declared={"two": {"outputs": declared} if declared else {}},
+        ),
+        "two",
+    )
+    assert found is not None
+    return found
+
+
+BOTH = [*printed("one", FOUR), *printed("two", FIVE)]
+IS_FOUR = {4: (ids_of(" four")[0], FAR)}
+"""What a scorer prefers in the text of `two` that is sure of the baseline's."""
+
+
+def scored_by(*names: str, two: Instead, one: Instead | None = None) -> list[Trial]:
+    """Both texts by scorers that agree."""
+    return [score(name, ids, found) for name in names for ids, found in ((FOUR, one), (FIVE, two))]
+
+
+def test_a_word_that_every_scorer_contradicts_is_wrong_and_is_named() -> None:
+    found = judged(BOTH, scored_by("three", "four", two=IS_FOUR), declared="text alone")
+    assert found.verdict == "WRONG", found.sentence
+    assert (
+        "word 5 of two has ' five' (id 6) as token 5, where three prefers ' four' (id 5) by 3 nats, four prefers "
+        "' four' (id 5) by 3 nats, and honest engines take different tokens up to 1.41 nats" in found.sentence
+    )
+    assert "the texts differ from word 5 on ('four. Next Next Next' and 'five. Next Next Next')" in found.sentence
+    assert not found.counts
+
+
+def test_texts_that_part_at_a_near_tie_prove_nothing_and_can_be_declared() -> None:
+    scored = scored_by("three", two={4: (5, NEAR)})
+    found = judged(BOTH, scored)
+    assert (found.verdict, found.acceptable) == ("UNPROVEN", True)
+    assert "both texts are greedy by the scores of three" in found.sentence
+    assert "part at a near-tie (three prefers that of one by 0.3 nats)" in found.sentence
+    assert not found.counts
+    assert judged(BOTH, scored, declared="text alone").counts
+
+
+@pytest.mark.parametrize(
+    ("instead", "said"),
+    [
+        ({4: (5, BETWEEN)}, "three prefers ' four' (id 5) to token 5 of two, ' five' (id 6), by 1 nats"),
+        ({4: (5, NEAR), 6: (14, BETWEEN)}, "three prefers ' to' (id 14) to token 7 of two"),
+    ],
+    ids=["at the difference", "after it"],
+)
+def test_between_a_near_tie_and_far_from_one_no_declaration_covers_it(instead: Instead, said: str) -> None:
+    found = judged(BOTH, scored_by("three", two=instead), declared="text alone")
+    assert (found.verdict, found.acceptable) == ("UNPROVEN", False)
+    assert said in found.sentence
+
+
+def test_a_token_after_a_near_tie_that_every_scorer_contradicts_is_wrong() -> None:
+    found = judged(BOTH, scored_by("three", two={4: (5, NEAR), 6: (14, FAR)}))
+    assert found.verdict == "WRONG"
+    assert "' Next' (id 9) as token 7" in found.sentence
+
+
+def test_one_scorer_that_does_not_contradict_keeps_a_text_from_being_called_wrong() -> None:
+    scored = [*scored_by("three", two=IS_FOUR), *scored_by("four", two={4: (5, NEAR)})]
+    found = judged(BOTH, scored)
+    assert found.verdict == "UNPROVEN"
+    # Each text is greedy by the one that is right or wrong on both sides.
+    assert "both texts are greedy by the scores of four" in found.sentence
+
+
+def test_a_baseline_that_is_contradicted_is_named_and_nobody_is_blamed() -> None:
+    found = judged(BOTH, scored_by("three", one={4: (6, FAR)}, two={}), declared="text alone")
+    assert (found.verdict, found.acceptable) == ("UNPROVEN", False)
+    assert "that of the baseline is at fault: word 5 of one has ' four'" in found.sentence
+
+
+def test_two_texts_that_are_contradicted_blame_nobody() -> None:
+    found = judged(BOTH, scored_by("three", one={2: (80, FAR)}, two=IS_FOUR))
+    assert found.verdict == "UNPROVEN"
+
+
+def test_a_scorer_that_does_not_agree_with_the_baseline_so_far_blames_nobody() -> None:
+    # It has not scored what the baseline wrote from the difference on, and it is not the baseline.
+    found = judged(BOTH, [score("three", FIVE, {4: (5, NEAR), 6: (14, FAR)})])
+    assert found.verdict == "UNPROVEN"
+    assert "no scorer is shown to agree with one so far" in found.sentence
+
+
+def test_without_scores_texts_that_differ_prove_nothing() -> None:
+    found = judged(BOTH, [])
+    assert (found.verdict, found.acceptable) == ("UNPROVEN", False)
+    assert found.sentence == "the texts differ from word 5 on ('four. Next Next Next' and 'five. Next Next Next')"
+
+
+def test_a_trial_that_failed_to_score_says_nothing() -> None:
+    failed = [
+        t.but(scores=(), failure=Failure(kind="crash", message="it died")) for t in scored_by("three", two=IS_FOUR)
+    ]
+    assert judged(BOTH, failed).verdict == "UNPROVEN"
+
+
+# retokenisation is not generation
+
+
+UNABLE = ids_of("Two", " plus", " unable", " to", " help")
+
+
+@pytest.mark.parametrize(
+    ("ids", "instead"),
+    [
+        (UNABLE, {2: (WORDS.index(" un"), FAR)}),
+        (UNABLE, {2: (WORDS.index(" un"), NEAR), 3: (5, FAR)}),
+        (ids_of("Two", " plus", " un", "able", " to", " help"), {2: (WORDS.index(" unable"), FAR)}),
+        (ids_of("Next", " to", " help"), {0: (WORDS.index(" Next"), FAR)}),
+        (ids_of("Two", ".", " Next", " to"), {2: (WORDS.index("\n\n"), FAR)}),
+        (ids_of("Two", ".", " Next", " to"), {2: (WORDS.index("Next"), FAR)}),
+        (ids_of("Two", ".", "\n\n", "Next", " to"), {2: (WORDS.index(" six"), FAR)}),
+        (ids_of("Two", " plus", " two", " is", " six"), {4: (5, FAR)}),
+        (ids_of("Two", ".", " six", " is"), {2: (END, FAR)}),
+        (ids_of("你", "好", "."), {0: (30, FAR)}),
+        (ids_of("Two", "🙂", " is"), {1: (32, FAR)}),
+        (ids_of("Two", " is", "."), {1: (99, FAR)}),
+    ],
+    ids=[
+        "other split",
+        "after a possible split",
+        "a longer token",
+        "stripped at the start",
+        "collapsed newlines",
+        "without its space",
+        "white space itself",
+        "the last token",
+        "an end token that is not printed",
+        "a part of a character",
+        "a part of an emoji",
+        "a token of which it is not known what it writes",
+    ],
+)
+def test_what_may_have_been_generated_otherwise_is_never_called_wrong(ids: Sequence[int], instead: Instead) -> None:
+    trials = [*printed("one", FOUR), *printed("two", ids)]
+    found = judged(trials, [score("three", FOUR), score("three", ids, instead)])
+    assert found.verdict == "UNPROVEN", found.sentence
+
+
+@pytest.mark.parametrize(
+    ("ids", "instead"),
+    [
+        (UNABLE, {2: (WORDS.index(" help"), FAR)}),
+        (ids_of("你", "好", "."), {1: (WORDS.index("們"), FAR)}),
+        (ids_of("Two", "🙂", " is"), {1: (WORDS.index("好"), FAR)}),
+        (ids_of("Two", ".", "\n\n", "Next", " to", " six"), {4: (5, FAR)}),
+    ],
+    ids=["another word", "another character", "another emoji", "in a text that keeps its newlines"],
+)
+def test_what_can_not_have_been_is_wrong(ids: Sequence[int], instead: Instead) -> None:
+    trials = [*printed("one", FOUR), *printed("two", ids)]
+    found = judged(trials, [score("three", FOUR), score("three", ids, instead)])
+    assert found.verdict == "WRONG", found.sentence
+
+
+def test_white_space_that_is_a_near_tie_ends_what_is_certain_only_where_it_may_be_collapsed() -> None:
+    instead = {2: (WORDS.index("\n\n"), NEAR), 4: (5, FAR)}
+    collapsed = ids_of("Two", ".", " Next", " to", " help", " six", ".")
+    kept = ids_of("Two", ".", " Next", " to", " help", "\n\n", "Next", ".")
+    verdicts = {}
+    for name, ids in (("collapsed", collapsed), ("kept", kept)):
+        trials = [*printed("one", FOUR), *printed("two", ids)]
+        verdicts[name] = judged(trials, [score("three", FOUR), score("three", ids, instead)]).verdict
+    assert verdicts == {"collapsed": "UNPROVEN", "kept": "WRONG"}
+
+
+def test_unlisted_tokens_may_be_any_where_all_listed_ones_are_close() -> None:
+    def flat(t: Trial) -> Trial:
+        rows = [
+            s.but(top=tuple((token, -1.5 - 0.01 * k) for k, token in enumerate((s.id, 70, 71))))
+            if s.position == 5
+            else s
+            for s in t.scores
+        ]
+        return t.but(scores=tuple(rows))
+
+    scored = scored_by("three", two=IS_FOUR)
+    assert judged(BOTH, scored).verdict == "WRONG"
+    assert judged(BOTH, [scored[0], flat(scored[1])]).verdict == "UNPROVEN"
+
+
+def test_a_token_that_is_not_listed_is_behind_by_at_least_the_last_that_is() -> None:
+    def unlisted(t: Trial, last: float) -> Trial:
+        row = t.scores[6].but(id=77, logprob=-30.0, top=((5, -0.05), (81, -0.05 - last)))
+        return t.but(scores=(*t.scores[:6], row))
+
+    # By another answer, which leaves that of `two` where they part.
+    trials, answer = [*shown("one", FOUR), *printed("two", FIVE)], score("one", FOUR, number=1)
+    asked = [answer.but(scores=answer.scores[:6])]
+    found = judged(trials, [*asked, unlisted(score("one", FIVE), FAR)])
+    assert found.verdict == "WRONG"
+    assert "by at least 3 nats" in found.sentence
+    assert judged(trials, [*asked, unlisted(score("one", FIVE), NEAR)]).verdict == "UNPROVEN"
+
+
+def test_a_text_that_goes_on_after_a_broken_character_is_not_greedy_by_its_beginning() -> None:
+    trials = [*printed("one", FOUR), *printed("two", FIVE, text=f"{text_of(FIVE)} \ufffd and much that nobody scored")]
+    found = judged(trials, scored_by("three", two={4: (5, NEAR)}), declared="text alone")
+    assert (found.verdict, found.acceptable) == ("UNPROVEN", False)
+    cut = [*printed("one", FOUR), *printed("two", FIVE, text=f"{text_of(FIVE)}\ufffd")]
+    assert judged(cut, scored_by("three", two={4: (5, NEAR)})).acceptable
+
+
+# who may judge
+
+
+def test_the_shared_answer_of_the_baseline_judges_where_the_texts_part() -> None:
+    trials = [*shown("one", FOUR), *printed("two", FIVE)]
+    row = {4: (80, -12.0)}
+    found = judged(trials, [score("one", FOUR, row, number=1)])
+    # It lists neither, and what it lists last is far behind.
+    assert found.verdict == "WRONG"
+    assert "one prefers" in found.sentence
+
+
+def test_a_runtime_is_not_its_own_judge() -> None:
+    trials = [*printed("one", FOUR), *shown("two", FIVE)]
+    own = score("two", FIVE, number=1)
+    found = judged(trials, [own, score("two", FOUR, {4: (6, FAR)})])
+    assert found.verdict == "UNPROVEN"
+    assert "that of the baseline is at fault" in found.sentence
+    others = [own, score("two", FOUR, {4: (6, FAR)}), score("three", FOUR), score("three", FIVE, IS_FOUR, number=1)]
+    found = judged(trials, others)
+    assert found.verdict == "WRONG"
+    assert "word 5 of two has ' five' (id 6) as token 5, where three prefers" in found.sentence
+
+
+def test_a_prompt_of_which_the_ids_are_not_known_leaves_a_text_unjudged() -> None:
+    trials = [*printed("one", FOUR), *printed("two", FIVE, prompt=False)]
+    found = judged(trials, scored_by("three", two=IS_FOUR))
+    assert (found.verdict, found.acceptable) == ("UNPROVEN", False)
+
+
+def test_a_scorer_that_ran_other_weights_does_not_judge() -> None:
+    scored = scored_by("three", two=IS_FOUR)
+    changed = Departure(fact="changed", sentence="its file was changed")
+    other = [t.but(departures=(changed,)) for t in scored]
+    assert judged(BOTH, other).verdict == "UNPROVEN"
+
+
+def test_black_boxes_on_whole_weights_are_held_to_what_half_precision_differs_by() -> None:
+    # Five tokens after a prompt of three: 3 × 2.5e-2 nats.
+    for nats, verdict in ((0.07, "UNPROVEN"), (0.09, "WRONG")):
+        found = judged(BOTH, scored_by("three", two={4: (5, nats)}), quantisation="F32")
+        assert found.verdict == verdict, nats
+
+
+# samplers
+
+
+@pytest.mark.parametrize(
+    ("temperature", "nats", "verdict", "acceptable"),
+    [
+        # ln(9 × 2^18 ÷ 1e-4) is 23.9: what is called wrong grows by 0.024 at 0.001, and by 2.39 at 0.1.
+        (0.001, 1.42, "UNPROVEN", False),
+        (0.001, 1.45, "WRONG", False),
+        (0.1, 3.0, "UNPROVEN", True),
+        (0.1, 3.5, "UNPROVEN", False),
+        (0.1, 3.9, "WRONG", False),
+        (1.0, 9.0, "UNPROVEN", True),
+    ],
+)
+def test_a_sampler_is_held_to_its_temperature(temperature: float, nats: float, verdict: str, acceptable: bool) -> None:
+    trials = [*printed("one", FOUR), *printed("two", FIVE, sampling=f"temperature {temperature:g}, top_p 0.9")]
+    found = judged(trials, scored_by("three", two={4: (5, nats)}), declared="it samples")
+    assert (found.verdict, found.acceptable) == (verdict, acceptable), found.sentence
+    if acceptable:
+        assert "both texts are such as their sampling allows by the scores of three" in found.sentence
+        mean = -(nats + 0.05 + 7 * 0.001) / 8
+        assert f"a token has {mean:.3g} nats in that of two and -0.001 in that of one, on average" in found.sentence
+
+
+def test_a_program_that_is_greedy_in_effect_has_the_slack_of_its_temperature() -> None:
+    for found, verdict in ((None, "WRONG"), (0.01, "UNPROVEN")):
+        settings = {} if found is None else {"temperature_in_effect": found}
+        trials = [*printed("one", FOUR), *printed("two", FIVE, **settings)]
+        assert judged(trials, scored_by("three", two={4: (5, 1.5)})).verdict == verdict
+
+
+@pytest.mark.parametrize("sampling", [None, "greedy, repeat penalty 1.3"])
+def test_a_runtime_of_which_the_sampling_is_not_known_is_not_called_wrong(sampling: str | None) -> None:
+    trials = [*printed("one", FOUR), *printed("two", FIVE, sampling=sampling)]
+    found = judged(trials, scored_by("three", two=IS_FOUR), declared="text alone")
+    assert (found.verdict, found.acceptable) == ("UNPROVEN", False)
