@@ -6,7 +6,7 @@ Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 """
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BufferedReader
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +16,7 @@ from parity.errors import ModelError
 MAGIC: Final = b"GGUF"
 VERSIONS: Final = (2, 3)
 MOST_DIMENSIONS: Final = 4
+DEFAULT_ALIGNMENT: Final = 32
 LONGEST_STRING_BYTES: Final = 64 * 1024 * 1024
 
 FOREIGN_STARTS: Final = (
@@ -79,12 +80,19 @@ class TensorInfo:
 
 @dataclass(frozen=True)
 class Header:
-    """Keys and values (strings as bytes), tensors, and where the tensor data begins in the file."""
+    """Keys and values (strings as bytes), tensors, and where the tensor data begins in the file. `entries`: key → where
+    its entry, which is the key and its value, begins and ends in the file."""
 
     version: int
     values: dict[str, Any]
     tensors: tuple[TensorInfo, ...]
     data_start: int
+    entries: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    @property
+    def alignment(self) -> int:
+        """Bytes to a multiple of which the data of each tensor are padded."""
+        return int(self.values.get("general.alignment", DEFAULT_ALIGNMENT))
 
 
 def read_header(path: Path) -> Header:
@@ -132,18 +140,21 @@ class _Reader:
         version = self.opening()
         tensor_count, value_count = self.scalar("<Q"), self.scalar("<Q")
         values: dict[str, Any] = {}
+        entries: dict[str, tuple[int, int]] = {}
         for _ in range(value_count):
+            begin = self.position
             key = self.name("key")
             if key in values:
                 raise self.damaged(f"the key {key} occurs twice")
             values[key] = self.value(self.scalar("<I"))
+            entries[key] = begin, self.position
         tensors = tuple(self.tensor() for _ in range(tensor_count))
         if len({tensor.name for tensor in tensors}) != len(tensors):
             raise self.damaged("two tensors have the same name")
-        alignment = values.get("general.alignment", 32)
+        alignment = values.get("general.alignment", DEFAULT_ALIGNMENT)
         if not isinstance(alignment, int) or alignment <= 0 or alignment & (alignment - 1):
             raise self.damaged(f"general.alignment is {alignment!r}, not a power of two")
-        return Header(version, values, tensors, -(-self.position // alignment) * alignment)
+        return Header(version, values, tensors, -(-self.position // alignment) * alignment, entries)
 
     def opening(self) -> int:
         if self.left == 0:
