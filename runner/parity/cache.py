@@ -4,11 +4,17 @@ A cache only saves time: one that is corrupt, foreign or unwritable is a slower 
 """
 
 import contextlib
+import fcntl
 import json
 import os
 import tempfile
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+WAIT_S = 0.1
+"""Between two looks at a lock that another process holds."""
 
 
 def cache_folder() -> Path:
@@ -49,3 +55,22 @@ def write_json(path: Path, value: Any) -> None:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)  # noqa: PTH108
             raise
+
+
+@contextlib.contextmanager
+def alone(final: Path, waiting: Callable[[], object] = lambda: None) -> Iterator[None]:
+    """Holds the lock of what is made at `final`, which the system frees when its holder ends in any way. `waiting` is
+    called again and again while another process holds it, and may raise, to give up.
+
+    Raises:
+        OSError: the folder of `final` is missing or can't be written.
+    """
+    with final.with_name(f".{final.name}.lock").open("w") as lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                waiting()
+                time.sleep(WAIT_S)
+        yield

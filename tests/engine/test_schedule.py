@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from parity.config import Config
 from parity.judging.evidence import Pair
 from parity.records import Failure, Measurement, Slot, Trial
-from parity.run.schedule import Undecided, estimate_s, next_turn, planned, rounds_of, schedule, slots_left
+from parity.run.giving_up import given_up, not_run
+from parity.run.schedule import Arms, Undecided, estimate_s, next_turn, planned, rounds_of, schedule, slots_left
 from parity.run.sequences import sequence_of
 
 
@@ -266,3 +267,80 @@ def test_an_answer_of_a_void_trial_is_scored_only_where_there_is_no_other(voids:
     asked = sequence_of(config(), Slot(model="m", test="t", runtime="two", round=1, task="score"), answers)
     assert asked is not None
     assert (asked.ids, asked.prompt_tokens) == ((1, 2, answer), 2)
+
+
+def with_truth(**gate: object) -> Config:
+    """One model and two tests; a gate that asks for the truth covers the first."""
+    gates = ({"name": "same", "kind": "outputs", "truth": True, "tests": ("t",), **gate},)
+    tests = ({"name": "t", "prompt": "p", "max_tokens": 5}, {"name": "u", "prompt": "p", "max_tokens": 5})
+    models = ({"name": "m", "source": "m"},)
+    return config(gates=gates, tests=tests, models=models, rounds={"count": 1, "warmup": 0})
+
+
+ARMS = {"m": ("one", "three")}
+
+
+def done(slot: Slot, failure: str | None = None) -> Trial:
+    """Its trial; one that generates shows its ids."""
+    return trial(slot, failure).but(prompt_ids=(1, 2), output_ids=(3, 4, 5, 6, 7))
+
+
+def in_order(config: Config, trials: list[Trial], arms: Arms = ARMS) -> list[Slot]:
+    """Every slot that comes after these trials, each filled before the next is asked for."""
+    found = []
+    while turn := next_turn(config, trials, scorers={"one", "two"}, arms=arms):
+        found.append(turn[0])
+        trials = [*trials, done(turn[0])]
+    return found
+
+
+def test_the_exact_arm_scores_after_the_runtimes_of_its_test_and_only_there() -> None:
+    found = [slot for slot in in_order(with_truth(), []) if slot.task == "score"]
+    assert [(slot.test, slot.kind, slot.runtime, slot.round) for slot in found] == [
+        ("t", "full", "one", 1),
+        ("t", "full", "two", 1),
+        ("t", "exact", "one", 1),
+        ("t", "exact", "three", 1),
+    ]
+    assert not any(slot.is_measured for slot in found)
+
+
+@pytest.mark.parametrize("arms", [{}, {"n": ("one",)}, {"m": ()}])
+def test_a_model_without_an_f32_file_has_no_exact_arm(arms: dict[str, tuple[str, ...]]) -> None:
+    assert {slot.kind for slot in in_order(with_truth(), [], arms)} == {"full"}
+
+
+@pytest.mark.parametrize("gate", [{"truth": False}, {"runtimes": ("four",)}])
+def test_no_truth_is_sought_that_no_gate_asks_for(gate: dict[str, object]) -> None:
+    runtimes = {name: {"adapter": "command", "optional": True} for name in ("one", "two", "three", "four")}
+    asked = with_truth(**gate).but(runtimes={**config(runtimes=runtimes).runtimes})
+    slots = [s for turn in schedule(asked, ("four",), frozenset({"one"}), ARMS) for s in turn]
+    assert "exact" not in {slot.kind for slot in slots}
+
+
+def test_a_run_goes_on_after_each_of_its_trials_where_it_was_cut_off() -> None:
+    whole = in_order(with_truth(), [])
+    for ran in range(len(whole)):
+        trials = [done(slot) for slot in whole[:ran]]
+        assert in_order(with_truth(), trials) == whole[ran:]
+        again = in_order(with_truth(), [*trials, done(whole[ran], "interrupted")])
+        assert again == [whole[ran].but(attempt=2), *whole[ran + 1 :]]
+
+
+def test_a_failed_trial_of_the_arm_is_not_tried_again_and_takes_no_other_with_it() -> None:
+    asked = with_truth()
+    whole = in_order(asked, [])
+    trials = [done(slot, "crash" if slot.kind == "exact" else None) for slot in whole]
+    assert next_turn(asked, trials, scorers={"one", "two"}, arms=ARMS) is None
+    assert given_up(asked, trials, {}) == {}
+    assert list(not_run(asked, trials, {})) == []
+
+
+def test_the_arm_scores_what_the_runtimes_score() -> None:
+    asked = with_truth()
+    trials = [done(slot) for slot in in_order(asked, []) if slot.task == "generate"]
+    arm = next(slot for slot in in_order(asked, []) if slot.kind == "exact")
+    request = sequence_of(asked, arm, trials)
+    assert request is not None
+    assert request.ids == (1, 2, 3, 4, 5, 6, 7)
+    assert request == sequence_of(asked, arm.but(kind="full"), trials)

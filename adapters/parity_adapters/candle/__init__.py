@@ -55,6 +55,11 @@ class Candle(Adapter[CandleSettings]):
         return building.needs(self.settings)
 
     @property
+    def exact(self) -> CandleSettings | None:
+        """The examples take no ids. The reference keeps keys and values in F32 by itself."""
+        return self.settings.but(rope_dtype="f32", cpu=True) if self.settings.source == "reference" else None
+
+    @property
     def checkout(self) -> str | None:
         """The user's own Candle tree."""
         return self.settings.folder if self.settings.source == "checkout" else None

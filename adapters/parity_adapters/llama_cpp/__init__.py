@@ -85,6 +85,11 @@ class LlamaCpp(Adapter[LlamaCppSettings]):
         """The interpreter that runs the worker."""
         return self.settings.python or self.host.python
 
+    @property
+    def exact(self) -> LlamaCppSettings:
+        plain = {"kv_type": "f32", "flash_attention": False, "extra_buffers": False, "gpu_layers": 0, "context": None}
+        return self.settings.but(**plain)
+
     def probe(self) -> Command:
         return Command(argv=worker_argv(self.python, WORKER, "--probe"))
 

@@ -90,6 +90,13 @@ class Adapter(ABC, Generic[SettingsT]):
         return None
 
     @property
+    def exact(self) -> AdapterSettings | None:
+        """Settings under which the runtime computes weights of F32 in F32 throughout (activations, cache of keys and
+        values, RoPE; no fused attention, on the CPU), and can score ids. It must be what `build` builds with the
+        adapter's own settings. None where it has none."""
+        return None
+
+    @property
     def needs(self) -> tuple[Need, ...]:
         """Files that must be there before a build or a trial."""
         return ()

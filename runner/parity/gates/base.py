@@ -45,6 +45,7 @@ class Evidence:
     reason. `intent`: the differences that the config declares. `looks`: when the run is judged. `fail_tail`: how often
     a required gate may FAIL falsely. `greedy`: tests whose tokens are not sampled. `void`: trials that do not count
     because of what else the machine did. `scored`: trials of the task `score`, which are not among `trials`.
+    `exact`: those of the exact arm, which are in neither.
     `outputs`: what was judged of them and of the outputs, once all trials are there; empty while rounds still run."""
 
     baseline: str
@@ -60,6 +61,7 @@ class Evidence:
     greedy: frozenset[str] = frozenset()
     void: Sequence[Trial] = ()
     scored: Sequence[Trial] = ()
+    exact: Sequence[Trial] = ()
     outputs: Mapping[Cell, OutputVerdict] = field(default_factory=dict)
     measured: Measured = field(init=False)
 

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import ClassVar, Literal
 
+from pydantic import Field
+
 from parity.errors import Problem
 from parity.gates.base import Evidence, GateBase, Judgement
 from parity.records import Cell, OutputVerdict
@@ -18,6 +20,11 @@ class OutputsGate(GateBase):
     reads_scores: ClassVar[bool] = True
 
     kind: Literal["outputs"]
+    truth: bool = Field(
+        default=False,
+        description="whether the exact arm scores too: the same weights dequantised to F32 and computed in F32, in "
+        "llama.cpp and the Candle reference where the config has them, so that it shows which side is farther from it",
+    )
 
     def problems(self, baseline: str) -> Iterator[Problem]:
         if baseline in (self.runtimes or ()):

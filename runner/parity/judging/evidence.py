@@ -51,7 +51,7 @@ def evidence_of(
     stamped = contradicted(with_two_budgets(steady, budgets))
     scored = [trial for trial in trials if trial.task == "score"]
     compared = with_departures((*with_bursts(stamped, config.baseline), *scored), config.baseline)
-    scored = [trial for trial in compared if trial.task == "score"]
+    scored = [trial for trial in compared if trial.task == "score" and trial.kind != "exact"]
     counting = with_prompt_caches([trial for trial in compared if trial.task == "generate"], around.proofs)
     measured = Measured(counting, around.not_run)
     intent = intent_of(loaded)
@@ -62,6 +62,7 @@ def evidence_of(
         trials=counting,
         void=void,
         scored=scored,
+        exact=[trial for trial in compared if trial.kind == "exact"],
         comparisons=tuple(compare(measured, cells, config.baseline, intent, looks, metrics, floor, _asked(config))),
         platform=around.platform,
         devices=around.devices,

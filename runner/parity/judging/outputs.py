@@ -1,25 +1,36 @@
 """What the implementations computed beside the baseline, for every cell that a gate on outputs judges. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from parity.config import Config
 from parity.gates import Evidence
+from parity.judging.scored import asks_for_truth
 from parity.judging.verdict import cells_of, is_elsewhere
 from parity.outputs import Compared, judge_outputs
 from parity.reading.facts import FACTS
 from parity.records import Cell, ModelFacts, OutputVerdict
 
+NO_TRIAL = (
+    "none of its trials was run: no runtime showed the ids of a prompt and an answer, its runtimes were given up, or "
+    "the run ended before that"
+)
+
 
 def output_verdicts(
-    config: Config, evidence: Evidence, models: Sequence[ModelFacts]
+    config: Config, evidence: Evidence, models: Sequence[ModelFacts], no_exact: Mapping[str, str]
 ) -> Iterator[tuple[Cell, OutputVerdict]]:
-    """Each covered cell of which both sides gave a result, in the order of the config."""
+    """Each covered cell of which both sides gave a result, in the order of the config. `no_exact`: model → why it has
+    no exact arm, though it was asked for."""
     quantisation = {model.name: model.quantisation for model in models}
     pairs: dict[tuple[str, str], Compared] = {}
     for cell in covered_by_outputs(config, evidence):
         model, test, runtime = cell
         if (model, test) not in pairs:
-            pairs[model, test] = _compared(model, test, evidence, quantisation.get(model, {}))
+            compared = _compared(model, test, evidence, quantisation.get(model, {}))
+            if asks_for_truth(config, test, tuple(evidence.unset)):
+                compared = _with_arm(compared, evidence, no_exact.get(model))
+            pairs[model, test] = compared
         if (found := judge_outputs(pairs[model, test], runtime)) is not None:
             yield cell, found
 
@@ -48,6 +59,12 @@ def _compared(model: str, test: str, evidence: Evidence, quantisation: Mapping[s
         quantisation=quantisation,
         declared={name: _declared(name, evidence) for name in dict.fromkeys(t.runtime for t in trials)},
     )
+
+
+def _with_arm(compared: Compared, evidence: Evidence, no_file: str | None) -> Compared:
+    """With the trials of the exact arm, or why there are none. `no_file`: why the model has no F32 file."""
+    exact = [t for t in evidence.exact if (t.model, t.test) == (compared.model, compared.test)]
+    return replace(compared, exact=exact, no_exact=None if exact else no_file or NO_TRIAL)
 
 
 def _declared(runtime: str, evidence: Evidence) -> Mapping[str, str]:

@@ -23,7 +23,7 @@ class RunFacts:
     `started`: ISO 8601, UTC. `runtimes`: every runtime that is set → whether it could be used. `cells`: those
     that the config asks for. `not_run`: those of which not all trials ran.
     `spawned`: how many trials got a process. `proofs`: runtime → the seconds that it took on a tiny model for its first
-    token, on a CPU."""
+    token, on a CPU. `no_exact`: models of which the exact arm was asked for, and why they have none."""
 
     name: str
     started: str
@@ -37,6 +37,7 @@ class RunFacts:
     spawned: int
     interrupted: bool
     proofs: Mapping[str, float | None] = field(default_factory=dict)
+    no_exact: Mapping[str, str] = field(default_factory=dict)
 
 
 def judge(facts: RunFacts, trials: Sequence[Trial]) -> Report:
@@ -47,7 +48,7 @@ def judge(facts: RunFacts, trials: Sequence[Trial]) -> Report:
     around = Circumstances(str(facts.machine["platform"]), devices, not_run, facts.proofs)
     cells = _in_order_of_config(facts.loaded, facts.cells)
     evidence = evidence_of(facts.loaded, trials, cells, around)
-    outputs = dict(output_verdicts(config, evidence, facts.models))
+    outputs = dict(output_verdicts(config, evidence, facts.models, facts.no_exact))
     evidence = replace(evidence, outputs=outputs)
     trials, measured, intent = evidence.trials, evidence.measured, evidence.intent
     runtimes = tuple(_runtime_report(facts, name, trials) for name in config.runtimes)
@@ -78,7 +79,7 @@ def judge(facts: RunFacts, trials: Sequence[Trial]) -> Report:
             for row in fact_rows(measured, (model, test, runtime), (model, test, config.baseline), intent, known)
         ),
         verdicts=judged,
-        score_trials=tuple(evidence.scored),
+        score_trials=(*evidence.scored, *evidence.exact),
         outputs=tuple(outputs.values()),
         warnings=tuple(trial_warnings(config, trials, budgets_of(config))),
         page=config.report,

@@ -5,20 +5,18 @@ killed one leaves nothing that counts; two runs at once wait for one another. Be
 are the recorded ones, or the trial is refused.
 """
 
-import fcntl
 import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from parity.adapter import Command
-from parity.cache import read_json
+from parity.cache import alone, read_json
 from parity.errors import ModelError, RefusedError
 from parity.models import silent
 from parity.models.digest import files_sha256
@@ -72,7 +70,7 @@ def _supply(session: Session, name: str, runtime: Prepared, model: ModelFacts) -
     final = cache / hashlib.sha256(json.dumps(depends_on).encode()).hexdigest()[:32]
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        with _alone(final):
+        with alone(final):
             return _kept(final, model) or _make(session, name, runtime, model, final)
     except (OSError, ModelError) as error:
         return f"{final}: {error}"
@@ -139,14 +137,6 @@ def _sha256(folder: Path) -> str | None:
         return files_sha256(folder, files, silent) if files else None
     except (OSError, ModelError):
         return None
-
-
-@contextmanager
-def _alone(final: Path) -> Iterator[None]:
-    """Holds the lock of a conversion, which the system frees when its holder ends in any way."""
-    with final.with_name(f".{final.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _key(runtime: str, model: str) -> str:

@@ -1,6 +1,7 @@
 """A run from config to report: prepare every runtime, then fill one turn after another until nothing is left to do."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from parity.config import LoadedConfig
 from parity.hosts.host import Host
 from parity.records import Cell, ModelFacts, Report
 from parity.run.converting import supply_conversions
+from parity.run.exact import supply_exact
 from parity.run.giving_up import GivenUp
 from parity.run.hashes import record_executable
 from parity.run.log import RunFolder, RunRecord, now
@@ -81,7 +83,6 @@ def finish_preparing(
 
 def fill(session: Session, state: State) -> None:
     """Runs what the state asks for next until it asks for nothing."""
-    models = {model.name: model for model in state.run.models}
     known: set[Cell] = set()
     while True:
         _tell_given_up(session, {cell: why for cell, why in state.given_up.items() if cell not in known})
@@ -94,7 +95,7 @@ def fill(session: Session, state: State) -> None:
             if session.cancel.count:
                 return
             session.progress.begin(slot, state.left, open=state.may_grow)
-            trial = perform(session, state.prepared[slot.runtime], models[slot.model], slot, state.sequence(slot))
+            trial = perform(session, *state.work_of(slot), slot, state.sequence(slot))
             session.progress.done(slot, trial)
             state = state.after(trial)
 
@@ -153,6 +154,8 @@ def go_on(session: Session, state: State) -> Report:
     if needed:
         supply_tokenizers(session, state.run.models)
     supply_conversions(session, state.prepared, state.run.models)
+    if state.next_turn() is not None:
+        state = replace(state, exact=supply_exact(session, state.prepared, state.run.models))
     fill(session, state)
     session.folder.end(interrupted=session.cancel.count > 0)
     return conclude(session.folder, session.progress)

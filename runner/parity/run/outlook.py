@@ -8,9 +8,10 @@ from tabulate import tabulate
 from parity.config import LoadedConfig
 from parity.records import OWN, SHARED, Cell, HostFacts, Record, Slot, TrialKind
 from parity.run.budgets import Times, budget_warnings
+from parity.run.exact import patient
 from parity.run.log import RUNS
 from parity.run.schedule import estimate_s, schedule, slots_left
-from parity.run.session import can_score, make_adapters
+from parity.run.session import can_score, exact_arm, make_adapters
 from parity.run.sources import locate_models
 
 SHOWN_ROUNDS = 2
@@ -39,10 +40,13 @@ def outlook(loaded: LoadedConfig, host: HostFacts) -> Outlook:
     Raises:
         ConfigError: a model's source is malformed or names a file that isn't there.
     """
-    scorers = can_score(make_adapters(loaded, host))
-    plan = tuple(slot for turn in schedule(loaded.config, loaded.not_set, scorers) for slot in turn)
-    scored = [slot for slot in plan if slot.task == "score" and slot.round == SHARED]
+    adapters = make_adapters(loaded, host)
+    scorers, arm = can_score(adapters), exact_arm(adapters, loaded.config.baseline)
+    arms = {model.name: arm for model in loaded.config.models}
+    plan = tuple(slot for turn in schedule(loaded.config, loaded.not_set, scorers, arms) for slot in turn)
+    scored = [slot for slot in plan if slot.task == "score" and slot.round == SHARED and slot.kind != "exact"]
     least = [*slots_left(loaded.config, (), unset=loaded.not_set, given_up={}), *scored]
+    limits = loaded.config.limits
     seen, run = _earlier(loaded.sha256)
     return Outlook(
         name=loaded.config.name,
@@ -53,7 +57,7 @@ def outlook(loaded: LoadedConfig, host: HostFacts) -> Outlook:
         at_least=len(least),
         estimate_s=estimate_s(least, _by_cell(seen)),
         estimated_from=run,
-        at_most_s=len(plan) * loaded.config.limits.total_s,
+        at_most_s=sum((patient(limits) if slot.kind == "exact" else limits).total_s for slot in plan),
         warnings=tuple(budget_warnings(loaded.config, seen)),
     )
 
@@ -111,7 +115,7 @@ def _order(found: Outlook) -> list[str]:
     """A line a round; of the measured rounds only the first in full."""
     turns: dict[str, list[str]] = {}
     for trial in found.trials:
-        kind = "" if trial.kind == "full" else f" ({trial.kind})"
+        kind = "" if trial.kind in ("full", "exact") else f" ({trial.kind})"
         turns.setdefault(_turn(trial), []).append(f"{trial.test}/{trial.runtime}{kind}")
     rounds = [turn for turn in turns if turn.startswith("round")]
     hidden = set(rounds[SHOWN_ROUNDS:])
@@ -121,6 +125,8 @@ def _order(found: Outlook) -> list[str]:
 
 
 def _turn(trial: Slot) -> str:
+    if trial.kind == "exact":
+        return "score by the exact arm, if it fits this machine"
     if trial.task == "score":
         named = {SHARED: "score", OWN: "score of its own answer, if that is different"}
         return named.get(trial.round, f"score of text {trial.round - OWN}, if that is different")
@@ -131,8 +137,10 @@ def _count(found: Outlook) -> str:
     if found.at_least == len(found.trials):
         return f"{len(found.trials)} trials in all"
     of_own = sum(slot.task == "score" and slot.round != SHARED for slot in found.trials)
-    fixed = found.at_least + of_own == len(found.trials)
-    until = "depending on whether answers differ" if fixed else "until the required gates are decided"
+    of_arm = sum(slot.kind == "exact" for slot in found.trials)
+    fixed = found.at_least + of_own + of_arm == len(found.trials)
+    fits = " and the exact arm fits" if of_arm else ""
+    until = f"depending on whether answers differ{fits}" if fixed else "until the required gates are decided"
     return f"{found.at_least} to {len(found.trials)} trials, {until}"
 
 

@@ -4,6 +4,7 @@ import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from parity.adapter.events import Settings
 from parity.config import LoadedConfig, TestConfig, test_spec
@@ -14,6 +15,7 @@ from parity.reading.identity import WEIGHTS_FILE
 from parity.reading.trial import read_events
 from parity.records import Job, ModelFacts, ScoreRequest, Slot, TestSpec, Trial, TrialKind
 from parity.run.converting import converted_for
+from parity.run.exact import check_unchanged, patient
 from parity.run.files import look, may_be_weights, programs_of
 from parity.run.hashes import record_program, record_weights_sha256, recorded_weights, recorded_weights_sha256
 from parity.run.log import job_without_secrets
@@ -32,18 +34,22 @@ FURTHER_PREFILLS = 3
 def perform(
     session: Session, prepared: Prepared, model: ModelFacts, slot: Slot, sequence: ScoreRequest | None = None
 ) -> Trial:
-    """Runs the trial of a slot and reads it. Its transcript is on disk, and synced, before this returns. `sequence`:
-    what a trial of the task `score` scores."""
+    """Runs the trial of a slot and reads it. Its transcript is on disk, and synced, before this returns. `prepared` and
+    `model` are those of the exact arm where the slot is one of its. `sequence`: what a trial of the task `score`
+    scores."""
     folder, host = session.folder, session.hosts[slot.host]
     path = folder.new_trial_path(slot)
     with host.scratch() as scratch:
-        job = _job(session, model, slot, scratch).but(score=sequence)
+        settings = prepared.adapter.settings.model_dump(mode="json")
+        job = _job(session, model, slot, settings, scratch).but(score=sequence)
         kept = job_without_secrets(job, session.loaded.secrets)
         head = Head(purpose="trial", runtime=slot.runtime, slot=slot, job=kept)
         try:
             if slot.task not in prepared.adapter.tasks:
                 raise RefusedError(f"{prepared.adapter.name} can't do the task `{slot.task}`")
-            if converted := converted_for(folder, slot.runtime, model.name):
+            if slot.kind == "exact":
+                check_unchanged(model)
+            elif converted := converted_for(folder, slot.runtime, model.name):
                 job = job.but(converted=converted)
                 head = head.but(job=job_without_secrets(job, session.loaded.secrets))
             launch = prepared.adapter.launch(job, prepared.build)
@@ -52,7 +58,8 @@ def perform(
         else:
             config = session.loaded.config
             common = config.runtimes[slot.runtime]
-            request = request_of(common, launch, head, config.limits, session.loaded.secrets)
+            limits = patient(config.limits) if slot.kind == "exact" else config.limits
+            request = request_of(common, launch, head, limits, session.loaded.secrets)
             programs = programs_of(request, job)
             seen = look(job, programs, recorded_weights(folder))
             request = replace(request, head=head.but(files=seen), page_cache=brought(session, host, model))
@@ -94,14 +101,14 @@ def supply_tokenizers(session: Session, models: tuple[ModelFacts, ...]) -> None:
             session.progress.note(f"{model.name}: {error}")
 
 
-def _job(session: Session, model: ModelFacts, slot: Slot, scratch: str) -> Job:
+def _job(session: Session, model: ModelFacts, slot: Slot, settings: dict[str, Any], scratch: str) -> Job:
     loaded, folder = session.loaded, session.folder
     test = next(test for test in loaded.config.tests if test.name == slot.test)
     tokenizer = folder.tokenizer_path(model.name)
     return Job(
         runtime=slot.runtime,
         adapter=loaded.config.runtimes[slot.runtime].adapter,
-        settings=loaded.settings[slot.runtime],
+        settings=settings,
         model=model,
         task=slot.task,
         test=job_test(loaded, test, slot.kind),

@@ -168,7 +168,9 @@ def describe(slot: Slot) -> str:
     turn = f"warm-up {slot.round}" if slot.warmup else f"round {slot.round}"
     if slot.task == "score":
         turn = {SHARED: "score", OWN: "score of its own answer"}.get(slot.round, f"score of text {slot.round - OWN}")
-    kind = "" if slot.kind == "full" else f" ({slot.kind})"
+    if slot.kind == "exact":
+        turn = "score by the exact arm"
+    kind = "" if slot.kind in ("full", "exact") else f" ({slot.kind})"
     return f"{turn}{kind} · {slot.model} · {slot.test} · {slot.runtime}"
 
 

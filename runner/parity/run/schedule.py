@@ -8,9 +8,10 @@ from itertools import islice
 
 from parity.config import Config, TestConfig
 from parity.judging.evidence import Pair
+from parity.judging.scored import asks_for_truth, is_scored
 from parity.records import OWN, SHARED, Cell, Slot, Task, Trial, TrialKind
 from parity.run.order import orders
-from parity.run.sequences import is_scored, sequence_of, texts_of
+from parity.run.sequences import sequence_of, texts_of
 
 Turn = tuple[Slot, ...]
 """Trials that belong together: all runtimes of one model and test in one round."""
@@ -23,6 +24,11 @@ SHARE_OF_VOIDS = 0.5
 
 
 NONE: frozenset[str] = frozenset()
+
+Arms = Mapping[str, Sequence[str]]
+"""Model → the runtimes whose twins are its exact arm; a model that is left out has none."""
+
+NO_ARMS: Arms = {}
 
 
 def nothing_open(pair: Pair, trials: Sequence[Trial]) -> Sequence[str]:
@@ -38,13 +44,14 @@ def next_turn(
     given_up: Mapping[Cell, object] | None = None,
     undecided: Undecided = nothing_open,
     scorers: Set[str] = NONE,
+    arms: Arms = NO_ARMS,
 ) -> Turn | None:
     """The slots to fill next, or None when nothing is left to do.
 
     A slot whose trial was interrupted comes again under the next attempt, and so does every slot of a void turn.
     `unset` are optional runtimes that are not set here, `given_up` the cells that are not tried any more, `scorers` the
     runtimes that can score a sequence."""
-    due = next(_turns_left(config, trials, unset, given_up or {}, undecided, scorers), None)
+    due = next(_turns_left(config, trials, unset, given_up or {}, undecided, scorers, arms), None)
     if due is None:
         return None
     attempts: Counter[tuple[object, ...]] = Counter()
@@ -53,15 +60,17 @@ def next_turn(
     return tuple(slot.but(attempt=attempts[slot.place] + 1) for slot in due)
 
 
-def schedule(config: Config, unset: Sequence[str] = (), scorers: Set[str] = NONE) -> Iterator[Turn]:
+def schedule(
+    config: Config, unset: Sequence[str] = (), scorers: Set[str] = NONE, arms: Arms = NO_ARMS
+) -> Iterator[Turn]:
     """Every turn that a run may have: warm-up rounds first, then the measured ones, up to the most that there may be.
 
     A round takes each model × test once, and in each all runtimes in the order of the round; a test with two budgets
     has both in the same turn. Then, where a gate reads that, each of the `scorers` scores one answer, its own where
-    that is different, and the texts of runtimes that show no ids. Whole trials come last: nothing is measured beside
-    what they may leave hanging."""
+    that is different, and the texts of runtimes that show no ids; where one asks for the truth, the exact arm scores
+    the one answer too. Whole trials come last: nothing is measured beside what they may leave hanging."""
     runtimes = tuple(name for name in config.runtimes if name not in unset)
-    pairs = list(_pairs(config))
+    pairs = list(pairs_of(config))
     seed, rounds = config.rounds.seed, config.rounds
     floor = config.baseline if config.floor else None
     for warmup, count in ((True, rounds.warmup), (False, rounds.looks.last)):
@@ -76,6 +85,9 @@ def schedule(config: Config, unset: Sequence[str] = (), scorers: Set[str] = NONE
         texts = texts_of(config, test.name, scorers, unset)
         for number in (SHARED, OWN, *texts) if able else ():
             yield tuple(_slot(model, test.name, name, number, "full", task="score") for name in able)
+        arm = arms.get(model, ()) if asks_for_truth(config, test.name, unset) else ()
+        if arm:
+            yield tuple(_slot(model, test.name, name, SHARED, "exact", task="score") for name in arm)
     for model, test in pairs:
         for runtime in runtimes:
             whole = config.runtimes[runtime].whole_trials
@@ -88,7 +100,7 @@ def planned(config: Config, unset: Sequence[str] = ()) -> dict[Cell, int]:
     config."""
     counts = Counter(slot.cell for turn in schedule(config, unset) for slot in turn)
     runtimes = [name for name in config.runtimes if name not in unset]
-    cells = [(model, test.name, runtime) for model, test in _pairs(config) for runtime in runtimes]
+    cells = [(model, test.name, runtime) for model, test in pairs_of(config) for runtime in runtimes]
     return {cell: counts[cell] for cell in cells}
 
 
@@ -100,9 +112,10 @@ def slots_left(
     given_up: Mapping[Cell, object],
     undecided: Undecided = nothing_open,
     scorers: Set[str] = NONE,
+    arms: Arms = NO_ARMS,
 ) -> list[Slot]:
     """Every slot that is known to be still due, in order. How many rounds follow these depends on what they show."""
-    return [slot for turn in _turns_left(config, trials, unset, given_up, undecided, scorers) for slot in turn]
+    return [slot for turn in _turns_left(config, trials, unset, given_up, undecided, scorers, arms) for slot in turn]
 
 
 def estimate_s(slots: Sequence[Slot], mean_s: Mapping[Cell, float]) -> float | None:
@@ -130,6 +143,7 @@ def _turns_left(
     given_up: Mapping[Cell, object],
     undecided: Undecided,
     scorers: Set[str],
+    arms: Arms,
 ) -> Iterator[Turn]:
     """Each turn with the slots of it that are due; turns without any are left out.
 
@@ -142,7 +156,7 @@ def _turns_left(
     voids = _void_passes(ran.values())
     waiting: set[Pair] = set()
     over: set[Pair] = set()
-    for turn in schedule(config, unset, scorers):
+    for turn in schedule(config, unset, scorers, arms):
         first, mine = turn[0], ran.get(_turn_of(turn[0]), [])
         pair, is_measured = (first.model, first.test), first.is_measured
         asked = turn
@@ -195,7 +209,8 @@ def _void_passes(turns: Iterable[Sequence[Trial]]) -> Counter[Pair]:
 def _turn_of(place: Slot | Trial) -> tuple[object, ...]:
     """What the slots of one turn have in common."""
     alone = place.runtime if place.kind == "whole" else None
-    return place.model, place.test, place.task, place.warmup, alone, place.round if alone is None else None
+    of_arm = place.kind == "exact"
+    return place.model, place.test, place.task, of_arm, place.warmup, alone, place.round if alone is None else None
 
 
 def _is_certain(config: Config, number: int) -> bool:
@@ -264,7 +279,8 @@ def _slot(
     return Slot(model=model, test=test, runtime=runtime, task=task, round=number, warmup=warmup, kind=kind)
 
 
-def _pairs(config: Config) -> Iterator[tuple[str, TestConfig]]:
+def pairs_of(config: Config) -> Iterator[tuple[str, TestConfig]]:
+    """Each model with each test that runs on it, in the order of the config."""
     for model in config.models:
         for test in config.tests:
             if test.models is None or model.name in test.models:

@@ -12,6 +12,7 @@ from parity.reading.conditions import under_conditions
 from parity.reading.identity import Sha256Of
 from parity.reading.trial import read_trial
 from parity.records import Report, Slot, Trial
+from parity.run.exact import recorded_exact, twin_of
 from parity.run.hashes import recorded_weights_sha256
 from parity.run.log import RunFolder, RunRecord
 from parity.run.prepared import Prepared, read_prepared
@@ -35,9 +36,10 @@ def recorded_state(folder: RunFolder, run: RunRecord, prepared: Mapping[str, Pre
     hashes = partial(recorded_weights_sha256, folder)
     for name, slot, transcript in folder.trials():
         spawned += transcript.spawn is not None
-        trial = read_slot(prepared[slot.runtime].adapter, slot, name, transcript, folder, hashes)
+        ran = twin_of(prepared[slot.runtime]) if slot.kind == "exact" else prepared[slot.runtime]
+        trial = read_slot(ran.adapter, slot, name, transcript, folder, hashes)
         trials.append(under_conditions(trial, transcript, run.loaded.config.conditions))
-    return State(run, prepared, tuple(_without_cut_off(trials)), spawned)
+    return State(run, prepared, tuple(_without_cut_off(trials)), spawned, recorded_exact(folder))
 
 
 def _without_cut_off(trials: Sequence[Trial]) -> list[Trial]:

@@ -8,22 +8,9 @@ shows no ids, is scored by all that can: by that its choices are judged.
 from collections.abc import Iterator, Sequence, Set
 
 from parity.config import Config
+from parity.judging.scored import judged_on
 from parity.outputs.texts import differ
 from parity.records import OWN, SHARED, ScoreRequest, Slot, Trial
-
-
-def judged_on(config: Config, test: str, unset: Sequence[str] = ()) -> list[str]:
-    """The runtimes, of those that are set, that a gate on outputs covers on a test whose answers are greedy."""
-    if not any(t.name == test and t.temperature == 0 for t in config.tests):
-        return []
-    gates = [gate for gate in config.gates if gate.reads_scores and (gate.tests is None or test in gate.tests)]
-    covered = {runtime for gate in gates for runtime in gate.runtimes or config.implementations}
-    return [runtime for runtime in config.runtimes if runtime in covered and runtime not in unset]
-
-
-def is_scored(config: Config, test: str, unset: Sequence[str] = ()) -> bool:
-    """Whether a gate on outputs covers a test whose answers are greedy, for a runtime that is set."""
-    return bool(judged_on(config, test, unset))
 
 
 def sequence_of(config: Config, slot: Slot, trials: Sequence[Trial]) -> ScoreRequest | None:

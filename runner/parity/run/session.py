@@ -50,6 +50,16 @@ def make_adapters(loaded: LoadedConfig, host: HostFacts) -> dict[str, Adapter[An
     return adapters
 
 
+def exact_arm(adapters: Mapping[str, Adapter[Any]], baseline: str) -> tuple[str, ...]:
+    """The runtimes among those with these adapters whose twins are the exact arm: of each adapter that has settings for
+    it the first, the baseline ahead of all others."""
+    found: dict[str, str] = {}
+    for name in sorted(adapters, key=lambda name: name != baseline):
+        if adapters[name].exact is not None:
+            found.setdefault(adapters[name].name, name)
+    return tuple(found.values())
+
+
 def can_score(adapters: Mapping[str, Adapter[Any]]) -> frozenset[str]:
     """The runtimes among those with these adapters that can score a sequence of ids."""
     return frozenset(name for name, adapter in adapters.items() if "score" in adapter.tasks)

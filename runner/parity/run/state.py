@@ -1,14 +1,15 @@
 """All that is known of a run at one point. It decides what the run does next, and is what the run reports. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from parity.adapter import Availability
 from parity.config import Config
 from parity.judging.evidence import Circumstances, Pair, undecided
 from parity.judging.report import RunFacts, judge
-from parity.records import Cell, Report, ScoreRequest, Slot, Trial
+from parity.records import Cell, ModelFacts, Report, ScoreRequest, Slot, Trial
+from parity.run.exact import Exact, members, twin_of
 from parity.run.giving_up import GivenUp, given_up, not_run
 from parity.run.log import RunRecord
 from parity.run.prepared import Prepared, absent_of
@@ -20,12 +21,13 @@ from parity.run.session import can_score
 @dataclass(frozen=True)
 class State:
     """`prepared`: runtime → what its preparation came to. `trials`: those that ran, in their order. `spawned`: how many
-    of them got a process."""
+    of them got a process. `exact`: the models of which the exact arm was asked for."""
 
     run: RunRecord
     prepared: Mapping[str, Prepared]
     trials: tuple[Trial, ...] = ()
     spawned: int = 0
+    exact: Exact = field(default_factory=dict)
 
     @property
     def config(self) -> Config:
@@ -55,6 +57,7 @@ class State:
             given_up=self.given_up,
             undecided=self.undecided,
             scorers=self.scorers,
+            arms=self.arms,
         )
 
     def next_turn(self) -> Turn | None:
@@ -67,12 +70,28 @@ class State:
             given_up=self.given_up,
             undecided=self.undecided,
             scorers=self.scorers,
+            arms=self.arms,
         )
 
     @cached_property
     def scorers(self) -> frozenset[str]:
         """The runtimes that can score a sequence of ids."""
         return can_score({name: found.adapter for name, found in self.prepared.items()})
+
+    @cached_property
+    def arms(self) -> dict[str, tuple[str, ...]]:
+        """Model → the runtimes whose twins are its exact arm; of those models that have an F32 file."""
+        able = members(self.prepared, self.config.baseline)
+        return {name: able for name, made in self.exact.items() if isinstance(made, ModelFacts)}
+
+    def work_of(self, slot: Slot) -> tuple[Prepared, ModelFacts]:
+        """What the trial of a slot runs: a runtime, or its twin in the exact arm, and the model that it is given."""
+        if slot.kind == "exact":
+            model = self.exact[slot.model]
+            assert isinstance(model, ModelFacts), "only models that have an F32 file have such slots"
+            return twin_of(self.prepared[slot.runtime]), model
+        [model] = (model for model in self.run.models if model.name == slot.model)
+        return self.prepared[slot.runtime], model
 
     def sequence(self, slot: Slot) -> ScoreRequest | None:
         """What the trial of a slot scores; None for one that generates."""
@@ -114,6 +133,7 @@ class State:
             spawned=self.spawned,
             proofs=self._proofs,
             interrupted=interrupted,
+            no_exact={name: made for name, made in self.exact.items() if isinstance(made, str)},
         )
         return judge(facts, self.trials)
 
