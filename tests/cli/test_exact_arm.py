@@ -151,6 +151,8 @@ def test_a_member_that_fails_is_lost_alone(program: Program) -> None:
     report = program.report()
     assert {verdict["verdict"] for verdict in report["outputs"]} == {"IDENTICAL"}
     assert report["not_run"] == []
+    page = (program.folder / "run" / "report.md").read_text(encoding="utf-8")
+    assert "exact trials of round 1" in page
 
 
 @pytest.mark.parametrize("cut_off", [1, 2, 3], ids=["before the arm", "between its trials", "after it"])

@@ -30,6 +30,8 @@ WRITTEN_AS: Final = 1
 DISK_MARGIN: Final = 1.05
 MEMORY_MARGIN: Final = 1.2
 """What a program needs to compute with the file, as a multiple of its size: weights, keys and values, and logits."""
+LARGEST_COPIES: Final = 2
+"""How many further copies of the largest tensor Candle holds while it loads a model whose embeddings are its output."""
 
 
 class NoExactError(Exception):
@@ -126,8 +128,14 @@ def _check_disk(header: Header, cache: Path, room: Room) -> None:
         )
 
 
+def memory_bytes(header: Header) -> int:
+    """What must be available to compute with the F32 file."""
+    largest = max(4 * tensor.elements for tensor in header.tensors)
+    return round(MEMORY_MARGIN * exact_bytes(header)) + LARGEST_COPIES * largest
+
+
 def _check_memory(header: Header, room: Room) -> None:
-    needed = round(MEMORY_MARGIN * exact_bytes(header))
+    needed = memory_bytes(header)
     if room.memory_bytes < needed:
         free = _size(room.memory_bytes)
         raise NoExactError(f"computing with its F32 file needs {_size(needed)} of memory, and {free} are available")

@@ -249,7 +249,9 @@ class Report(Record):
     comparisons: tuple[Comparison, ...]
     facts: tuple[FactRow, ...] = Field(default=(), description="what each side of each comparison ran with")
     verdicts: tuple[Verdict, ...]
-    score_trials: tuple[Trial, ...] = Field(default=(), description="trials that scored a sequence of ids")
+    score_trials: tuple[Trial, ...] = Field(
+        default=(), description="trials that scored a sequence of ids; those of the kind `exact` are of the exact arm"
+    )
     outputs: tuple[OutputVerdict, ...] = Field(
         default=(), description="what each implementation computed beside the baseline, where a gate asks for it"
     )

@@ -168,7 +168,11 @@ def _failures(index: Index) -> Iterable[FailedTrials]:
 
 def _messages(trials: Sequence[Trial]) -> str:
     """Which trials, the different messages of their failures, and the transcript of the last one."""
-    kinds = list(dict.fromkeys(trial.kind if trial.task == "generate" else trial.task for trial in trials))
+    kinds = list(
+        dict.fromkeys(
+            trial.task if trial.kind == "full" and trial.task != "generate" else trial.kind for trial in trials
+        )
+    )
     untimed = "" if kinds == ["full"] else f"{' and '.join(kinds)} trials of "
     messages = dict.fromkeys(trial.failure.message for trial in trials if trial.failure)
     return f"{untimed}{rounds_of(trials)}: {'; '.join(messages)} ({trials[-1].file})"

@@ -2,7 +2,7 @@
 not fit."""
 
 import struct
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from model_files import CONFIG, LAYERS, facts_of, model_folder
 
 from parity.models import Step, file_sha256, silent
 from parity.models.exact import exact_bytes, not_dequantised, write_exact
-from parity.models.exact_cache import DISK_MARGIN, MEMORY_MARGIN, NoExactError, Room, exact_model
+from parity.models.exact_cache import DISK_MARGIN, NoExactError, Room, exact_model, memory_bytes
 from parity.models.gguf_header import read_header
 from parity.records import ModelFacts
 
@@ -172,28 +172,27 @@ def test_a_watch_that_stops_leaves_nothing_behind(model: Path, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("room", "said"),
+    ("lacking", "said"),
     [
-        (
-            lambda size: Room(disk_bytes=int(DISK_MARGIN * size) - 1, memory_bytes=1 << 40),
-            r"KiB on the disk of .* are free",
-        ),
-        (
-            lambda size: Room(disk_bytes=1 << 40, memory_bytes=int(MEMORY_MARGIN * size) - 1),
-            "KiB of memory, and .* are av",
-        ),
+        ("disk_bytes", r"its F32 file needs [\d.]+ KiB on the disk of .*, and [\d.]+ KiB are free"),
+        ("memory_bytes", r"computing with its F32 file needs [\d.]+ KiB of memory, and [\d.]+ KiB are available"),
     ],
-    ids=["disk", "memory"],
 )
 def test_what_does_not_fit_is_not_made_and_the_figures_are_told(
-    model: Path, tmp_path: Path, room: Callable[[int], Room], said: str
+    model: Path, tmp_path: Path, lacking: str, said: str
 ) -> None:
-    size = exact_bytes(read_header(model))
+    header = read_header(model)
+    just = Room(disk_bytes=round(DISK_MARGIN * exact_bytes(header)), memory_bytes=memory_bytes(header))
+    less = replace(just, **{lacking: getattr(just, lacking) - 1})
     with pytest.raises(NoExactError, match=said):
-        made_from(model, tmp_path / "cache", room=lambda cache: room(size))
+        made_from(model, tmp_path / "cache", room=lambda cache: less)
     assert not list((tmp_path / "cache").glob("*.gguf"))
-    just = Room(disk_bytes=int(DISK_MARGIN * size) + 1, memory_bytes=int(MEMORY_MARGIN * size) + 1)
     assert made_from(model, tmp_path / "cache", room=lambda cache: just).size_bytes > 1000
+
+
+def test_computing_needs_the_file_and_more_than_that_of_memory(model: Path) -> None:
+    header = read_header(model)
+    assert memory_bytes(header) == round(1.2 * exact_bytes(header)) + 2 * 4 * ROWS * COLUMNS
 
 
 def test_a_file_that_is_there_needs_no_more_of_the_disk(model: Path, tmp_path: Path) -> None:
