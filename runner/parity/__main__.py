@@ -17,11 +17,27 @@ BUG = 70
 NO_IO = 74
 """EX_IOERR of sysexits.h, such as a full disk."""
 
+ABORT = 128
+"""Ends `git bisect run`, which takes any smaller code but 125 for a verdict on the commit."""
+
 
 def main(arguments: Sequence[str] | None = None, *, host: "Host | None" = None) -> None:
     """Runs the command line and exits with its code. `host`: the machine to work on; this one unless given."""
-    arguments = sys.argv[1:] if arguments is None else arguments
-    if list(arguments) == ["--version"]:
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        _main(arguments, host)
+    except SystemExit as ended:
+        if ended.code in (USAGE, BUG, NO_IO) and _is_for_git_bisect(arguments):
+            sys.exit(ABORT)
+        raise
+
+
+def _is_for_git_bisect(arguments: Sequence[str]) -> bool:
+    return arguments[:1] == ["bisect"] and any(word.partition("=")[0] == "--command" for word in arguments)
+
+
+def _main(arguments: Sequence[str], host: "Host | None") -> None:
+    if arguments == ["--version"]:
         # Answered before the command line and its libraries are imported: scripts ask this often.
         from parity.version import version
 

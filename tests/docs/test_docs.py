@@ -82,6 +82,24 @@ def prepare(page: Path, folder: Path) -> None:
     (folder / "configs" / "quickstart.toml").write_text(scripted, encoding="utf-8")
 
 
+def make_wrong_run(folder: Path) -> None:
+    """The run `wrong-run`, in which `mlx` is recite with a fault: its probabilities are wrong after a space."""
+    worker = (folder / "worker.py").read_text(encoding="utf-8")
+    wrong = worker.replace("likely = {", "sure = 0.2 if ids[position - 1] == ord(' ') else 0.99\n        likely = {")
+    wrong = wrong.replace("0.99 if byte", "sure if byte").replace("0.01 / 255", "(1 - sure) / 255")
+    for name, program in (("right", worker), ("wrong", wrong)):
+        (folder / f"{name}.py").write_text(program, encoding="utf-8")
+        (folder / f"{name}.py").chmod(0o755)
+    text = (folder / "same-answers.toml").read_text(encoding="utf-8")
+    for adapter, name in (("llama_cpp", "right"), ("mlx_lm", "wrong")):
+        keys = f'program = "./{name}.py"\nargs = ["--job", "{{scratch}}/job.json"]\nevents = true'
+        text = text.replace(f'"{adapter}"', f'"command"\n{keys}\ntasks = ["generate", "score"]')
+    (folder / "wrong.toml").write_text(f"{text}\n[rounds]\ncount = 1\nwarmup = 0\n", encoding="utf-8")
+    done = run(["run", "wrong.toml", "--out", "wrong-run"], folder)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "DRIFT" in done.stdout
+
+
 def run(words: list[str], folder: Path, **env: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [PARITY, *words], cwd=folder, env=os.environ | env, capture_output=True, text=True, timeout=300, check=False
@@ -99,6 +117,8 @@ def options_of(script: Path) -> set[str]:
 def test_every_command_of_a_page_works_in_the_order_shown(page: Path, tmp_path: Path) -> None:
     prepare(page, tmp_path)
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    if any("wrong-run" in words for words in commands(page)):
+        make_wrong_run(tmp_path)
     for program, *arguments in commands(page):
         match program.split("/")[0]:
             case "make":

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from parity.cli import adapter, doctor, explain, plan, report, run, schema, score, synth
+from parity.cli import adapter, bisect, doctor, explain, plan, report, run, schema, score, synth
 from parity.cli.common import emit
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app.command()(doctor.doctor)
 app.command()(score.score)
 app.command()(report.report)
 app.command()(explain.explain)
+app.command()(bisect.bisect)
 app.command()(synth.synth)
 app.add_typer(adapter.app, name="adapter")
 app.command()(schema.schema)

@@ -34,8 +34,8 @@ def recorded_texts(run: RunRecord) -> dict[str, str]:
     return {where: text for where, text in run.loaded.texts.items() if REDACTED not in text}
 
 
-def check_config(folder: RunFolder, run: RunRecord, loaded: LoadedConfig) -> None:
-    """Refuses to go on with a config that is not the run's own.
+def check_config(folder: RunFolder, run: RunRecord, loaded: LoadedConfig, doing: str = "resumed") -> None:
+    """Refuses to go on with a config that is not the run's own. `doing`: what is refused.
 
     Raises:
         RunFolderError: naming every key that changed.
@@ -46,9 +46,8 @@ def check_config(folder: RunFolder, run: RunRecord, loaded: LoadedConfig) -> Non
     changed = list(_changed(then, now))
     if changed:
         listed = "\n    ".join(changed[:10])
-        raise _refused(
-            folder, f"{loaded.file}, or an environment variable that it uses, has changed since the run began", listed
-        )
+        wrong = f"{loaded.file}, or an environment variable that it uses, has changed since the run began"
+        raise _refused(folder, wrong, listed, doing)
 
 
 def resume_run(loaded: LoadedConfig, folder: RunFolder, run: RunRecord, host: Host) -> Report:
@@ -63,24 +62,18 @@ def resume_run(loaded: LoadedConfig, folder: RunFolder, run: RunRecord, host: Ho
         tell_busy(loaded, host, progress)
         recorded = recorded_runtimes(folder, make_adapters(loaded, host.facts()))
         with cancelling() as cancel:
-            changed = list(_changed_runtimes(Session(loaded, folder, {LOCAL: host}, progress, cancel), recorded))
+            changed = list(changed_runtimes(Session(loaded, folder, {LOCAL: host}, progress, cancel), recorded))
         if cancel.count:
             progress.note("interrupted before the first trial")
             return conclude(folder, progress)
-        here = host.machine()
-        moved = [
-            f"the machine's {fact} was {run.machine.get(fact)} and is {here.get(fact)}"
-            for fact in SAME_MACHINE
-            if run.machine.get(fact) != here.get(fact)
-        ]
-        _refuse_changed(folder, [*moved, *changed])
+        refuse_changed(folder, [*moved(run, host), *changed])
         if stopped := State(run, recorded).hopeless:
             progress.note(stopped)
             folder.end(interrupted=False)
             return conclude(folder, progress)
         models = resolve_models(loaded, progress)
         check_page_cache(loaded, models, host)
-        _refuse_changed(folder, list(_changed_models(run, models)))
+        refuse_changed(folder, list(changed_models(run, models)))
         with cancelling() as cancel:
             session = Session(loaded, folder, {LOCAL: host}, progress, cancel)
             folder.reopen()
@@ -129,19 +122,33 @@ def _shown(text: str, differs_at: int) -> str:
     return f"{'…' if begin else ''}{part}{'…' if begin + len(part) < len(text) else ''}"
 
 
-def _changed_models(run: RunRecord, models: tuple[ModelFacts, ...]) -> Iterator[str]:
+def moved(run: RunRecord, host: Host) -> list[str]:
+    """How this machine is not the one of the run."""
+    here = host.machine()
+    return [
+        f"the machine's {fact} was {run.machine.get(fact)} and is {here.get(fact)}"
+        for fact in SAME_MACHINE
+        if run.machine.get(fact) != here.get(fact)
+    ]
+
+
+def changed_models(run: RunRecord, models: tuple[ModelFacts, ...]) -> Iterator[str]:
+    """Models that are not those of the run."""
     then = {model.name: model.sha256 for model in run.models}
     for model in models if then else ():
         if then.get(model.name) != model.sha256:
             yield f"the sha256 of the model {model.name} was {then.get(model.name)} and is {model.sha256}"
 
 
-def _changed_runtimes(session: Session, recorded: Mapping[str, Prepared]) -> Iterator[str]:
-    """Versions and executables that are not those of the run. A runtime that was never asked can't differ."""
+def changed_runtimes(session: Session, recorded: Mapping[str, Prepared]) -> Iterator[str]:
+    """Versions and executables of the `recorded` runtimes that are not those of the run. A runtime that was never asked
+    can't differ."""
     executables = recorded_executables(session.folder)
     with TemporaryDirectory(prefix="parity-") as elsewhere:
         for name, preparation in preparations(session).items():
-            then = recorded[name]
+            then = recorded.get(name)
+            if then is None:
+                continue
             if then.absent is None and not then.found.ready:
                 continue
             here = replace(preparation, path_of=files_in(Path(elsewhere) / name))
@@ -157,12 +164,13 @@ def _changed_runtimes(session: Session, recorded: Mapping[str, Prepared]) -> Ite
                     yield f"the executable {title} of {name} ({path}) is not the file that the run used"
 
 
-def _refuse_changed(folder: RunFolder, changed: Sequence[str]) -> None:
+def refuse_changed(folder: RunFolder, changed: Sequence[str], doing: str = "resumed") -> None:
+    """Raises RunFolderError with what changed, if anything did."""
     if changed:
-        raise _refused(folder, "a model or a runtime has changed since the run began", "\n    ".join(changed))
+        raise _refused(folder, "a model or a runtime has changed since the run began", "\n    ".join(changed), doing)
 
 
-def _refused(folder: RunFolder, wrong: str, details: str) -> RunFolderError:
+def _refused(folder: RunFolder, wrong: str, details: str, doing: str) -> RunFolderError:
     return RunFolderError(
-        f"{folder.path}: can't be resumed: {wrong}\n    {details}\n    undo the change, or start a new run"
+        f"{folder.path}: can't be {doing}: {wrong}\n    {details}\n    undo the change, or start a new run"
     )

@@ -26,7 +26,7 @@ class Head(Record):
     """Why the process was started. A trial has its slot in the run and its job; a proof has a job alone."""
 
     version: int = TRANSCRIPT_VERSION
-    purpose: Literal["trial", "proof", "probe", "checkout", "build", "conversion"]
+    purpose: Literal["trial", "proof", "probe", "checkout", "build", "conversion", "command"]
     runtime: str
     slot: Slot | None = None
     job: Job | None = None

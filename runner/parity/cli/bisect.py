@@ -1,0 +1,75 @@
+"""`parity bisect`"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from parity.cli.common import AsJson, RunPath, emit, host_of, load
+
+
+def bisect(
+    context: typer.Context,
+    run: RunPath,
+    cell: Annotated[
+        str, typer.Argument(metavar="CELL", help="MODEL/TEST/RUNTIME, or a part that names one cell, such as RUNTIME")
+    ],
+    command: Annotated[
+        str | None,
+        typer.Option("--command", metavar="CMD", help="at a commit: run CMD here, then tell whether the fault shows"),
+    ] = None,
+    limit_s: Annotated[
+        float, typer.Option("--limit", metavar="SECONDS", min=1, max=1e7, help="the most that CMD may take")
+    ] = 3600.0,
+    as_json: AsJson = False,
+) -> None:
+    """Search for what shows that a runtime's outputs are DRIFT or WRONG.
+
+    \b
+    parity bisect RUN CELL                 the first position that shows it, and
+                                           the shortest sequence of ids
+    git bisect run \\
+      parity bisect RUN CELL --command CMD the commit of the runtime's source
+                                           that brought it
+
+    \b
+    Exit codes:
+      130  interrupted; the same command continues the search
+      2    usage error, or nothing is wrong with the outputs of the cell
+      4    a trial failed, so that the search stopped
+      0    the position was found
+
+    \b
+    With --command, as `git bisect run` reads them:
+      128  usage error, or a failure of parity's own; git stops
+      130  interrupted; git stops
+      125  CMD, the build or the trial failed, or it can't be told; git skips
+      1    the fault shows
+      0    the fault is gone
+    """
+    from parity.errors import ConfigError, RunFolderError
+    from parity.run.bisect.checkout import CANNOT_TELL, tell
+    from parity.run.bisect.finding import find
+    from parity.run.bisect.telling import render
+    from parity.run.log import RunFolder
+    from parity.run.resume import check_config, recorded_texts
+
+    folder, host = RunFolder.open(run), host_of(context)
+    recorded = folder.read_run()
+    file = Path(recorded.loaded.file)
+    if command is None:
+        loaded = load(file, recorded_texts(recorded))
+        check_config(folder, recorded, loaded, "bisected")
+        found = find(loaded, folder, recorded, cell, host)
+        emit(found.model_dump_json(indent=2) if as_json else render(found, str(run)))
+        raise typer.Exit(130 if found.interrupted else 4 if found.stopped is not None else 0)
+    try:
+        # A checkout may hold the config too, and it may be a different one at this commit.
+        loaded = load(file, recorded_texts(recorded))
+        check_config(folder, recorded, loaded, "bisected")
+    except (ConfigError, RunFolderError) as error:
+        emit(f"can't be told: {error}")
+        raise typer.Exit(CANNOT_TELL) from error
+    told = tell(loaded, folder, recorded, cell, host, command=command, limit_s=limit_s)
+    emit(told.sentence)
+    raise typer.Exit(told.code)

@@ -1,0 +1,96 @@
+"""What a search found, in plain lines."""
+
+import json
+import shlex
+from collections.abc import Iterator, Mapping
+
+from parity.records import FirstDifference, Scored
+from parity.report.markdown import printable
+from parity.run.bisect.records import Bisected, Place, PromptsPart, Shortest, Token
+from parity.run.bisect.search import SHOWN
+
+_MOST_IDS = 64
+"""Ids of a sequence that are shown; all of them are in `bisect.json`."""
+
+
+def render(found: Bisected, run: str) -> str:
+    """`run`: the folder as the user named it."""
+    return "".join(f"{printable(line)}\n" for line in _lines(found, run))
+
+
+def _lines(found: Bisected, run: str) -> Iterator[str]:
+    cell = f"{found.model}/{found.test}/{found.runtime}"
+    yield f"{cell} beside {found.baseline}: {found.verdict}: {found.sentence}"
+    if found.prompts is not None:
+        yield from _of_prompts(found.prompts, found)
+    if found.place is not None:
+        yield from _of_place(found.place, found)
+    if found.parts is not None:
+        yield from _of_parts(found.parts, found)
+    if found.not_scored is not None:
+        yield f"no shorter sequence is searched: {found.not_scored}"
+    if found.shortest is not None:
+        yield from _of_shortest(found.shortest)
+    if found.stopped is not None:
+        yield f"the search is not over: {found.stopped}"
+        again = shlex.join(["parity", "bisect", run, cell])
+        yield f"to continue it, without the trials that are done: {again}"
+    else:
+        at_commit = shlex.join(["parity", "bisect", run, cell, "--command", "CMD"])
+        yield f"to find the commit, in the checkout of {found.runtime}: git bisect run {at_commit}"
+
+
+def _of_prompts(prompts: PromptsPart, found: Bisected) -> Iterator[str]:
+    if prompts.at is None:
+        yield "the prompts differ in length, and a side does not show its ids"
+        return
+    one, other = (_token(side) if side is not None else "its end" for side in (prompts.theirs, prompts.ours))
+    yield f"first different id of the prompt: number {prompts.at + 1}: {one} ({found.baseline}) and {other}"
+
+
+def _of_place(place: Place, found: Bisected) -> Iterator[str]:
+    where = f"token {place.token} of the continuation" if place.token is not None else "in the prompt"
+    yield (
+        f"first position that shows it: id {place.position + 1} of {place.positions}, {where}: {_token(place.scored)}; "
+        f"the sides diverge by at least {place.apart.kl:.3g} nats there, and the bound is {place.bound.shows:.3g} "
+        f"({place.bound.source})"
+    )
+    yield f"    {found.baseline}: {_top(place.apart.theirs, found.top)}"
+    yield f"    {found.runtime}: {_top(place.apart.ours, found.top)}"
+
+
+def _of_parts(parts: FirstDifference, found: Bisected) -> Iterator[str]:
+    kind = "ids" if parts.unit == "token" else "texts"
+    sides = f"{parts.theirs} ({found.baseline}) and {parts.ours} ({found.runtime})"
+    yield f"the {kind} part at {parts.unit} {parts.at}: {sides}"
+
+
+def _of_shortest(shortest: Shortest) -> Iterator[str]:
+    again = "and a repeated trial shows it again" if shortest.repeated else "but a repeated trial does not show it"
+    tried = ", ".join(str(length) for length in sorted(shortest.tried))
+    only = " (all up to that position; nothing shorter that was tried shows it)" if shortest.whole else ""
+    yield (
+        f"shortest sequence that was tried and shows it: {len(shortest.ids)} ids{only}, {again}; "
+        f"they diverge by {shortest.apart.kl:.3g} nats at the last one"
+        f"{f'; lengths tried: {tried}' if tried else ''}"
+    )
+    shown = " ".join(map(str, shortest.ids[-_MOST_IDS:]))
+    yield f"    ids: {'… ' if len(shortest.ids) > _MOST_IDS else ''}{shown}"
+    if shortest.text is not None:
+        yield f"    text: {_quoted(shortest.text)}"
+    for runtime, line in shortest.reproduce.items():
+        yield f"    {runtime}: {line}"
+
+
+def _token(token: Token) -> str:
+    return str(token.id) if token.text is None else f"{token.id} {_quoted(token.text)}"
+
+
+def _top(scored: Scored, text: Mapping[int, str]) -> str:
+    return ", ".join(
+        f"{_token(Token(id=token, text=text.get(token)))} {value:.4g}" for token, value in scored.top[:SHOWN]
+    )
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
