@@ -1,10 +1,12 @@
 """From a report, and the transcripts of a cell's trials, to an explanation. Pure."""
 
+import shlex
 from collections.abc import Callable, Sequence
 
 from parity.explain.conditions import conditions_of
 from parity.explain.identity import departures_of, facts_of
 from parity.explain.naming import command, name_of, shortest
+from parity.explain.outputs import outputs_of
 from parity.explain.records import (
     CellExplained,
     CellLine,
@@ -62,6 +64,8 @@ def explain_cell(report: Report, cell: Cell, folder: str) -> CellExplained:
     part = shortest(cell, cells_of(report))
     judged = dict.fromkeys(v.metric for v in verdicts if v.metric is not None)
     ask = [*judged, *(line.metric for line in lines if line.value is not None and line.metric not in judged)]
+    outputs = outputs_of(report, cell)
+    at_fault = outputs is not None and outputs.verdict is not None and outputs.verdict.verdict in ("DRIFT", "WRONG")
     return CellExplained(
         run=report.run,
         model=cell[0],
@@ -72,7 +76,11 @@ def explain_cell(report: Report, cell: Cell, folder: str) -> CellExplained:
         failures=tuple(_failures(found)),
         metrics=lines,
         verdicts=verdicts,
-        ask=tuple(command(folder, part, metric) for metric in ask[:2]),
+        outputs=outputs,
+        ask=(
+            *(command(folder, part, metric) for metric in ask[:2]),
+            *((shlex.join(["parity", "bisect", folder, part]),) if at_fault else ()),
+        ),
     )
 
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from parity.records import Interval, Record, Scalar, Verdict
+from parity.records import Interval, OutputVerdict, Record, Scalar, Top, Verdict
 
 
 class RawLine(Record):
@@ -136,6 +136,35 @@ class MetricExplained(Record):
     verdicts: tuple[Verdict, ...] = ()
 
 
+class ScoreTrial(Record):
+    """A trial that scored a sequence of ids."""
+
+    runtime: str
+    file: str
+    what: str = Field(description="which sequence")
+    ids: int | None = Field(default=None, description="how many it scored, the first one among them")
+    failure: str | None = None
+
+
+class Farthest(Record):
+    """The position at which the scores of the two sides lie farthest apart."""
+
+    position: int = Field(description="index in the sequence, from 0")
+    token: int | None = Field(description="number in the continuation, from 1; null: it is in the prompt")
+    id: int
+    kl: float = Field(description="their Kullback-Leibler divergence there, at least, in nats")
+    theirs: Top = Field(description="the likeliest tokens, by the baseline")
+    ours: Top
+
+
+class OutputsExplained(Record):
+    """How a verdict on outputs came about. `verdict` is null for the baseline, and where no gate asks for one."""
+
+    verdict: OutputVerdict | None = None
+    scored: tuple[ScoreTrial, ...] = ()
+    farthest: Farthest | None = Field(default=None, description="null: not both sides scored one sequence")
+
+
 class MetricLine(Record):
     """A metric of a cell in brief."""
 
@@ -164,6 +193,7 @@ class CellExplained(Record):
     failures: tuple[str, ...] = ()
     metrics: tuple[MetricLine, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
+    outputs: OutputsExplained | None = Field(default=None, description="null: nothing was scored or judged of them")
     ask: tuple[str, ...] = Field(default=(), description="commands that explain more")
 
 

@@ -9,7 +9,7 @@ from parity.judging.scored import asks_for_truth
 from parity.judging.verdict import cells_of, is_elsewhere
 from parity.outputs import Compared, judge_outputs
 from parity.reading.facts import FACTS
-from parity.records import Cell, ModelFacts, OutputVerdict
+from parity.records import Cell, ModelFacts, OutputVerdict, Report
 
 NO_TRIAL = (
     "none of its trials was run: no runtime showed the ids of a prompt and an answer, its runtimes were given up, or "
@@ -45,6 +45,19 @@ def covered_by_outputs(config: Config, evidence: Evidence) -> list[Cell]:
         if not is_elsewhere(gate, cell, evidence)
     }
     return list(found)
+
+
+def compared_in(report: Report, model: str, test: str) -> Compared:
+    """What the runtimes of a model and test show, from a report that was just computed: one that was read from disk has
+    neither ids nor scores. Without declarations, and without what only verdicts need."""
+    return Compared(
+        model=model,
+        test=test,
+        baseline=report.baseline,
+        trials=[t for t in report.trials if (t.model, t.test) == (model, test)],
+        scored=[t for t in report.score_trials if (t.model, t.test) == (model, test)],
+        greedy=not any(t.name == test and t.sampling.temperature > 0 for t in report.tests),
+    )
 
 
 def _compared(model: str, test: str, evidence: Evidence, quantisation: Mapping[str, int]) -> Compared:

@@ -24,6 +24,7 @@ from parity.records.outputs import (
     RungName,
     Span,
     Tolerance,
+    Top,
 )
 from parity.records.report import (
     Claim,
@@ -111,6 +112,7 @@ __all__ = [
     "Task",
     "TestSpec",
     "Tolerance",
+    "Top",
     "Trial",
     "TrialKind",
     "Verdict",

@@ -19,6 +19,7 @@ from parity.explain.terminal.layout import (
     signed,
 )
 from parity.explain.terminal.metric import print_metric
+from parity.explain.terminal.outputs import print_outputs
 from parity.report.markdown import printable
 from parity.units import format_ratio
 
@@ -58,6 +59,8 @@ def _cell(console: Console, cell: CellExplained) -> None:
     for failure in cell.failures:
         print_indented(console, failure)
     print_verdicts(console, cell.verdicts)
+    if cell.outputs is not None:
+        print_outputs(console, cell.outputs)
     console.print()
     measured = [line for line in cell.metrics if line.value is not None]
     if measured:

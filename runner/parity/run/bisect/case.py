@@ -6,7 +6,7 @@ from functools import cached_property
 
 from parity.errors import ParityError
 from parity.explain import cell_named, cells_of
-from parity.outputs import Compared
+from parity.judging.outputs import compared_in
 from parity.outputs.apart import Bound, divergence, first_apart
 from parity.outputs.pair import Pair
 from parity.outputs.sides import Side
@@ -73,14 +73,7 @@ def case_of(report: Report, asked: str) -> Case:
             f"{name}: nothing was judged of its outputs: a gate of the kind `outputs` must cover it, and both sides "
             "must have given a result"
         )
-    compared = Compared(
-        model=model,
-        test=test,
-        baseline=report.baseline,
-        trials=[t for t in report.trials if (t.model, t.test) == (model, test)],
-        scored=[t for t in report.score_trials if (t.model, t.test) == (model, test)],
-        greedy=not any(t.name == test and t.sampling.temperature > 0 for t in report.tests),
-    )
+    compared = compared_in(report, model, test)
     pair = Pair(compared, compared.sides[report.baseline], compared.sides[runtime])
     return Case(cell, verdict, pair, _shown_by(verdict, name))
 

@@ -1,0 +1,54 @@
+"""How a verdict on outputs came about: which trials scored what, and where the two sides lie farthest apart. Pure."""
+
+from parity.explain.records import Farthest, OutputsExplained, ScoreTrial
+from parity.judging.outputs import compared_in
+from parity.outputs.distances import kl_at_least
+from parity.outputs.pair import Pair
+from parity.records import OWN, SHARED, Cell, OutputVerdict, Report, Trial
+
+SEQUENCES = {SHARED: "the sequence that all score", OWN: "its own answer"}
+"""Rounds of trials that score → which sequence."""
+
+
+def outputs_of(report: Report, cell: Cell) -> OutputsExplained | None:
+    """Of a cell, beside the baseline; None where nothing was scored or judged."""
+    model, test, runtime = cell
+    names = dict.fromkeys((report.baseline, runtime))
+    scored = [t for t in report.score_trials if (t.model, t.test) == (model, test) and t.runtime in names]
+    verdict = next((v for v in report.outputs if (v.model, v.test, v.runtime) == cell), None)
+    if verdict is None and not scored:
+        return None
+    return OutputsExplained(
+        verdict=verdict,
+        scored=tuple(_score_trial(trial) for name in names for trial in scored if trial.runtime == name),
+        farthest=_farthest(report, verdict) if verdict is not None else None,
+    )
+
+
+def _score_trial(trial: Trial) -> ScoreTrial:
+    failure = trial.failure
+    return ScoreTrial(
+        runtime=trial.runtime,
+        file=trial.file,
+        what=SEQUENCES.get(trial.round, f"sequence {trial.round}"),
+        ids=len(trial.scores) + 1 if trial.scores else None,
+        failure=f"{failure.kind}: {failure.message}" if failure is not None else None,
+    )
+
+
+def _farthest(report: Report, verdict: OutputVerdict) -> Farthest | None:
+    compared = compared_in(report, verdict.model, verdict.test)
+    pair = Pair(compared, compared.sides[verdict.baseline], compared.sides[verdict.runtime])
+    one, other = (pair.scored.get(name) for name in (verdict.baseline, verdict.runtime))
+    if pair.sequence is None or not one or not other:
+        return None
+    kl, theirs, ours = max(((kl_at_least(a, b)[0], a, b) for a, b in zip(one, other, strict=True)), key=lambda x: x[0])
+    number = theirs.position - pair.sequence.prompt_tokens + 1
+    return Farthest(
+        position=theirs.position,
+        token=number if number > 0 else None,
+        id=theirs.id,
+        kl=kl,
+        theirs=theirs.top,
+        ours=ours.top,
+    )
