@@ -79,7 +79,7 @@ def test_the_first_position_and_the_shortest_sequence_that_show_a_fault_are_foun
     assert not found["shortest"]["whole"]
     assert scored(host) == [(name, ids) for ids in (2, 4, 3, 4) for name in ("base", "other")]
     text = " ".join(done.out.split())
-    assert "first position that shows it: id 9 of 15, token 6 of the continuation: 106" in text
+    assert "first position that shows it: 8 of 15 ids (token 6 of the continuation): 106" in text
     assert "shortest sequence that was tried and shows it: 4 ids, and a repeated trial shows it again" in text
     assert "ids: 103 104 105 106" in text
     assert "git bisect run parity bisect run m/t/other --command CMD" in text
@@ -231,6 +231,24 @@ def test_a_checkout_has_the_fault_or_not(program: Program, searched: bool) -> No
     assert "the fault is gone" in said
 
 
+def test_another_build_is_not_held_to_what_one_build_differs_from_itself_by(program: Program) -> None:
+    """In the run both sides were one engine of one build, so that the bounds were tiny. At a commit they are two, and a
+    divergence that honest builds may have is no fault."""
+
+    def a_little(lost: float) -> Script:
+        def top(head: Head, position: int) -> Top:
+            return ((certain(head, position)[0][0], -lost), (999, math.log(-math.expm1(-lost))))
+
+        return Script(top=top)
+
+    ran(program, program.host(other=a_little(0.04)))
+    assert program("bisect", "run", "other", host=program.host(other=a_little(0.04))).code == 0
+    assert result(program)["place"]["bound"]["shows"] < 0.0001
+    for lost, code in ((0.04, 125), (0.4, 1), (0.000001, 0)):
+        told, out = at_commit(program, program.host(other=a_little(lost)))
+        assert told == code, out
+
+
 def test_the_command_runs_in_a_shell_in_the_current_folder_with_its_limit(program: Program) -> None:
     host = ran(program, program.host(other=faulty(after_105)))
     at_commit(program, host, "--limit", "7")
@@ -238,6 +256,9 @@ def test_the_command_runs_in_a_shell_in_the_current_folder_with_its_limit(progra
     assert launch.argv == ("/bin/sh", "-c", "make build")
     assert launch.cwd == str(program.folder)
     assert getattr(launch, "deadline_s", None) == 7
+    told = json.loads(at_commit(program, host, "--json")[1])
+    assert told["code"] == 1
+    assert "the fault shows" in told["sentence"]
 
 
 def command_fails(head: Head) -> str | None:
@@ -329,6 +350,15 @@ def test_an_interrupted_commit_stops_git(program: Program) -> None:
     host = program.host(other=faulty(after_105))
     host.interrupt_at = 1
     assert at_commit(program, host)[0] == 130
+
+    def stop_the_command(head: Head, cancel: Cancel | None) -> None:
+        if head.purpose == "command" and cancel is not None:
+            cancel.request()
+
+    host = program.host(other=faulty(after_105))
+    host.before = stop_the_command
+    assert at_commit(program, host)[0] == 130
+    assert host.trials == []
 
 
 def test_a_wrong_use_is_no_verdict_on_a_commit(program: Program) -> None:

@@ -1,5 +1,7 @@
 """`parity bisect`"""
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -48,7 +50,7 @@ def bisect(
       0    the fault is gone
     """
     from parity.errors import ConfigError, RunFolderError
-    from parity.run.bisect.checkout import CANNOT_TELL, tell
+    from parity.run.bisect.checkout import CANNOT_TELL, Told, tell
     from parity.run.bisect.finding import find
     from parity.run.bisect.telling import render
     from parity.run.log import RunFolder
@@ -68,8 +70,8 @@ def bisect(
         loaded = load(file, recorded_texts(recorded))
         check_config(folder, recorded, loaded, "bisected")
     except (ConfigError, RunFolderError) as error:
-        emit(f"can't be told: {error}")
-        raise typer.Exit(CANNOT_TELL) from error
-    told = tell(loaded, folder, recorded, cell, host, command=command, limit_s=limit_s)
-    emit(told.sentence)
+        told = Told(code=CANNOT_TELL, sentence=f"can't be told: {error}")
+    else:
+        told = tell(loaded, folder, recorded, cell, host, command=command, limit_s=limit_s)
+    emit(json.dumps(asdict(told), indent=2) if as_json else told.sentence)
     raise typer.Exit(told.code)

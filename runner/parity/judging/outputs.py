@@ -49,7 +49,7 @@ def covered_by_outputs(config: Config, evidence: Evidence) -> list[Cell]:
 
 def compared_in(report: Report, model: str, test: str) -> Compared:
     """What the runtimes of a model and test show, from a report that was just computed: one that was read from disk has
-    neither ids nor scores. Without declarations, and without what only verdicts need."""
+    neither ids nor scores. It holds no declarations, which only verdicts need."""
     return Compared(
         model=model,
         test=test,
@@ -57,6 +57,7 @@ def compared_in(report: Report, model: str, test: str) -> Compared:
         trials=[t for t in report.trials if (t.model, t.test) == (model, test)],
         scored=[t for t in report.score_trials if (t.model, t.test) == (model, test)],
         greedy=not any(t.name == test and t.sampling.temperature > 0 for t in report.tests),
+        quantisation=next((m.quantisation for m in report.models if m.name == model), {}),
     )
 
 

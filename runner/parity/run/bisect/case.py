@@ -10,7 +10,7 @@ from parity.judging.outputs import compared_in
 from parity.outputs.apart import Bound, divergence, first_apart
 from parity.outputs.pair import Pair
 from parity.outputs.sides import Side
-from parity.outputs.tolerance import multiple
+from parity.outputs.tolerance import multiple, tolerance_of
 from parity.records import Cell, OutputVerdict, Report, Rung, Scored
 from parity.run.bisect.records import ShownBy
 
@@ -44,6 +44,17 @@ class Case:
         tolerance = self.verdict.tolerance
         assert tolerance is not None, "where both sides scored, there is a tolerance"
         return first_apart(*self.scored, tolerance)
+
+    @cached_property
+    def bound_at_commits(self) -> Bound:
+        """The same for other builds of the implementation, which are not held to what one build differs from itself
+        by: where both sides were one, what lies between the two bounds decides nothing."""
+        bound, sequence = self.apart[1], self.pair.sequence
+        if not self.pair.alike or sequence is None:
+            return bound
+        theirs, _ = self.scored
+        table = tolerance_of(self.pair.floor, {self.theirs.runtime: theirs}, sequence.prompt_tokens)
+        return bound.but(shows=max(bound.shows, table.blamed.p99_kl))
 
     @property
     def kl(self) -> float:

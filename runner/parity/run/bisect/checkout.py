@@ -134,7 +134,7 @@ def _compare(case: Case, trials: Trials, earlier: tuple[tuple[int, ...], Scored]
 
 
 def _by_score(case: Case, theirs: Scored, ours: Scored, ids: int) -> Told:
-    kl, bound = divergence(theirs, ours), case.apart[1]
+    kl, bound = divergence(theirs, ours), case.bound_at_commits
     said = f"after {ids - 1} ids {case.cell[2]} diverges by {kl:.3g} nats from {case.theirs.runtime}"
     if kl > bound.shows:
         return Told(SHOWS, f"the fault shows: {said}, and more than {bound.shows:.3g} shows it")

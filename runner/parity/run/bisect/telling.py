@@ -51,7 +51,7 @@ def _of_prompts(prompts: PromptsPart, found: Bisected) -> Iterator[str]:
 def _of_place(place: Place, found: Bisected) -> Iterator[str]:
     where = f"token {place.token} of the continuation" if place.token is not None else "in the prompt"
     yield (
-        f"first position that shows it: id {place.position + 1} of {place.positions}, {where}: {_token(place.scored)}; "
+        f"first position that shows it: {place.position} of {place.positions} ids ({where}): {_token(place.scored)}; "
         f"the sides diverge by at least {place.apart.kl:.3g} nats there, and the bound is {place.bound.shows:.3g} "
         f"({place.bound.source})"
     )
