@@ -14,23 +14,24 @@ def outputs_of(report: Report, cell: Cell) -> OutputsExplained | None:
     """Of a cell, beside the baseline; None where nothing was scored or judged."""
     model, test, runtime = cell
     names = dict.fromkeys((report.baseline, runtime))
-    scored = [t for t in report.score_trials if (t.model, t.test) == (model, test) and t.runtime in names]
+    scored = [t for t in report.score_trials if (t.model, t.test) == (model, test)]
+    scored = [t for t in scored if t.kind == "exact" or t.runtime in names]
     verdict = next((v for v in report.outputs if (v.model, v.test, v.runtime) == cell), None)
     if verdict is None and not scored:
         return None
     return OutputsExplained(
         verdict=verdict,
-        scored=tuple(_score_trial(trial) for name in names for trial in scored if trial.runtime == name),
+        scored=tuple(_score_trial(trial) for trial in scored),
         farthest=_farthest(report, verdict) if verdict is not None else None,
     )
 
 
 def _score_trial(trial: Trial) -> ScoreTrial:
-    failure = trial.failure
+    failure, what = trial.failure, SEQUENCES.get(trial.round, f"sequence {trial.round}")
     return ScoreTrial(
         runtime=trial.runtime,
         file=trial.file,
-        what=SEQUENCES.get(trial.round, f"sequence {trial.round}"),
+        what=f"{what}, in the exact arm" if trial.kind == "exact" else what,
         ids=len(trial.scores) + 1 if trial.scores else None,
         failure=f"{failure.kind}: {failure.message}" if failure is not None else None,
     )
