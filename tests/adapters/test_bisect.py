@@ -15,7 +15,8 @@ from runs import ANY_MACHINE, PARITY, Done, Parity
 
 pytestmark = pytest.mark.slow
 
-SWAPPED = Path(__file__).parents[1] / "support" / "swapped_llama"
+SUPPORT = Path(__file__).parents[1] / "support"
+SWAPPED, FAULTY = SUPPORT / "swapped_llama", SUPPORT / "faulty_llama"
 
 TinyGguf = Callable[..., Path]
 
@@ -108,6 +109,19 @@ def test_the_shortest_sequence_is_as_long_as_the_fault_needs(
         events = [json.loads(line) for line in printed.splitlines()]
         last = [event for event in events if event["ev"] == "scored"][-1]
         assert math.isclose(last["logprob"], shortest["apart"][side]["logprob"], abs_tol=1e-5)
+
+
+def test_a_fault_in_the_choice_of_tokens_is_not_searched_in_the_scores(
+    parity: Parity, tiny_gguf: TinyGguf, tmp_path: Path
+) -> None:
+    env = f'env = {{ PYTHONPATH = "{FAULTY}", LLAMA_FAULT = "second-best" }}'
+    done = ran(parity, write_config(tmp_path, tiny_gguf("llama"), env))
+    told = parity("bisect", "run", "other")
+    assert told.code == 0, told.out + told.err
+    assert "the ids part at token 10: " in told.out
+    assert "the scores of both sides agree" in told.out
+    assert found_in(done.run)["shortest"] is None
+    assert parity("bisect", "run", "other", "--command", "true").code == 1
 
 
 def git(repository: Path, *arguments: str) -> str:

@@ -204,6 +204,35 @@ def test_ids_that_part_although_the_scores_agree_need_no_trial(program: Program)
     assert "no shorter sequence is searched: the scores of both sides agree" in done.out
 
 
+def refuses_to_score(head: Head) -> str | None:
+    return "refuse" if head.slot is not None and head.slot.task == "score" else None
+
+
+def writing(words: str) -> Script:
+    """A runtime that shows its text alone, and can't score."""
+    return Script(text=lambda head: words, text_alone=True, fault=refuses_to_score)
+
+
+def test_a_text_that_is_wrong_needs_no_trial_and_can_be_told_at_commits(program: Program) -> None:
+    base = Script(text=lambda head: "one two three four five")
+    host = ran(program, program.host(base=base, other=writing("one two thrice four five")))
+    done = program("bisect", "run", "other", host=host)
+    assert done.code == 0, done.err
+    assert host.trials == []
+    assert result(program)["shown_by"] == "text"
+    assert "the texts part at word 3: three four five (base) and thrice four five (other)" in done.out
+    assert "no shorter sequence is searched: other did not score the sequence" in done.out
+    for words, code in (
+        ("one two three four five", 0),
+        ("one two three four six", 0),
+        ("one two thrice and more", 1),
+        ("one too three four five", 125),
+        ("", 125),
+    ):
+        told, out = at_commit(program, program.host(other=writing(words)))
+        assert told == code, out
+
+
 def at_commit(program: Program, host: ScriptedHost, *options: str) -> tuple[int, str]:
     done = program("bisect", "run", "other", "--command", "make build", *options, host=host)
     return done.code, done.out or done.err

@@ -86,6 +86,8 @@ class Script:
     ends: bool = True
     """Whether it ends by itself after its answer."""
     text: Callable[[Head], str] = lambda head: "scripted"
+    text_alone: bool = False
+    """It shows how many tokens it generated, and the text, but no token."""
     pause_ms: Callable[[Head], float] = lambda head: 0.0
     """How much longer than `token_ms` each token takes."""
     fault: Faults = lambda head: None
@@ -233,7 +235,10 @@ class ScriptedHost:
         self._after(script.token_ms * tokens if fault == "burst" else 0)
         for k in range(1, tokens + 1):
             self._after(0 if fault == "burst" else script.token_ms + script.pause_ms(request.head))
-            yield self._event("token", k=k, id=script.token_id(request.head, k))
+            if not script.text_alone:
+                yield self._event("token", k=k, id=script.token_id(request.head, k))
+        if script.text_alone:
+            yield self._event("count", generated=tokens)
         yield self._event("text", text=script.text(request.head))
         if script.again_ms is not None and job.further_prefills:
             begun_ns = self._after(0.1)
