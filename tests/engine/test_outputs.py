@@ -19,6 +19,7 @@ from spoken import (
 )
 
 from parity.outputs import Compared, judge_outputs
+from parity.outputs.distances import distances
 from parity.outputs.floors import QUANTISED, Floor, floor_of, of_largest
 from parity.outputs.tolerance import BLAMED, PASSES, tolerance_of
 from parity.records import Departure, Failure, Identity, OutputVerdict, Rung, Scalar, Trial
@@ -751,7 +752,8 @@ def test_a_far_pair_of_other_runtimes_does_not_widen_what_passes_over_many_posit
     pair = {"one": SPOKEN, "three": noisy(SPOKEN, 0.3, seed=7)}
     scores = {name: score_trial(name, rows).scores for name, rows in pair.items()}
     short = Floor(of_largest(0.01), "measured over one position", positions=1)
-    found = tolerance_of(short, scores, len(PROMPT))
+    apart = distances(scores["one"], scores["three"], len(PROMPT))
+    found = tolerance_of(short, {("one", "three"): apart}, apart.positions)
     assert found.allowed.delta == PASSES * 0.01
     assert found.blamed.delta > BLAMED * 0.01
 

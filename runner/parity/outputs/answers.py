@@ -2,6 +2,7 @@
 
 from parity.outputs.continuation import difference_at, first_different, unchecked_after
 from parity.outputs.findings import Finding, of_flip
+from parity.outputs.flips import settle_flip
 from parity.outputs.pair import Pair
 from parity.outputs.sides import Side
 from parity.records import FirstDifference
@@ -26,7 +27,8 @@ def by_ids(pair: Pair) -> tuple[Finding, FirstDifference | None]:
     flip = of_flip(difference, max(len(one), len(other)), pair.theirs, pair.ours, pair.tolerance)
     if flip.verdict != "WRONG" and pair.alike and not pair.on_gpu:
         said = f"{flip.sentence}; both are the same engine, set up alike, which gives the same ids"
-        return Finding("DRIFT", said), difference
+        flip = Finding("DRIFT", said)
+    flip = settle_flip(flip, difference, pair.tolerance, pair.arbiter)
     if flip.verdict == "EQUIVALENT" and (unchecked := _unchecked(pair)) is not None:
         return Finding("UNPROVEN", f"{flip.sentence}; {unchecked}"), difference
     return flip, difference

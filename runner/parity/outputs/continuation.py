@@ -5,24 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from parity.outputs.distances import most_of
-from parity.outputs.sides import Ids, Side
+from parity.outputs.sides import Ids, Sequenced, Side
 from parity.records import FirstDifference, Margin, Scored
-
-
-@dataclass(frozen=True)
-class Sequenced:
-    """The ids that were scored: a prompt, then a continuation."""
-
-    ids: Ids
-    prompt_tokens: int
-
-    @property
-    def prompt(self) -> Ids:
-        return self.ids[: self.prompt_tokens]
-
-    @property
-    def continuation(self) -> Ids:
-        return self.ids[self.prompt_tokens :]
 
 
 @dataclass(frozen=True)
@@ -34,15 +18,6 @@ class OwnChoice:
     chosen: int
     preferred: int
     margin: Margin
-
-
-def sequence_of(sides: Sequence[Side]) -> Sequenced | None:
-    """What was scored, by the first trial that shows its prompt and its scores."""
-    for side in sides:
-        prompt = side.score.prompt_ids if side.score is not None and side.scores else None
-        if prompt is not None and [s.id for s in side.scores[: len(prompt) - 1]] == list(prompt[1:]):
-            return Sequenced((prompt[0], *(s.id for s in side.scores)), len(prompt))
-    return None
 
 
 def first_different(one: Ids, other: Ids) -> int | None:

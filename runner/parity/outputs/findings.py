@@ -123,6 +123,11 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
+def grows(found: Distances) -> bool:
+    """Whether the distance grows with position, by more than chance."""
+    return found.grows_p is not None and found.grows_p < BY_CHANCE and found.late_kl >= GROWS * found.early_kl
+
+
 def of_distances(found: Distances, largest: float, tolerance: Tolerance, runtime: str) -> Finding:
     """`largest`: |Δ log p| over all that a side reported."""
     if largest <= PRINTED * 1.01:
@@ -134,8 +139,7 @@ def of_distances(found: Distances, largest: float, tolerance: Tolerance, runtime
         f"{found.largest_delta:.3g}, the same likeliest token at {found.same_top:.1%} of {found.positions} positions"
     )
     times = multiple(found, tolerance.allowed)
-    grows = found.grows_p is not None and found.grows_p < BY_CHANCE and found.late_kl >= GROWS * found.early_kl
-    if grows and found.late_kl > tolerance.allowed.mean_kl:
+    if grows(found) and found.late_kl > tolerance.allowed.mean_kl:
         halves = f"mean KL {found.early_kl:.3g} in the first half, {found.late_kl:.3g} in the second"
         grown = f"{said}; it grows with position: {halves}"
         if max(found.late_kl / tolerance.blamed.mean_kl, multiple(found, tolerance.blamed)) > 1:

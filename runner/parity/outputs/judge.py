@@ -6,13 +6,13 @@ from functools import cached_property
 
 from parity.outputs.answers import by_ids, by_ids_of_a_sampler
 from parity.outputs.distances import largest_delta
-from parity.outputs.findings import Finding, of_distances, of_texts, prompt_rung, worst_first
+from parity.outputs.findings import Finding, grows, of_distances, of_texts, prompt_rung, worst_first
 from parity.outputs.pair import Pair
 from parity.outputs.scored_texts import of_scored_texts
 from parity.outputs.sides import Compared
 from parity.outputs.texts import compare_texts
-from parity.outputs.tolerance import multiple
-from parity.records import Distances, FirstDifference, OutputVerdict, Rung, RungName, Tolerance
+from parity.outputs.tolerance import multiple, span_of
+from parity.records import Distances, FirstDifference, OutputVerdict, Rung, RungName, Span, Tolerance
 
 
 def judge_outputs(compared: Compared, runtime: str) -> OutputVerdict | None:
@@ -44,6 +44,9 @@ def judge_outputs(compared: Compared, runtime: str) -> OutputVerdict | None:
         distances=pair.distances,
         tolerance=pair.tolerance,
         needed=_needed(pair.distances, found, pair.tolerance),
+        would_pass=_would_pass(pair.distances, found, pair.tolerance),
+        exact=pair.arbiter.record(ladder.differs) if pair.arbiter is not None else None,
+        no_exact=pair.arm if isinstance(pair.arm, str) else None,
     )
 
 
@@ -178,6 +181,9 @@ class _Ladder:
             # Where a scorer finds both texts greedy, it is not known which of it and the baseline is at fault.
             doubt = finding.acceptable
             finding = Finding("UNPROVEN", said) if doubt else Finding("WRONG", f"{said}: no near-tie explains it")
+        if finding.verdict == "WRONG" and pair.arbiter is not None and pair.arbiter.names_baseline:
+            drifts = f"by the exact arm {pair.theirs.runtime}, the baseline, is the one that drifts"
+            finding = Finding("UNPROVEN", f"{finding.sentence}; {drifts}")
         state = "same" if finding.acceptable else "differs"
         return (_Step(_rung("text", state, finding.sentence), (finding,), found.difference),)
 
@@ -191,8 +197,16 @@ class _Ladder:
             return _Step(_rung("scores", "not shown", self._not_scored()), findings)
         one, other = (pair.scored[side.runtime] for side in (pair.theirs, pair.ours))
         finding = of_distances(pair.distances, largest_delta(one, other), pair.tolerance, pair.ours.runtime)
+        if pair.arbiter is not None:
+            finding = pair.arbiter.of_distances(finding, between=pair.between)
         words = {"IDENTICAL": "same", "EQUIVALENT": "within"}
         return _Step(_rung("scores", words.get(finding.verdict, "differs"), finding.sentence), (finding,))
+
+    @property
+    def differs(self) -> bool:
+        """Whether anything stands to be decided: continuations, texts or scores differ beyond what honest ones do."""
+        steps = (self.greedy, *self.text, self.scores)
+        return any(step.rung.state == "differs" for step in steps)
 
     def _not_scored(self) -> str:
         silent = [side for side in (self.pair.theirs, self.pair.ours) if side.runtime not in self.pair.scored]
@@ -212,11 +226,25 @@ def _needed(
     return max(_multiples(found, differences, tolerance), default=None)
 
 
+def _would_pass(
+    found: Distances | None, differences: Sequence[FirstDifference], tolerance: Tolerance | None
+) -> Span | None:
+    """The figures themselves; of the margins at a flip, those too."""
+    if tolerance is None or (found is None and not differences):
+        return None
+    margins = [m.nats for at in differences for m in (at.their_margin, at.our_margin) if m is not None]
+    figures = span_of(found) if found is not None else Span(mean_kl=0, p99_kl=0, delta=0)
+    mean = max(figures.mean_kl, found.late_kl) if found is not None and grows(found) else figures.mean_kl
+    return figures.but(mean_kl=mean, delta=max([figures.delta, *margins]))
+
+
 def _multiples(
     found: Distances | None, differences: Sequence[FirstDifference], tolerance: Tolerance
 ) -> Iterator[float]:
     if found is not None:
         yield multiple(found, tolerance.allowed)
+        if grows(found):
+            yield found.late_kl / tolerance.allowed.mean_kl
     for difference in differences:
         for margin in (difference.their_margin, difference.our_margin):
             if margin is not None:

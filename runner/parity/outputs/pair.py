@@ -3,14 +3,16 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations
 
-from parity.outputs.continuation import Sequenced, scores_along, sequence_of, smallest_lead, worst_choice
-from parity.outputs.distances import distances, same_sequence
-from parity.outputs.findings import Finding, Near, of_own_choice
+from parity.outputs.arbiter import Arbiter
+from parity.outputs.continuation import scores_along, smallest_lead, worst_choice
+from parity.outputs.exact import Arm, arm_of
+from parity.outputs.findings import Finding, Near, grows, of_own_choice
 from parity.outputs.floors import Floor, floor_of
 from parity.outputs.rounds import of_varying, varying
-from parity.outputs.sides import Compared, Side
-from parity.outputs.tolerance import BLAMED, PASSES, tolerance_alike, tolerance_of
+from parity.outputs.sides import Compared, Sequenced, Side
+from parity.outputs.tolerance import BLAMED, PASSES, multiple, tolerance_alike, tolerance_of
 from parity.reading.facts import facts_in
 from parity.records import Distances, Identity, Scalar, Scored, Tolerance
 
@@ -26,20 +28,14 @@ class Pair:
     theirs: Side
     ours: Side
 
-    @cached_property
+    @property
     def sequence(self) -> Sequenced | None:
-        return sequence_of(list(self.compared.sides.values()))
+        return self.compared.sequence
 
-    @cached_property
+    @property
     def scored(self) -> Mapping[str, Sequence[Scored]]:
         """Runtime → its scores, of those that scored the sequence; the baseline first."""
-        of = self.sequence
-        if of is None:
-            return {}
-        sides = sorted(self.compared.sides.values(), key=lambda side: side is not self.theirs)
-        of_sequence = [s for s in sides if [x.id for x in s.scores] == list(of.ids[1:])]
-        first = of_sequence[0].scores
-        return {side.runtime: side.scores for side in of_sequence if same_sequence(side.scores, first)}
+        return self.compared.scores
 
     def sequence_by(self, side: Side) -> Sequenced | None:
         """The sequence, if a side scored it."""
@@ -58,8 +54,10 @@ class Pair:
             return None
         if self.alike:
             return tolerance_alike(self.floor.span, exact=not self.on_gpu)
-        others = {name: found for name, found in self.scored.items() if name != self.ours.runtime}
-        return tolerance_of(self.floor, others or self.scored, self.sequence.prompt_tokens, self._kin)
+        others = [name for name in self.scored if name != self.ours.runtime]
+        apart = self.compared.apart
+        pairs = {(a, b): apart(self.scored[a], self.scored[b]) for a, b in combinations(others, 2)}
+        return tolerance_of(self.floor, pairs, len(self.sequence.ids) - 1, self._kin)
 
     @cached_property
     def _kin(self) -> frozenset[str]:
@@ -74,7 +72,28 @@ class Pair:
         one, other = (self.scored.get(side.runtime) for side in (self.theirs, self.ours))
         if self.sequence is None or one is None or other is None:
             return None
-        return distances(one, other, self.sequence.prompt_tokens)
+        return self.compared.apart(one, other)
+
+    @cached_property
+    def between(self) -> bool:
+        """Whether the distances are beyond what passes, and no drift by the default, whatever other runtimes show."""
+        if self.distances is None or self.tolerance is None:
+            return False
+        found, allowed = self.distances, self.tolerance.allowed
+        beyond = multiple(found, allowed) > 1 or (grows(found) and found.late_kl > allowed.mean_kl)
+        return beyond and multiple(found, tolerance_of(self.floor, {}, found.positions).blamed) <= 1
+
+    @cached_property
+    def arm(self) -> Arm | str | None:
+        """The exact arm; why there is none though it was asked for; or None where it was not."""
+        return arm_of(self.compared)
+
+    @cached_property
+    def arbiter(self) -> Arbiter | None:
+        """What the exact arm says of the two."""
+        if not isinstance(self.arm, Arm):
+            return None
+        return Arbiter(self.arm, self.theirs, self.ours, self.distances, self.alike)
 
     @cached_property
     def alike(self) -> bool:

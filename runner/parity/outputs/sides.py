@@ -4,12 +4,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from parity.outputs.distances import distances, same_sequence
 from parity.reading.departures import CHANGED
 from parity.reading.outcome import NEVER_RAN
 from parity.reading.sampling import GREEDY
-from parity.records import OWN, SHARED, Identity, Scored, Trial
+from parity.records import OWN, SHARED, Distances, Identity, Scored, Trial
 
 Ids = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Sequenced:
+    """The ids that were scored: a prompt, then a continuation."""
+
+    ids: Ids
+    prompt_tokens: int
+
+    @property
+    def prompt(self) -> Ids:
+        return self.ids[: self.prompt_tokens]
+
+    @property
+    def continuation(self) -> Ids:
+        return self.ids[self.prompt_tokens :]
 
 
 @dataclass(frozen=True)
@@ -29,6 +46,7 @@ class Compared:
     declared: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     exact: Sequence[Trial] = ()
     no_exact: str | None = None
+    _apart: dict[tuple[int, int], Distances] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
     def sides(self) -> Mapping[str, "Side"]:
@@ -55,6 +73,34 @@ class Compared:
             for number in (SHARED, OWN)
         )
         return Side(runtime, tuple(good), score, own, self.greedy, self.declared.get(runtime, {}))
+
+    @cached_property
+    def sequence(self) -> Sequenced | None:
+        """What was scored, by the first trial that shows its prompt and its scores."""
+        for side in self.sides.values():
+            prompt = side.score.prompt_ids if side.score is not None and side.scores else None
+            if prompt is not None and [s.id for s in side.scores[: len(prompt) - 1]] == list(prompt[1:]):
+                return Sequenced((prompt[0], *(s.id for s in side.scores)), len(prompt))
+        return None
+
+    @cached_property
+    def scores(self) -> Mapping[str, Sequence[Scored]]:
+        """Runtime → its scores, of those that scored the sequence; the baseline first."""
+        of = self.sequence
+        if of is None:
+            return {}
+        sides = sorted(self.sides.values(), key=lambda side: side.runtime != self.baseline)
+        of_sequence = [s for s in sides if [x.id for x in s.scores] == list(of.ids[1:])]
+        first = of_sequence[0].scores
+        return {side.runtime: side.scores for side in of_sequence if same_sequence(side.scores, first)}
+
+    def apart(self, theirs: Sequence[Scored], ours: Sequence[Scored]) -> Distances:
+        """The distances between two that scored the sequence, computed once for all verdicts."""
+        assert self.sequence is not None, "what is compared scored the sequence"
+        pair = id(theirs), id(ours)
+        if pair not in self._apart:
+            self._apart[pair] = distances(theirs, ours, self.sequence.prompt_tokens)
+        return self._apart[pair]
 
     @cached_property
     def _scored(self) -> Sequence[Trial]:

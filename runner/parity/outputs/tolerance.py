@@ -6,11 +6,9 @@ called drift; between the two nothing is decided.
 """
 
 from collections.abc import Mapping, Sequence, Set
-from itertools import combinations
 
-from parity.outputs.distances import distances
 from parity.outputs.floors import ALIKE, Floor, of_largest
-from parity.records import Distances, Scored, Span, Tolerance
+from parity.records import Distances, Span, Tolerance
 
 PASSES = 1.5
 BLAMED = 3.0
@@ -18,33 +16,29 @@ BLAMED = 3.0
 
 
 def tolerance_of(
-    floor: Floor, references: Mapping[str, Sequence[Scored]], prompt_tokens: int, kin: Set[str] = frozenset()
+    floor: Floor, references: Mapping[tuple[str, str], Distances], positions: int, kin: Set[str] = frozenset()
 ) -> Tolerance:
-    """`references`: the other runtimes that scored the sequence, at least one and the baseline first. `kin`: those that
-    are, or may be, the same engine as the judged runtime.
+    """`references`: how far each two of the other runtimes that scored the sequence lie apart. `kin`: those runtimes
+    that are, or may be, the same engine as the judged one.
 
     Distances between two of them that are no drift by the default widen what passes. Larger ones don't: one of the two
     is at fault, and it is not known which, so that they raise what is called drift alone. Neither does a pair with one
     of the kin: a fault that it shares with the judged runtime must not excuse it. None narrow anything: two runtimes
     that compute alike lie closer together than honest ones that don't."""
-    pairs = {
-        pair: _span(distances(references[pair[0]], references[pair[1]], prompt_tokens))
-        for pair in combinations(references, 2)
-    }
-    positions = max(len(scores) for scores in references.values())
+    pairs = {pair: span_of(found) for pair, found in references.items()}
     longer = floor.over(positions)
-    passes, drift = _times(floor.span, PASSES), _times(floor.span, BLAMED)
+    passes, drift = scaled(floor.span, PASSES), scaled(floor.span, BLAMED)
     honest = [span for pair, span in pairs.items() if kin.isdisjoint(pair) and multiple(span, drift) <= 1]
-    allowed, said = _largest([passes, *honest]), f"{PASSES:g} times the difference {floor.source}"
+    allowed, said = largest_of([passes, *honest]), f"{PASSES:g} times the difference {floor.source}"
     if allowed != passes:
         said = f"the larger of {said}, and of that between other runtimes of this run on the same ids"
     farthest = max(pairs, key=lambda pair: multiple(pairs[pair], floor.span), default=None)
     return Tolerance(
         allowed=allowed,
-        blamed=_of_few(_times(_largest([longer, *pairs.values()]), BLAMED), positions),
+        blamed=_of_few(scaled(largest_of([longer, *pairs.values()]), BLAMED), positions),
         source=said,
         floor=floor.span,
-        references=_largest(list(pairs.values())) if pairs else None,
+        references=largest_of(list(pairs.values())) if pairs else None,
         farthest=" and ".join(farthest) if farthest is not None else None,
     )
 
@@ -55,13 +49,13 @@ def tolerance_alike(floor: Span, *, exact: bool) -> Tolerance:
     span = min(of_largest(ALIKE), floor, key=lambda span: span.delta)
     source = f"{PASSES:g} times what one engine that is set up alike differs from itself by"
     return Tolerance(
-        allowed=_times(span, PASSES), blamed=_times(span if exact else floor, BLAMED), source=source, floor=floor
+        allowed=scaled(span, PASSES), blamed=scaled(span if exact else floor, BLAMED), source=source, floor=floor
     )
 
 
 def multiple(found: Distances | Span, of: Span) -> float:
     """The largest of the figures in multiples of what is allowed."""
-    span = _span(found) if isinstance(found, Distances) else found
+    span = span_of(found) if isinstance(found, Distances) else found
     return max(span.mean_kl / of.mean_kl, span.p99_kl / of.p99_kl, span.delta / of.delta)
 
 
@@ -71,11 +65,11 @@ def _of_few(blamed: Span, positions: int) -> Span:
     return blamed.but(mean_kl=blamed.mean_kl + blamed.p99_kl / positions)
 
 
-def _span(found: Distances) -> Span:
+def span_of(found: Distances) -> Span:
     return Span(mean_kl=found.mean_kl, p99_kl=found.p99_kl, delta=found.largest_delta)
 
 
-def _largest(spans: Sequence[Span]) -> Span:
+def largest_of(spans: Sequence[Span]) -> Span:
     """The largest of each figure."""
     return Span(
         mean_kl=max(span.mean_kl for span in spans),
@@ -84,5 +78,5 @@ def _largest(spans: Sequence[Span]) -> Span:
     )
 
 
-def _times(span: Span, factor: float) -> Span:
+def scaled(span: Span, factor: float) -> Span:
     return Span(mean_kl=span.mean_kl * factor, p99_kl=span.p99_kl * factor, delta=span.delta * factor)

@@ -16,8 +16,11 @@ from parity.records.host import HostFacts
 from parity.records.model import ModelFacts
 from parity.records.outputs import (
     Distances,
+    ExactArm,
+    ExactDistance,
     FirstDifference,
     Margin,
+    Nearness,
     OutputKind,
     OutputVerdict,
     Rung,
@@ -75,6 +78,8 @@ __all__ = [
     "Declaration",
     "Departure",
     "Distances",
+    "ExactArm",
+    "ExactDistance",
     "Exit",
     "FactRow",
     "Failure",
@@ -89,6 +94,7 @@ __all__ = [
     "Measurement",
     "ModelFacts",
     "Name",
+    "Nearness",
     "NotRun",
     "OutputKind",
     "OutputVerdict",

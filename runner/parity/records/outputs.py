@@ -100,6 +100,41 @@ class Tolerance(Record):
     farthest: str | None = Field(default=None, description="the two of them that lie farthest apart")
 
 
+Nearness = Literal["near", "between", "far"]
+"""How far a runtime lies from the exact arm. `near`: within the tolerance for its numeric class; `far`: beyond what is
+called drift; `between`: neither, or too little is listed to tell."""
+
+
+class ExactDistance(Record):
+    """How far one runtime lies from the exact arm, over the sequence that all score."""
+
+    runtime: str
+    distances: Distances = Field(description="of the runtime from the exact arm, which stands as the baseline here")
+    times: float = Field(description="the largest of the figures in multiples of what passes for this runtime alone")
+    nearness: Nearness
+
+
+class ExactArm(Record):
+    """The same weights dequantised to F32 and computed in F32 throughout, and how far each runtime lies from that."""
+
+    members: tuple[str, ...] = Field(
+        description="the runtimes under whose programs it was computed; distances are from the first"
+    )
+    weights_sha256: str | None = Field(default=None, description="of the file of dequantised weights")
+    silent: tuple[str, ...] = Field(default=(), description="why further members gave nothing")
+    resolution: Span | None = Field(
+        default=None, description="how far its members lie apart, which is as well as it is known; null: it has one"
+    )
+    resolution_by_quarter: tuple[float, ...] = Field(
+        default=(), description="largest |Δ log p| of the sequence's ids between members, by quarter of the positions"
+    )
+    doubt: str | None = Field(default=None, description="why it decides nothing, or not all, of this pair")
+    distances: tuple[ExactDistance, ...] = Field(default=(), description="of each runtime that scored the sequence")
+
+    def of(self, runtime: str) -> ExactDistance | None:
+        return next((found for found in self.distances if found.runtime == runtime), None)
+
+
 class OutputVerdict(Record):
     """What an implementation computed beside the baseline on one model and test. `sentence` says what was compared."""
 
@@ -120,6 +155,9 @@ class OutputVerdict(Record):
     needed: float | None = Field(
         default=None, description="the multiple of the tolerance that would have passed; 1 or less passes"
     )
+    would_pass: Span | None = Field(default=None, description="the smallest tolerance that would have passed, in nats")
+    exact: ExactArm | None = Field(default=None, description="where a gate asks for it by `truth`")
+    no_exact: str | None = Field(default=None, description="why there is no exact arm though a gate asks for it")
 
     @property
     def counts(self) -> bool:

@@ -1,0 +1,159 @@
+"""The exact arm: the same weights dequantised to F32, computed in F32 throughout by one or two engines. How well it is
+known, and how far each runtime lies from it. Pure.
+
+Its members are computed by the programs of runtimes of the run, so that it may have a fault of such a program. Where
+two engines agree, it has none that one of them alone has.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations, pairwise
+
+from parity.outputs.findings import of_distances
+from parity.outputs.floors import SAME_F32, SHORT, Floor, floor_of, of_largest
+from parity.outputs.sides import Compared, Side, last_try
+from parity.outputs.tolerance import BLAMED, largest_of, multiple, scaled, span_of, tolerance_of
+from parity.records import ExactArm, ExactDistance, Identity, Nearness, OutputKind, Scored, Span, Trial
+
+F32 = Floor(of_largest(SAME_F32), "measured between llama.cpp, MLX and NumPy on the same F32 weights", SHORT)
+"""What engines that compute F32 weights in F32 throughout differ by."""
+
+_NEARNESS: Mapping[OutputKind, Nearness] = {"EQUIVALENT": "near", "UNPROVEN": "between", "DRIFT": "far"}
+
+
+@dataclass(frozen=True)
+class Arm:
+    """`members`: runtime → its trial of the exact arm, of those that answered for the very sequence; the first is what
+    distances are from. `silent`: why others did not."""
+
+    compared: Compared
+    members: Mapping[str, Trial]
+    silent: tuple[str, ...]
+
+    @cached_property
+    def scores(self) -> Sequence[Scored]:
+        return next(iter(self.members.values())).scores
+
+    @cached_property
+    def resolution(self) -> Span | None:
+        """How far its members lie apart; None where it has one."""
+        pairs = combinations([trial.scores for trial in self.members.values()], 2)
+        spans = [span_of(self.compared.apart(one, other)) for one, other in pairs]
+        return largest_of(spans) if spans else None
+
+    @cached_property
+    def contradiction(self) -> str | None:
+        """That two members differ by more than sums in F32 can."""
+        most = scaled(F32.over(len(self.scores)), BLAMED)
+        if self.resolution is None or multiple(self.resolution, most) <= 1:
+            return None
+        return (
+            f"its members {' and '.join(self.members)} differ by {multiple(self.resolution, most):.3g} times what is "
+            "called drift between computations in F32, so that one of them is at fault"
+        )
+
+    def distance(self, runtime: str) -> ExactDistance | None:
+        """None where the runtime did not score the sequence."""
+        ours = self.compared.scores.get(runtime)
+        if ours is None:
+            return None
+        found = self.compared.apart(self.scores, ours)
+        floor = self.floor(self.compared.sides[runtime])
+        tolerance = tolerance_of(floor, {}, len(self.scores))
+        if self.resolution is not None:
+            tolerance = tolerance.but(blamed=largest_of([tolerance.blamed, scaled(self.resolution, BLAMED)]))
+        # That no figure is above the tolerance says little where the lists hold little; nor is growth with position.
+        verdict = of_distances(found, math.inf, tolerance, runtime).verdict
+        return ExactDistance(
+            runtime=runtime,
+            distances=found,
+            times=multiple(found, tolerance.allowed),
+            nearness=_NEARNESS[verdict],
+        )
+
+    def unit(self, *sides: Side) -> Span:
+        """What distances of several runtimes from the arm are measured in alike."""
+        floors = [self.floor(side).span for side in sides]
+        return largest_of([*floors, *([self.resolution] if self.resolution is not None else [])])
+
+    def floor(self, side: Side) -> Floor:
+        """What an honest runtime of this numeric class may differ by from the arm. The distance between the members
+        raises what passes only where neither is of the runtime's engine: what such a one has in common with it may be
+        a fault."""
+        floor = floor_of(self.compared.quantisation, (side.identity, side.score_identity or side.identity))
+        if self.resolution is None or any(_kin(trial.identity, side) for trial in self.members.values()):
+            return floor
+        return Floor(largest_of([floor.span, self.resolution]), floor.source, floor.positions)
+
+    def leans_to(self, side: Side, other: Side) -> bool:
+        """Whether it may have the fault of one side that the other has not: its members are of one engine, which that
+        side is, or may be, too."""
+        engines = {trial.identity.runtime if trial.identity else None for trial in self.members.values()}
+        if len(engines - {None}) > 1:
+            return False
+        alike = _program(side.identity) is not None and _program(side.identity) == _program(other.identity)
+        return not alike and any(_kin(trial.identity, side) for trial in self.members.values())
+
+    def record(self, doubt: str | None) -> ExactArm:
+        hashes = {trial.identity.weights_sha256 for trial in self.members.values() if trial.identity is not None}
+        found = [self.distance(runtime) for runtime in self.compared.scores]
+        return ExactArm(
+            members=tuple(self.members),
+            weights_sha256=next(iter(hashes)) if len(hashes) == 1 else None,
+            silent=self.silent,
+            resolution=self.resolution,
+            resolution_by_quarter=self._quarters if self.resolution is not None else (),
+            doubt=doubt,
+            distances=tuple(distance for distance in found if distance is not None),
+        )
+
+    @cached_property
+    def _quarters(self) -> tuple[float, ...]:
+        count = len(self.scores)
+        edges = [round(count * k / 4) for k in range(5)]
+        places = [range(begin, end) for begin, end in pairwise(edges) if end > begin]
+        pairs = list(combinations([trial.scores for trial in self.members.values()], 2))
+        return tuple(max(abs(a[k].logprob - b[k].logprob) for a, b in pairs for k in quarter) for quarter in places)
+
+
+def arm_of(compared: Compared) -> Arm | str | None:
+    """The exact arm; why there is none though it was asked for; or None where it was not."""
+    if not compared.exact:
+        return compared.no_exact
+    if not compared.scores:
+        return "no runtime scored a sequence that it could be compared over"
+    like = next(iter(compared.scores.values()))
+    tries = {name: [t for t in compared.exact if t.runtime == name] for name in dict.fromkeys(_names(compared))}
+    members = {name: trial for name, found in tries.items() if (trial := last_try(found)) is not None}
+    reasons = {name: reason for name, trial in members.items() if (reason := _unfit(trial, like)) is not None}
+    silent = tuple(f"{name} {reason}" for name, reason in reasons.items())
+    fit = {name: trial for name, trial in members.items() if name not in reasons}
+    return Arm(compared, fit, silent) if fit else "; ".join(silent)
+
+
+def _names(compared: Compared) -> list[str]:
+    return [trial.runtime for trial in compared.exact]
+
+
+def _unfit(trial: Trial, like: Sequence[Scored]) -> str | None:
+    """Why a trial is no member: it failed, did not run the exact weights on the CPU, or scored something else."""
+    if trial.failure is not None:
+        return f"failed to score in F32 ({trial.failure.kind}: {trial.failure.message})"
+    if trial.departures:
+        return f"is no member: {trial.departures[0].sentence}"
+    same = [(s.position, s.id) for s in trial.scores] == [(s.position, s.id) for s in like]
+    return None if same else "scored a different sequence in F32"
+
+
+def _kin(member: Identity | None, side: Side) -> bool:
+    """Whether a side is, or may be, of the engine of a member."""
+    engines = [found.runtime if found is not None else None for found in (member, side.identity)]
+    return None in engines or engines[0] == engines[1]
+
+
+def _program(identity: Identity | None) -> tuple[str, str, list[str]] | None:
+    if identity is None or identity.runtime is None or identity.version is None:
+        return None
+    return identity.runtime, identity.version, sorted(identity.programs.values())
