@@ -381,6 +381,12 @@ def _outputs() -> tuple[OutputVerdict, ...]:
         ],
         quantisation=MODEL.quantisation,
         declared={"delta": {"outputs": "it prints text alone"}},
+        exact=[
+            score_trial(
+                name, noisy(swapped(SPOKEN, place, other, 0.01), size), identity=generated(name)[0].identity
+            ).but(kind="exact")
+            for name, size in (("alpha", 0.0), ("beta", 1e-5))
+        ],
     )
     return tuple(found for name in ("beta", "gamma", "delta") if (found := judge_outputs(compared, name)) is not None)
 

@@ -87,10 +87,9 @@ class Arbiter:
         leaning = [side.runtime for side, can in ((self.ours, self.may_help), (self.theirs, self.may_blame)) if not can]
         if not leaning:
             return None
-        members = " and ".join(self.arm.members)
         return (
-            f"it is of one engine, that of {members}: what it may have in common with {' and '.join(leaning)} decides "
-            f"nothing in favour of {'these' if len(leaning) > 1 else 'that'}"
+            f"as far as is known, it is computed by one engine ({' and '.join(self.arm.members)}), whose faults it may "
+            f"share, so that it decides nothing in favour of {' and '.join(leaning)}"
         )
 
     @property
@@ -151,6 +150,11 @@ class Arbiter:
             return self._decision("DRIFT") == "theirs"
         far = self._theirs is not None and self._theirs.nearness == "far"
         return far and self.decides and self.may_help
+
+    @property
+    def drifts(self) -> str | None:
+        """The one of the two that drifts; None where it names neither."""
+        return {"ours": self.ours.runtime, "theirs": self.theirs.runtime}.get(self._decision("DRIFT"))
 
     def of_distances(self, pair: Finding, *, between: bool) -> Finding:
         """The verdict on the distances of the two, with what the arm makes of it. `between`: they lie between what

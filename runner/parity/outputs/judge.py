@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from parity.outputs.answers import by_ids, by_ids_of_a_sampler
-from parity.outputs.distances import largest_delta
+from parity.outputs.distances import PRINTED, largest_delta
 from parity.outputs.findings import Finding, grows, of_distances, of_texts, prompt_rung, worst_first
 from parity.outputs.pair import Pair
 from parity.outputs.scored_texts import of_scored_texts
@@ -48,6 +48,13 @@ def judge_outputs(compared: Compared, runtime: str) -> OutputVerdict | None:
         exact=pair.arbiter.record(ladder.differs) if pair.arbiter is not None else None,
         no_exact=pair.arm if isinstance(pair.arm, str) else None,
     )
+
+
+def drifting(compared: Compared, one: str, other: str) -> str | None:
+    """Which of two runtimes the exact arm names as the one that drifts, by its distances, whichever is the baseline;
+    None where it names neither, or there is none."""
+    arbiter = Pair(compared, compared.sides[one], compared.sides[other]).arbiter
+    return arbiter.drifts if arbiter is not None else None
 
 
 def _unblamed(finding: Finding) -> Finding:
@@ -196,7 +203,10 @@ class _Ladder:
             findings = tuple(Finding("UNPROVEN", said) for said in failed if said is not None)
             return _Step(_rung("scores", "not shown", self._not_scored()), findings)
         one, other = (pair.scored[side.runtime] for side in (pair.theirs, pair.ours))
-        finding = of_distances(pair.distances, largest_delta(one, other), pair.tolerance, pair.ours.runtime)
+        # All that both list is gone through only where the sequence's own ids don't tell them apart.
+        apart = pair.distances.largest_delta
+        largest = apart if apart > 2 * PRINTED else largest_delta(one, other)
+        finding = of_distances(pair.distances, largest, pair.tolerance, pair.ours.runtime)
         if pair.arbiter is not None:
             finding = pair.arbiter.of_distances(finding, between=pair.between)
         words = {"IDENTICAL": "same", "EQUIVALENT": "within"}

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from parity.records import FirstDifference, OutputVerdict, Rung, Tolerance
+from parity.records import FirstDifference, OutputVerdict, Rung, Span, Tolerance
 from parity.report.delta import MISSING
+from parity.report.exact import exact_lines
 from parity.report.index import Index
 from parity.report.view import Marked, Table
 
@@ -21,6 +22,7 @@ def outputs_table(index: Index) -> Table | None:
     rows = tuple(_row(index, verdict, notes) for verdict in found)
     headers = ("Runtime", "Verdict", "Prompt", "Continuation", "Log-probs", "Needed")
     below = [line for verdict in found for line in _below(index, verdict)]
+    below += [line for verdict in found for line in exact_lines(index, verdict)]
     return Table(headers, rows, tuple(notes.lines), tuple(dict.fromkeys(below)))
 
 
@@ -87,7 +89,8 @@ def _below(index: Index, verdict: OutputVerdict) -> Iterator[str]:
             f"{found.baseline_perplexity:.4g}."
         )
     if verdict.tolerance is not None and verdict.needed is not None:
-        yield f"{where} needs {verdict.needed:.2g}× the tolerance of {_tolerance(verdict.tolerance)}."
+        passes = f": {_span(verdict.would_pass)} would have passed" if verdict.would_pass is not None else ""
+        yield f"{where} needs {verdict.needed:.2g}× the tolerance{passes}. Allowed: {_tolerance(verdict.tolerance)}."
 
 
 def _difference(index: Index, verdict: OutputVerdict, found: FirstDifference) -> str:
@@ -103,6 +106,10 @@ def _difference(index: Index, verdict: OutputVerdict, found: FirstDifference) ->
     return said
 
 
+def _span(span: Span) -> str:
+    return f"mean KL {span.mean_kl:.2g}, 99th percentile {span.p99_kl:.2g}, |Δ log p| {span.delta:.2g}"
+
+
 def _tolerance(found: Tolerance) -> str:
     allowed = found.allowed
     said = (
@@ -112,7 +119,4 @@ def _tolerance(found: Tolerance) -> str:
     if found.references is None:
         return f"{said}; no other runtime scored the same ids"
     spread = found.references
-    return (
-        f"{said}; the other runtimes differ from each other by up to mean KL {spread.mean_kl:.2g}, 99th percentile "
-        f"{spread.p99_kl:.2g}, |Δ log p| {spread.delta:.2g}, {found.farthest} most"
-    )
+    return f"{said}; the other runtimes differ from each other by up to {_span(spread)}, {found.farthest} most"
