@@ -363,6 +363,24 @@ def test_an_arm_that_is_no_better_known_than_what_separates_the_two_decides_noth
     assert found.exact.doubt == "its members lie as far apart as the two that are judged"
 
 
+@pytest.mark.parametrize(
+    ("engine", "size", "expected"),
+    [
+        ("two", 6e-5, "near"),
+        ("two", 5e-4, "far"),
+        ("candle engine", 6e-5, "between"),
+        ("candle engine", 5e-4, "far"),
+    ],
+)
+def test_the_resolution_widens_what_is_near_but_for_a_members_own_engine(
+    engine: str, size: float, expected: Nearness
+) -> None:
+    trials = [*generated("one", settings={"kv_type": "f32"})]
+    trials += generated("two", program=engine, settings={"kv_type": "f32"})
+    found = judged(trials, {"one": SPOKEN, "two": noisy(SPOKEN, size, seed=9)}, ARM_F32, quantisation=F32)
+    assert nearness(found, "two") == expected
+
+
 def test_each_side_is_held_to_the_tolerance_of_its_own_numeric_class() -> None:
     rows = {"one": noisy(SPOKEN, 2e-3, seed=3), "two": noisy(SPOKEN, 2e-3, seed=4)}
     found = judged(f32("f16", "f32"), rows, TWO, quantisation=F32)

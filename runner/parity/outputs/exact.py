@@ -14,8 +14,8 @@ from itertools import combinations, pairwise
 from parity.outputs.findings import of_distances
 from parity.outputs.floors import SAME_F32, SHORT, Floor, floor_of, of_largest
 from parity.outputs.sides import Compared, Side, last_try
-from parity.outputs.tolerance import BLAMED, largest_of, multiple, scaled, span_of, tolerance_of
-from parity.records import ExactArm, ExactDistance, Identity, Nearness, OutputKind, Scored, Span, Trial
+from parity.outputs.tolerance import BLAMED, PASSES, largest_of, multiple, scaled, span_of, tolerance_of
+from parity.records import ExactArm, ExactDistance, Identity, Nearness, OutputKind, Scored, Span, Tolerance, Trial
 
 F32 = Floor(of_largest(SAME_F32), "measured between llama.cpp, MLX and NumPy on the same F32 weights", SHORT)
 """What engines that compute F32 weights in F32 throughout differ by."""
@@ -60,11 +60,8 @@ class Arm:
         if ours is None:
             return None
         found = self.compared.apart(self.scores, ours)
-        floor = self.floor(self.compared.sides[runtime])
-        tolerance = tolerance_of(floor, {}, len(self.scores))
-        if self.resolution is not None:
-            tolerance = tolerance.but(blamed=largest_of([tolerance.blamed, scaled(self.resolution, BLAMED)]))
-        # That no figure is above the tolerance says little where the lists hold little; nor is growth with position.
+        tolerance = self._tolerance(self.compared.sides[runtime])
+        # It is `near` only where the lists hold enough to tell, and where the distance does not grow.
         verdict = of_distances(found, math.inf, tolerance, runtime).verdict
         return ExactDistance(
             runtime=runtime,
@@ -79,13 +76,19 @@ class Arm:
         return largest_of([*floors, *([self.resolution] if self.resolution is not None else [])])
 
     def floor(self, side: Side) -> Floor:
-        """What an honest runtime of this numeric class may differ by from the arm. The distance between the members
-        raises what passes only where neither is of the runtime's engine: what such a one has in common with it may be
-        a fault."""
-        floor = floor_of(self.compared.quantisation, (side.identity, side.score_identity or side.identity))
-        if self.resolution is None or any(_kin(trial.identity, side) for trial in self.members.values()):
-            return floor
-        return Floor(largest_of([floor.span, self.resolution]), floor.source, floor.positions)
+        """What an honest runtime of this numeric class may differ by from the arm."""
+        return floor_of(self.compared.quantisation, (side.identity, side.score_identity or side.identity))
+
+    def _tolerance(self, side: Side) -> Tolerance:
+        """For one side alone. The distance between the members raises what passes only where neither is of the side's
+        engine: what such a one has in common with it may be a fault."""
+        found = tolerance_of(self.floor(side), {}, len(self.scores))
+        if self.resolution is None:
+            return found
+        blamed = largest_of([found.blamed, scaled(self.resolution, BLAMED)])
+        if any(_kin(trial.identity, side) for trial in self.members.values()):
+            return found.but(blamed=blamed)
+        return found.but(blamed=blamed, allowed=largest_of([found.allowed, scaled(self.resolution, PASSES)]))
 
     def leans_to(self, side: Side, other: Side) -> bool:
         """Whether it may have the fault of one side that the other has not: its members are of one engine, which that
