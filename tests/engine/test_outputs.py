@@ -401,6 +401,40 @@ def test_distances_far_beyond_the_tolerance_are_drift() -> None:
     assert found.needed > BLAMED / PASSES
 
 
+def test_the_smallest_tolerance_that_would_have_passed_is_said_in_nats() -> None:
+    found = judged(ALIKE, {"one": SPOKEN, "two": noisy(SPOKEN, 0.5)})
+    assert found.would_pass is not None
+    assert found.distances is not None
+    figures = found.distances
+    assert found.would_pass.mean_kl == figures.mean_kl
+    assert (found.would_pass.p99_kl, found.would_pass.delta) == (figures.p99_kl, figures.largest_delta)
+    flip = judged(PARTING, {"one": SPOKEN, "two": swapped(SPOKEN, PLACE, OTHER, 3.0)})
+    at = flip.first_difference
+    assert at is not None
+    assert at.their_margin is not None
+    assert flip.would_pass is not None
+    assert flip.would_pass.delta == pytest.approx(max(at.their_margin.nats, 3.0), abs=1e-5)
+    assert judged(ALIKE).would_pass is None
+
+
+def test_what_would_have_passed_counts_growth() -> None:
+    grown = judged(ALIKE, {"one": SPOKEN, "two": noisy(SPOKEN, 0.15, seed=3, grows=True)})
+    assert grown.verdict == "UNPROVEN"
+    assert grown.distances is not None
+    assert grown.would_pass is not None
+    assert grown.would_pass.mean_kl == grown.distances.late_kl
+    assert grown.needed is not None
+    assert grown.needed > 1
+
+
+def test_the_position_that_lies_farthest_apart_has_both_lists() -> None:
+    found = judged(ALIKE, {"one": SPOKEN, "two": swapped(SPOKEN, PLACE, OTHER, 2.0)}).widest
+    assert found is not None
+    assert (found.position, found.id) == (len(PROMPT) + PLACE, CONTINUATION[PLACE])
+    assert (found.their_top[0][0], found.our_top[0][0]) == (CONTINUATION[PLACE], OTHER)
+    assert found.theirs - found.ours == pytest.approx(2.0, abs=0.2)
+
+
 def test_distances_between_the_tolerance_and_drift_prove_nothing() -> None:
     found = judged(ALIKE, {"one": SPOKEN, "two": noisy(SPOKEN, 0.25)})
     assert found.verdict == "UNPROVEN", found.sentence

@@ -12,7 +12,7 @@ from parity.outputs.scored_texts import of_scored_texts
 from parity.outputs.sides import Compared
 from parity.outputs.texts import compare_texts
 from parity.outputs.tolerance import multiple, span_of
-from parity.records import Distances, FirstDifference, OutputVerdict, Rung, RungName, Span, Tolerance
+from parity.records import Distances, FirstDifference, OutputVerdict, Rung, RungName, Span, Tolerance, Widest
 
 
 def judge_outputs(compared: Compared, runtime: str) -> OutputVerdict | None:
@@ -42,6 +42,7 @@ def judge_outputs(compared: Compared, runtime: str) -> OutputVerdict | None:
         rungs=tuple(step.rung for step in climbed),
         first_difference=found[0] if found else None,
         distances=pair.distances,
+        widest=_widest(pair),
         tolerance=pair.tolerance,
         needed=_needed(pair.distances, found, pair.tolerance),
         would_pass=_would_pass(pair.distances, found, pair.tolerance),
@@ -226,6 +227,21 @@ class _Ladder:
 
 def _rung(name: RungName, state: str, detail: str) -> Rung:
     return Rung.model_validate({"name": name, "state": state, "detail": detail})
+
+
+def _widest(pair: Pair) -> Widest | None:
+    if pair.distances is None:
+        return None
+    both = (pair.scored[side.runtime] for side in (pair.theirs, pair.ours))
+    theirs, ours = (next(s for s in scored if s.position == pair.distances.largest_at) for scored in both)
+    return Widest(
+        position=theirs.position,
+        id=theirs.id,
+        theirs=theirs.logprob,
+        ours=ours.logprob,
+        their_top=theirs.top,
+        our_top=ours.top,
+    )
 
 
 def _needed(

@@ -28,6 +28,7 @@ from parity.records.outputs import (
     Span,
     Tolerance,
     Top,
+    Widest,
 )
 from parity.records.report import (
     Claim,
@@ -123,4 +124,5 @@ __all__ = [
     "TrialKind",
     "Verdict",
     "VerdictKind",
+    "Widest",
 ]

@@ -100,6 +100,17 @@ class Tolerance(Record):
     farthest: str | None = Field(default=None, description="the two of them that lie farthest apart")
 
 
+class Widest(Record):
+    """What both sides report at one position: the one at which |Δ log p| of the sequence's id is largest."""
+
+    position: int
+    id: int = Field(description="of the sequence")
+    theirs: float = Field(description="log p of that id by the baseline")
+    ours: float = Field(description="by the implementation")
+    their_top: Top
+    our_top: Top
+
+
 Nearness = Literal["near", "between", "far"]
 """How far a runtime lies from the exact arm. `near`: within the tolerance for its numeric class; `far`: beyond what is
 called drift; `between`: neither, or too little is listed to tell."""
@@ -151,6 +162,7 @@ class OutputVerdict(Record):
     rungs: tuple[Rung, ...] = ()
     first_difference: FirstDifference | None = None
     distances: Distances | None = None
+    widest: Widest | None = Field(default=None, description="the position of `largest_at` in `distances`")
     tolerance: Tolerance | None = None
     needed: float | None = Field(
         default=None, description="the multiple of the tolerance that would have passed; 1 or less passes"

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from parity.records import FirstDifference, OutputVerdict, Rung, Span, Tolerance
+from parity.records import FirstDifference, OutputVerdict, Rung, Span, Tolerance, Top
+
 from parity.report.delta import MISSING
 from parity.report.exact import exact_lines
 from parity.report.index import Index
@@ -84,13 +85,32 @@ def _below(index: Index, verdict: OutputVerdict) -> Iterator[str]:
         yield (
             f"{where}, over {generated}: KL at least {found.mean_kl:.3g} nats (mean) and {found.p99_kl:.3g} (99th "
             f"percentile), with a probability of {found.outside:.2g} outside the tokens that both sides list; largest "
-            f"|Δ log p| {found.largest_delta:.3g} at position {found.largest_at}; same likeliest token "
-            f"{found.same_top:.1%}; perplexity {found.perplexity:.4g}, {index.baseline.title} "
+            f"|Δ log p| {found.largest_delta:.3g} at position {found.largest_at}{_widest(index, verdict)}; same "
+            f"likeliest token {found.same_top:.1%}; perplexity {found.perplexity:.4g}, {index.baseline.title} "
             f"{found.baseline_perplexity:.4g}."
         )
     if verdict.tolerance is not None and verdict.needed is not None:
         passes = f": {_span(verdict.would_pass)} would have passed" if verdict.would_pass is not None else ""
         yield f"{where} needs {verdict.needed:.2g}× the tolerance{passes}. Allowed: {_tolerance(verdict.tolerance)}."
+
+
+def _widest(index: Index, verdict: OutputVerdict) -> str:
+    """Both lists at the position where the two are farthest apart, unless they pass or these lists are shown above."""
+    found, first = verdict.widest, verdict.first_difference
+    if found is None or verdict.verdict in ("IDENTICAL", "EQUIVALENT"):
+        return ""
+    if first is not None and first.position == found.position:
+        return ""
+    sides = (
+        (index.baseline.title, found.theirs, found.their_top),
+        (index.runtime_title(verdict.runtime), found.ours, found.our_top),
+    )
+    said = (f"{name} {logprob:.4f} (likeliest: {_listed(top)})" for name, logprob, top in sides)
+    return f", of id {found.id}: {', '.join(said)}"
+
+
+def _listed(top: Top) -> str:
+    return ", ".join(f"{token} {logprob:.4f}" for token, logprob in top[:_SHOWN_TOP])
 
 
 def _difference(index: Index, verdict: OutputVerdict, found: FirstDifference) -> str:
@@ -101,8 +121,7 @@ def _difference(index: Index, verdict: OutputVerdict, found: FirstDifference) ->
         (ours, found.our_margin, found.our_top),
     ):
         if margin is not None:
-            listed = ", ".join(f"{token} {logprob:.4f}" for token, logprob in top[:_SHOWN_TOP])
-            said += f"; {name} prefers {margin.preferred} (likeliest: {listed})"
+            said += f"; {name} prefers {margin.preferred} (likeliest: {_listed(top)})"
     return said
 
 
