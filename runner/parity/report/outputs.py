@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 
 from parity.records import FirstDifference, OutputVerdict, Rung, Span, Tolerance, Top
-
 from parity.report.delta import MISSING
 from parity.report.exact import exact_lines
 from parity.report.index import Index

@@ -52,8 +52,7 @@ class Case:
         bound, sequence = self.apart[1], self.pair.sequence
         if not self.pair.alike or sequence is None:
             return bound
-        theirs, _ = self.scored
-        table = tolerance_of(self.pair.floor, {self.theirs.runtime: theirs}, sequence.prompt_tokens)
+        table = tolerance_of(self.pair.floor, {}, len(sequence.ids) - 1)
         return bound.but(shows=max(bound.shows, table.blamed.p99_kl))
 
     @property
