@@ -1,6 +1,7 @@
 """`parity explain RUN CELL`: how a verdict on outputs came about."""
 
 import json
+import re
 from typing import Any
 
 import jsonschema
@@ -12,7 +13,8 @@ from parity.transcript import Head
 from parity_adapters.command import CommandLine
 
 GATES = '[[gates]]\nname = "same-answers"\nkind = "outputs"\n'
-CASE = config(table("base") + table("other"), rounds=1, warmup=0, gates=GATES)
+UNPROVED = table("base", "prove = false") + table("other", "prove = false")
+CASE = config(UNPROVED, rounds=1, warmup=0, gates=GATES)
 
 
 @pytest.fixture
@@ -71,6 +73,21 @@ def test_a_trial_that_failed_to_score_says_why(program: Program, monkeypatch: py
     assert "other, the sequence that all score: crash:SIGSEGV" in text
     assert "Farthest" not in text
     assert "parity bisect" not in text
+
+
+def test_a_text_that_others_score_is_named_by_its_runtime(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`base` scores, and `other` shows its text alone."""
+    monkeypatch.setattr(
+        CommandLine,
+        "tasks",
+        property(lambda self: frozenset({"generate", "score"} if self.settings.program == "base" else {"generate"})),
+    )
+    monkeypatch.setattr(CommandLine, "needs_tokenizer", True)
+    other = Script(text=lambda head: "the 12 in", text_alone=True)
+    program("run", program.write(CASE), "--out", "texts", host=program.host(other=other))
+    text = " ".join(program("explain", "texts", "other").out.split())
+    assert "base, the sequence that all score: 15 ids" in text
+    assert re.search(r"base, the text of other: \d+ ids", text)
 
 
 def test_a_run_without_a_gate_on_outputs_has_no_section_on_them(program: Program) -> None:

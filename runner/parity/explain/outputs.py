@@ -6,9 +6,6 @@ from parity.outputs.distances import kl_at_least
 from parity.outputs.pair import Pair
 from parity.records import OWN, SHARED, Cell, OutputVerdict, Report, Trial
 
-SEQUENCES = {SHARED: "the sequence that all score", OWN: "its own answer"}
-"""Rounds of trials that score → which sequence."""
-
 
 def outputs_of(report: Report, cell: Cell) -> OutputsExplained | None:
     """Of a cell, beside the baseline; None where nothing was scored or judged."""
@@ -21,13 +18,13 @@ def outputs_of(report: Report, cell: Cell) -> OutputsExplained | None:
         return None
     return OutputsExplained(
         verdict=verdict,
-        scored=tuple(_score_trial(trial) for trial in scored),
+        scored=tuple(_score_trial(trial, report) for trial in scored),
         farthest=_farthest(report, verdict) if verdict is not None else None,
     )
 
 
-def _score_trial(trial: Trial) -> ScoreTrial:
-    failure, what = trial.failure, SEQUENCES.get(trial.round, f"sequence {trial.round}")
+def _score_trial(trial: Trial, report: Report) -> ScoreTrial:
+    failure, what = trial.failure, _sequence(trial.round, report)
     return ScoreTrial(
         runtime=trial.runtime,
         file=trial.file,
@@ -35,6 +32,13 @@ def _score_trial(trial: Trial) -> ScoreTrial:
         ids=len(trial.scores) + 1 if trial.scores else None,
         failure=f"{failure.kind}: {failure.message}" if failure is not None else None,
     )
+
+
+def _sequence(number: int, report: Report) -> str:
+    """What is scored in a round."""
+    if number in (SHARED, OWN):
+        return "the sequence that all score" if number == SHARED else "its own answer"
+    return f"the text of {report.runtimes[number - OWN - 1].name}"
 
 
 def _farthest(report: Report, verdict: OutputVerdict) -> Farthest | None:
