@@ -226,6 +226,7 @@ def test_a_text_that_is_wrong_needs_no_trial_and_can_be_told_at_commits(program:
         ("one two three four five", 0),
         ("one two three four six", 0),
         ("one two thrice and more", 1),
+        ("one two tree four five", 125),
         ("one too three four five", 125),
         ("", 125),
     ):
@@ -357,7 +358,8 @@ def other_at(number: int, token: int) -> Script:
             other_at(6, 999),
             [
                 (Script(), 0),
-                (other_at(6, 998), 1),
+                (other_at(6, 999), 1),
+                (other_at(6, 998), 125),
                 (other_at(2, 999), 125),
                 (Script(tokens=4), 125),
                 (Script(prompt_ids=(1, 2)), 125),

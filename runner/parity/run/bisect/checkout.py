@@ -164,6 +164,10 @@ def _by_ids(case: Case, trial: Trial) -> Told:
     if place is None or place + 1 < parts.at:
         where = f"at token {place + 1}" if place is not None else f"after {len(ours)} tokens"
         return Told(CANNOT_TELL, f"the ids part {where} now, and not at token {parts.at}")
+    if str(ours[-1]) != parts.ours:
+        # A different token than in the run may be an honest near-tie.
+        said = f"token {parts.at} is {theirs[-1]} for the baseline, was {parts.ours} in the run and is {ours[-1]} now"
+        return Told(CANNOT_TELL, said)
     return Told(SHOWS, f"the fault shows: token {parts.at} is {theirs[-1]} for the baseline and {ours[-1]} here")
 
 
@@ -175,7 +179,13 @@ def _by_text(case: Case, trial: Trial) -> Told:
         return Told(CANNOT_TELL, "nothing shows its text")
     if found.agree or (found.at is not None and found.unit == parts.unit and found.at > parts.at):
         return Told(GONE, f"the fault is gone: {parts.unit} {parts.at} is the same")
-    if found.at == parts.at and found.unit == parts.unit:
+    same = _first_of(found.ours, parts.unit) == _first_of(parts.ours, parts.unit)
+    if found.at == parts.at and found.unit == parts.unit and same:
         said = f"{found.theirs!r} and {found.ours!r}"
         return Told(SHOWS, f"the fault shows: the texts differ from {parts.unit} {parts.at} on ({said})")
-    return Told(CANNOT_TELL, f"the texts part elsewhere, and not at {parts.unit} {parts.at}")
+    return Told(CANNOT_TELL, f"the texts part, and not as in the run at {parts.unit} {parts.at}: {found.ours!r}")
+
+
+def _first_of(text: str, unit: str) -> str:
+    """The first word or character of the text from a difference on."""
+    return text[:1] if unit == "character" else next(iter(text.split()), "")
