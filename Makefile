@@ -13,8 +13,10 @@ test: setup-dev lint   ## every check and every test, also the slow ones; what C
 quick: setup-dev       ## all tests but the slow ones: about two minutes
 	$(BIN)/python -m pytest -m "not slow"
 
-proof: setup           ## long proofs, by hand: kill -9 a real run ten times and resume it; some minutes
+proof: setup           ## long proofs, by hand: kills of a real run, faults of known size, set-ups not at fault; hours
 	$(BIN)/python proofs/kills.py
+	$(BIN)/python proofs/faults.py
+	$(BIN)/python proofs/honest.py
 
 lint: setup-dev        ## lint, format, types, direction of imports, scripts, generated docs
 	$(BIN)/ruff check .

@@ -246,6 +246,25 @@ def test_a_shorter_continuation_may_be_declared_where_it_ended_at_an_end_token(
     assert (found.verdict, found.acceptable) == ("UNPROVEN", acceptable)
 
 
+@pytest.mark.parametrize(("rule", "verdict"), [("end token or token budget", "WRONG"), ("token budget", "UNPROVEN")])
+@pytest.mark.parametrize("short", ["one", "two"])
+def test_a_runtime_that_stops_at_end_tokens_has_the_same_ones(short: str, rule: str, verdict: str) -> None:
+    trials = [
+        trial
+        for name in ("one", "two")
+        for trial in generated(
+            name,
+            CONTINUATION[:20] if name == short else CONTINUATION,
+            ended=name == short,
+            shows_end=name == short,
+            settings={"stop_rule": rule},
+        )
+    ]
+    found = judged(trials)
+    assert found.verdict == verdict
+    assert ("an end token that is none for" in found.sentence) == (verdict == "WRONG")
+
+
 def test_few_ids_prove_nothing_unless_they_are_scored() -> None:
     ids = CONTINUATION[:7]
     trials = [*generated("one", ids), *generated("two", ids)]
@@ -728,7 +747,7 @@ def test_scores_of_a_device_that_was_not_asked_for_say_nothing() -> None:
 @pytest.mark.parametrize(
     ("quantisation", "settings", "delta"),
     [
-        ({"F32": 9}, {"kv_type": "f32"}, 1e-5),
+        ({"F32": 9}, {"kv_type": "f32"}, 2e-5),
         ({"F32": 9}, {"kv_type": "f16"}, 5.6e-3),
         ({"F32": 9}, {}, 5.6e-3),
         ({"F32": 9}, {"kv_type": "f16", "flash_attention": True}, 7e-3),
@@ -754,7 +773,7 @@ def test_a_default_is_that_of_the_less_exact_side(
 
 def test_a_default_of_few_positions_calls_nothing_drift_in_proportion_to_more() -> None:
     floor = floor_of({"F32": 9}, (Identity(weights_sha256=None, settings={"kv_type": "f32"}),) * 2)
-    assert (floor.over(8).delta, floor.over(2048).delta) == pytest.approx((1e-5, 2.56e-3))
+    assert (floor.over(8).delta, floor.over(2048).delta) == pytest.approx((2e-5, 5.12e-3))
     quantised = floor_of(Q4, ())
     assert quantised.over(2048) == quantised.span
 

@@ -1,11 +1,14 @@
 """The forward pass of a GGUF model in f64, in NumPy: slow, plain, and written apart from every runtime.
 
 The formulas are those of the models' papers: RMSNorm (arXiv:1910.07467), rotary embeddings (arXiv:2104.09864), grouped
-queries (arXiv:2305.13245), SwiGLU (arXiv:2002.05202), and Qwen3's norms of each query and key head (arXiv:2505.09388).
-Tensors are dequantised exactly as their type says. llama.cpp stores llama's query and key rows so that the pairs of a
-rotation are neighbours; qwen3 and phi3 rotate the first half of a head with its second.
+queries (arXiv:2305.13245), SwiGLU (arXiv:2002.05202), Qwen3's norms of each query and key head (arXiv:2505.09388), and
+linear scaling of positions (arXiv:2306.15595). Tensors are dequantised exactly as their type says. llama.cpp stores
+llama's query and key rows so that the pairs of a rotation are neighbours; qwen3 and phi3 rotate the first half of a
+head with its second.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +16,24 @@ import numpy as np
 from gguf import GGUFReader, quants
 
 
-class Model:
-    """Weights in f64, and the numbers of the header. Small models only: a weight takes eight bytes."""
+@dataclass(frozen=True)
+class CacheFault:
+    """What happens to the cache after the first `after` ids, and so to what later ones see of these. `shifted`: all
+    positions but the first are one higher from then on; `lost`: one is gone."""
 
-    def __init__(self, path: Path) -> None:
+    after: int
+    shifted: bool = False
+    lost: int | None = None
+
+
+class Model:
+    """The numbers of the header, and weights in f64, which are made as they are needed: a weight takes eight bytes."""
+
+    def __init__(self, path: Path, fault: CacheFault | None = None) -> None:
         self._reader = GGUFReader(path)
+        self.fault = fault
         self.architecture: str = self._reader.fields["general.architecture"].contents()
-        self._tensors = {
-            tensor.name: quants.dequantize(tensor.data, tensor.tensor_type).astype(np.float64)
-            for tensor in self._reader.tensors
-        }
+        self._tensors = {tensor.name: tensor for tensor in self._reader.tensors}
 
     def number(self, key: str, otherwise: float | None = None) -> Any:
         field = self._reader.fields.get(f"{self.architecture}.{key}")
@@ -31,27 +42,45 @@ class Model:
         return field.contents() if field is not None else otherwise
 
     def tensor(self, name: str) -> Any:
-        return self._tensors[f"{name}.weight"]
+        held = self._tensors[f"{name}.weight"]
+        return quants.dequantize(held.data, held.tensor_type).astype(np.float64)
 
     def has(self, name: str) -> bool:
         return f"{name}.weight" in self._tensors
 
+    @property
+    def stretch(self) -> float:
+        """By how much positions are divided."""
+        kind = self._reader.fields.get(f"{self.architecture}.rope.scaling.type")
+        if kind is None or kind.contents() == "none":
+            return 1.0
+        assert kind.contents() == "linear", "this forward knows linear scaling alone"
+        return float(self.number("rope.scaling.factor"))
 
-def logprobs(path: Path, ids: list[int]) -> Any:
+
+def logprobs(path: Path, ids: Sequence[int], fault: CacheFault | None = None) -> Any:
     """Natural log-probabilities of every token after each of the ids: an array of shape (len(ids), vocabulary)."""
-    model = Model(path)
-    hidden = model.tensor("token_embd")[ids]
+    return normalised(logits(path, ids, fault))
+
+
+def normalised(rows: Any) -> Any:
+    return rows - _log_sum_exp(rows)
+
+
+def logits(path: Path, ids: Sequence[int], fault: CacheFault | None = None) -> Any:
+    """Of every token after each of the ids: an array of shape (len(ids), vocabulary)."""
+    model = Model(path, fault)
+    hidden = model.tensor("token_embd")[list(ids)]
     for layer in range(int(model.number("block_count"))):
         hidden = hidden + _attention(model, f"blk.{layer}", hidden)
         hidden = hidden + _feed_forward(model, f"blk.{layer}", hidden)
     head = model.tensor("output" if model.has("output") else "token_embd")
-    logits = _norm(model, model.tensor("output_norm"), hidden) @ head.T
-    return logits - _log_sum_exp(logits)
+    return _norm(model, model.tensor("output_norm"), hidden) @ head.T
 
 
-def _log_sum_exp(logits: Any) -> Any:
-    top = logits.max(axis=-1, keepdims=True)
-    return top + np.log(np.exp(logits - top).sum(axis=-1, keepdims=True))
+def _log_sum_exp(rows: Any) -> Any:
+    top = rows.max(axis=-1, keepdims=True)
+    return top + np.log(np.exp(rows - top).sum(axis=-1, keepdims=True))
 
 
 def _norm(model: Model, weight: Any, rows: Any) -> Any:
@@ -74,19 +103,35 @@ def _attention(model: Model, block: str, hidden: Any) -> Any:
     if model.has(f"{block}.attn_q_norm"):
         queries = _norm(model, model.tensor(f"{block}.attn_q_norm"), queries)
         keys = _norm(model, model.tensor(f"{block}.attn_k_norm"), keys)
-    queries, keys = _rotated(model, queries), _rotated(model, keys)
     keys, values = (np.repeat(part, heads // kv_heads, axis=1) for part in (keys, values))
-    scores = np.einsum("qhd,khd->hqk", queries, keys) / np.sqrt(size)
-    scores[:, np.triu(np.ones(scores.shape[1:], dtype=bool), 1)] = -np.inf
+    scores = _scores(model, queries, keys) / np.sqrt(size)
     mixed = np.einsum("hqk,khd->qhd", np.exp(scores - _log_sum_exp(scores)), values)
     return mixed.reshape(len(hidden), -1) @ model.tensor(f"{block}.attn_output").T
 
 
-def _rotated(model: Model, heads: Any) -> Any:
+def _scores(model: Model, queries: Any, keys: Any) -> Any:
+    """Of each query head and position with each position that it may see: shape (heads, positions, positions)."""
+    places = np.arange(len(queries))
+    found = _products(model, queries, keys, places)
+    fault = model.fault
+    if fault is not None and fault.shifted:
+        found[:, fault.after :] = _products(model, queries, keys, places + (places > 0))[:, fault.after :]
+    if fault is not None and fault.lost is not None:
+        found[:, fault.after :, fault.lost] = -np.inf
+    found[:, np.triu(np.ones(found.shape[1:], dtype=bool), 1)] = -np.inf
+    return found
+
+
+def _products(model: Model, queries: Any, keys: Any, places: Any) -> Any:
+    turned = (_rotated(model, part, places / model.stretch) for part in (queries, keys))
+    return np.einsum("qhd,khd->hqk", *turned)
+
+
+def _rotated(model: Model, heads: Any, places: Any) -> Any:
     """Rotary embedding of an array of shape (positions, heads, head size), by each row's position."""
     size = heads.shape[-1]
     turns = model.number("rope.freq_base", 10000.0) ** (-np.arange(0, size, 2) / size)
-    angles = np.arange(len(heads))[:, None, None] * turns
+    angles = places[:, None, None] * turns
     cos, sin = np.cos(angles), np.sin(angles)
     turned = np.empty_like(heads)
     neighbours = model.architecture == "llama"

@@ -3,6 +3,8 @@
 import ctypes
 from pathlib import Path
 
+from gguf_editing import Added, edited
+
 
 def requantised(source: Path, kind: str) -> Path:
     """`source` in the type `kind`, such as `Q6_K`; made beside it, once."""
@@ -14,6 +16,20 @@ def requantised(source: Path, kind: str) -> Path:
         params.ftype = getattr(llama_cpp, f"LLAMA_FTYPE_MOSTLY_{kind}")
         assert llama_cpp.llama_model_quantize(str(source).encode(), str(path).encode(), ctypes.byref(params)) == 0
     return path
+
+
+def dequantised(source: Path, target: Path) -> Path:
+    """`source` with all weights in F32, exactly what their types say; made once."""
+    import gguf
+
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        tensors = gguf.GGUFReader(source).tensors
+        numbers = {tensor.name: gguf.quants.dequantize(tensor.data, tensor.tensor_type) for tensor in tensors}
+        added = {name: Added(rows, gguf.GGMLQuantizationType.F32) for name, rows in numbers.items()}
+        fields = {"general.file_type": int(gguf.LlamaFileType.ALL_F32)}
+        edited(source, target, fields=fields, dropped=list(added), added=added)
+    return target
 
 
 def census(path: Path) -> dict[str, int]:

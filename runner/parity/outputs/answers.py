@@ -55,10 +55,13 @@ def by_ids_of_a_sampler(pair: Pair, reason: str) -> tuple[Finding, FirstDifferen
 
 def _shorter(theirs: Side, ours: Side) -> Finding:
     """One continuation is the beginning of the other. That speaks against nobody only where the shorter one ended at an
-    end token that the longer one has too."""
+    end token that the longer one has too, and the longer one is not known to stop at such tokens."""
     shorter, longer = sorted((theirs, ours), key=lambda side: len(side.first_ids))
     fewest, most = len(shorter.first_ids), len(longer.first_ids)
     said = f"the ids agree for all {fewest} tokens that both generated, of {most}"
+    if shorter.ended and shorter.shows_end and longer.stops_at_end:
+        ended = f"{shorter.runtime} ended there, at an end token that is none for {longer.runtime}"
+        return Finding("WRONG", f"{said}; {ended}, though that stops at end tokens too")
     hidden = longer.shows_end and most == fewest + 1
     if shorter.ended and (shorter.shows_end or hidden):
         return Finding("UNPROVEN", f"{said}; {shorter.runtime} ended at an end token", acceptable=True)

@@ -6,11 +6,15 @@ from functools import cached_property
 
 from parity.outputs.distances import distances, same_sequence
 from parity.reading.departures import CHANGED
+from parity.reading.facts import facts_in
 from parity.reading.outcome import NEVER_RAN
 from parity.reading.sampling import GREEDY
 from parity.records import OWN, SHARED, Distances, Identity, Scored, Trial
 
 Ids = tuple[int, ...]
+
+STOPS_AT_END = "end token or token budget"
+"""The stop rule as programs that speak the event protocol report it."""
 
 
 @dataclass(frozen=True)
@@ -170,6 +174,12 @@ class Side:
     def met_end(self) -> bool:
         """Whether an end token is among its ids, where its text stops."""
         return any(trial.met_end for trial in self.trials[:1])
+
+    @property
+    def stops_at_end(self) -> bool:
+        """Whether it says that its generation stops at an end token."""
+        settings = self.identity.settings if self.identity is not None else {}
+        return facts_in(settings).get("stop_rule") == STOPS_AT_END
 
     @property
     def ended(self) -> bool:

@@ -33,10 +33,14 @@ def test_llama_cpp_gives_the_same_log_probabilities_of_f32_weights(preset: str) 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "fields",
-    [{"{}.rope.freq_base": 20_000.0}, {"{}.attention.layer_norm_rms_epsilon": 0.01}],
-    ids=["rope base", "RMS epsilon"],
+    [
+        {"{}.rope.freq_base": 20_000.0},
+        {"{}.attention.layer_norm_rms_epsilon": 0.01},
+        {"{}.rope.scaling.type": "linear", "{}.rope.scaling.factor": 2.0},
+    ],
+    ids=["rope base", "RMS epsilon", "linear scaling"],
 )
-def test_a_changed_field_changes_both_alike(tmp_path: Path, fields: dict[str, float]) -> None:
+def test_a_changed_field_changes_both_alike(tmp_path: Path, fields: dict[str, float | str]) -> None:
     path = synthesise("tiny-qwen3", "F32", 3)
     named = {key.format("qwen3"): value for key, value in fields.items()}
     changed = edited(path, tmp_path / "changed.gguf", fields=named)

@@ -1,10 +1,12 @@
-"""Gives llama-cpp-python one fault of the kind that ports have, named by LLAMA_FAULT, while it generates.
+"""Gives llama-cpp-python one fault of the kind that ports have, named by LLAMA_FAULT.
 
-Scores are left as they are. With this folder on PYTHONPATH, every fault but `stale-cache` is in the choice of tokens:
-what `llama_sampler_sample` answers for the logits of the last position.
+With this folder on PYTHONPATH, a fault is in the choice of tokens (what `llama_sampler_sample` answers for the logits
+of the last position), in what is computed (`llama_decode`), or in the text. `file` has LLAMA_FAULT_FILE loaded in the
+place of the model that the job names.
 """
 
 import os
+from types import SimpleNamespace
 from typing import Any
 
 import llama_cpp
@@ -14,18 +16,34 @@ FAULT = os.environ["LLAMA_FAULT"]
 AT = 10
 """The token, counted from 1, at which a fault happens that happens once."""
 PENALTY = 1.3
+TEMPERATURE = 0.9
 STALE = (5, 6, 7)
 """Ids that an earlier prompt left in the cache."""
+LOST = 3
+"""The position that is gone from the cache."""
 
-sample, decode = llama_cpp.llama_sampler_sample, llama_cpp.llama_decode
+sample, decode, piece = llama_cpp.llama_sampler_sample, llama_cpp.llama_decode, llama_cpp.llama_token_to_piece
+load = llama_cpp.llama_model_load_from_file
+tokenize = llama_cpp.llama_tokenize
 chosen: list[int] = []
+state = SimpleNamespace(prompt=0, computed=0)
+"""How many ids the prompt has, and how many were computed."""
+
 random = np.random.default_rng(1)
+
+
+def vocabulary_of(context: Any) -> int:
+    return int(llama_cpp.llama_vocab_n_tokens(llama_cpp.llama_model_get_vocab(llama_cpp.llama_get_model(context))))
 
 
 def logits_of(context: Any) -> Any:
     """Of the last position, as a copy."""
-    size = llama_cpp.llama_vocab_n_tokens(llama_cpp.llama_model_get_vocab(llama_cpp.llama_get_model(context)))
+    size = vocabulary_of(context)
     return np.ctypeslib.as_array(llama_cpp.llama_get_logits_ith(context, -1), (size,)).copy()
+
+
+def cut_to_bf16(logits: Any) -> Any:
+    return (logits.view(np.uint32) & 0xFFFF0000).view(np.float32)
 
 
 def forward(context: Any, token: int) -> None:
@@ -45,8 +63,9 @@ def faulty_choice(sampler: Any, context: Any, index: int) -> int:
             for seen in set(chosen):
                 logits[seen] = logits[seen] / PENALTY if logits[seen] > 0 else logits[seen] * PENALTY
             token = int(logits.argmax())
-        case "bf16-logits":
-            token = int((logits.view(np.uint32) & 0xFFFF0000).view(np.float32).argmax())
+        case "last-of-equals":
+            rounded = cut_to_bf16(logits)
+            token = int(np.flatnonzero(rounded == rounded.max())[-1])
         case "token-dropped" if number == AT:
             forward(context, sample(sampler, context, index))
             token = sample(sampler, context, index)
@@ -58,16 +77,51 @@ def faulty_choice(sampler: Any, context: Any, index: int) -> int:
     return token
 
 
-def stale_first(context: Any, batch: Any) -> int:
-    """The first forward finds the cache of an earlier prompt."""
-    if not stale_first.done:
-        stale_first.done = True
+def faulty_decode(context: Any, batch: Any) -> int:
+    """The fault happens before, after or in the first forward, or in the logits of each."""
+    first = not state.computed
+    if first and FAULT == "stale-cache":
         for token in STALE:
             forward(context, token)
-    return int(decode(context, batch))
+    state.computed += batch.n_tokens
+    if FAULT == "prompt-short" and state.computed == state.prompt:
+        batch.n_tokens -= 1
+        if not batch.n_tokens:
+            return 0
+    status = int(decode(context, batch))
+    if first and status == 0:
+        memory = llama_cpp.llama_get_memory(context)
+        if FAULT == "position-shift":
+            llama_cpp.llama_memory_seq_add(memory, 0, 1, -1, 1)
+        elif FAULT == "cache-hole":
+            llama_cpp.llama_memory_seq_rm(memory, 0, LOST, LOST + 1)
+    if FAULT in ("temperature-twice", "bf16-logits") and status == 0:
+        rows = batch.n_tokens if batch.logits else 1
+        logits = np.ctypeslib.as_array(llama_cpp.llama_get_logits(context), (rows, vocabulary_of(context)))
+        logits[...] = cut_to_bf16(logits) if FAULT == "bf16-logits" else logits / np.float32(TEMPERATURE**2)
+    return status
 
 
-stale_first.done = False
-llama_cpp.llama_sampler_sample = faulty_choice
-if FAULT == "stale-cache":
-    llama_cpp.llama_decode = stale_first
+def counting_tokenize(vocabulary: Any, *rest: Any) -> int:
+    state.prompt = int(tokenize(vocabulary, *rest))
+    return state.prompt
+
+
+def faulty_piece(vocabulary: Any, token: int, room: Any, size: int, *rest: Any) -> int:
+    """The last character of what a token says lacks its last byte, where it has several."""
+    count = int(piece(vocabulary, token, room, size, *rest))
+    return count - 1 if count > 1 and room.raw[count - 1] >= 0x80 else count
+
+
+def load_another(path: bytes, params: Any) -> Any:
+    return load(os.environ["LLAMA_FAULT_FILE"].encode(), params)
+
+
+if FAULT == "file":
+    llama_cpp.llama_model_load_from_file = load_another
+elif FAULT == "text-cut":
+    llama_cpp.llama_token_to_piece = faulty_piece
+else:
+    llama_cpp.llama_sampler_sample = faulty_choice
+    llama_cpp.llama_decode = faulty_decode
+    llama_cpp.llama_tokenize = counting_tokenize

