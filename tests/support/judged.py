@@ -12,10 +12,11 @@ from exact_forward import CacheFault, logits, normalised
 from gguf import GGUFReader
 from gguf_editing import edited
 from mutants import Mutant
-from requantising import census
+from requantising import census, dequantised
 
 from parity.models import parse_source, silent
 from parity.outputs import Compared, judge_outputs
+from parity.outputs.distances import distances
 from parity.outputs.pair import Pair
 from parity.outputs.tolerance import multiple
 from parity.records import OWN, OutputVerdict, ScoreRequest, Span, Trial
@@ -101,6 +102,22 @@ class Outcome:
         return self.size.floors > ENOUGH and not self.found.caught
 
 
+@dataclass(frozen=True)
+class Truth:
+    """Mean KL from the exact weights in F32, in nats, of a mutant and of the reference: over the reference's answer,
+    and over the mutant's, as it is where the mutant is the baseline."""
+
+    mutant: Mutant
+    ours: float
+    theirs: float
+    ours_as_baseline: float
+    theirs_as_baseline: float
+
+    @property
+    def names_the_mutant(self) -> bool:
+        return self.ours > self.theirs and self.ours_as_baseline > self.theirs_as_baseline
+
+
 @dataclass
 class Bench:
     """A case with what its honest sides answered: MLX, which is the baseline, and llama.cpp."""
@@ -136,8 +153,7 @@ class Bench:
         return found, alike
 
     def outcome(self, mutant: Mutant) -> Outcome:
-        self.driver.folder.mkdir(parents=True, exist_ok=True)
-        model = mutant.write(self.case.path, self.driver.folder / f"{mutant.name}.gguf")
+        model = self._model(mutant)
         adapter = llama_cpp(mutant.fault)
         answer = self.driver.trial("other", adapter, self.case, model)
         scoring = llama_cpp() if mutant.answers_alone else adapter
@@ -151,6 +167,32 @@ class Bench:
         if model != self.case.path:
             model.unlink()
         return Outcome(mutant, self.case, size, found, alike)
+
+    def truth(self, mutant: Mutant) -> Truth:
+        """How far a mutant and MLX lie from the same weights in F32, which llama.cpp computes."""
+        model = self._model(mutant)
+        adapter = llama_cpp(mutant.fault)
+        own = answer_of(self.driver.trial("other", adapter, self.case, model))
+        ours, theirs = self._from_truth(adapter, model, self.asked, self.base[1])
+        if own != self.asked:
+            as_baseline = self._from_truth(adapter, model, own, self._score("base", mlx_lm(), own))
+        else:
+            as_baseline = (ours, theirs)
+        return Truth(mutant, ours, theirs, *as_baseline)
+
+    def _from_truth(self, adapter: Any, model: Path, asked: ScoreRequest, reference: Trial) -> tuple[float, float]:
+        exact = dequantised(self.case.path, self.driver.folder / "exact.gguf")
+        arm = self.driver.trial("exact", llama_cpp(extra_buffers=False), self.case, exact, asked)
+        mutant = self.driver.trial("other", adapter, self.case, model, asked)
+        ours, theirs = (distances(arm.scores, side.scores, asked.prompt_tokens) for side in (mutant, reference))
+        return ours.mean_kl, theirs.mean_kl
+
+    def _score(self, name: str, adapter: Any, asked: ScoreRequest) -> Trial:
+        return self.driver.trial(name, adapter, self.case, self.case.path, asked)
+
+    def _model(self, mutant: Mutant) -> Path:
+        self.driver.folder.mkdir(parents=True, exist_ok=True)
+        return mutant.write(self.case.path, self.driver.folder / f"{mutant.name}.gguf")
 
     def _honest(self, name: str, adapter: Any, asked: ScoreRequest | None) -> tuple[Trial, Trial]:
         answer = self.driver.trial(name, adapter, self.case, self.case.path)

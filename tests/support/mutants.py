@@ -235,6 +235,12 @@ MUTANTS = (
         "RoPE base times 2",
         _field("rope.freq_base", lambda of: 2 * of.number("rope.freq_base")),
     ),
+    Mutant(
+        "rope-default",
+        "position",
+        "RoPE base 10,000, which is the default",
+        _field("rope.freq_base", lambda of: 10_000.0),
+    ),
     Mutant("rope-scaling", "position", "linear RoPE scaling by 2", _linear_scaling),
     _fault("position-shift", "position", "after the first batch of 8, all positions but the first are one too high"),
     Mutant(
