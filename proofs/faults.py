@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"
 
 from driving import Driver
 from judged import SOURCES, Bench, Outcome, Truth, case_of
-from mutants import MUTANTS
+from mutants import MUTANTS, Mutant
 from tabulate import tabulate
 
 from parity.hosts.machine import host_facts
@@ -52,11 +52,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="parity-faults-") as folder:
         for name in options.case or SOURCES:
             outcomes = list(outcomes_of(name, Path(folder), options.mutant))
-            text = section(outcomes)
+            page = options.write.read_text(encoding="utf-8") if options.write is not None else ""
+            text = section(outcomes, section_of(page, name))
             print(f"## {name}\n\n{text}\n", flush=True)
             missed += [outcome for outcome in outcomes if outcome.missed]
             if options.write is not None:
-                page = options.write.read_text(encoding="utf-8")
                 options.write.write_text(replaced(page, name, text), encoding="utf-8")
     for outcome in missed:
         print(f"{outcome.case.name}: {outcome.mutant.name} is not caught: {outcome.found.sentence}")
@@ -68,9 +68,10 @@ def exact(page: Path | None) -> int:
     with tempfile.TemporaryDirectory(prefix="parity-faults-") as folder:
         bench = Bench(Driver(Path(folder)), case_of(EXACT_CASE, Path(folder)))
         found = [bench.truth(mutant) for mutant in MUTANTS if mutant.name in DECIDED]
+        none = bench.truth(Mutant("no fault", "weights", "none"))
     rows = [
         (t.mutant.name, *(f"{d:.2g}" for d in (t.ours, t.theirs, t.ours_as_baseline, t.theirs_as_baseline)), verdict(t))
-        for t in found
+        for t in (none, *found)
     ]
     headers = ("Mutant", "its mean KL", "of MLX", "as the baseline", "of MLX", "the arm names")
     text = f"{made()}\n\n{tabulate(rows, headers=headers, tablefmt='github', disable_numparse=True)}"
@@ -83,6 +84,8 @@ def exact(page: Path | None) -> int:
 
 
 def verdict(truth: Truth) -> str:
+    if truth.mutant.edit is None and truth.mutant.fault is None:
+        return ""
     return "the mutant" if truth.names_the_mutant else "the reference"
 
 
@@ -96,11 +99,25 @@ def outcomes_of(name: str, folder: Path, only: Sequence[str] | None = None) -> I
             yield found
 
 
-def section(outcomes: Sequence[Outcome]) -> str:
-    """The tables of one case: how it was measured, each mutant, and what the verdicts say."""
-    table = tabulate([row(o) for o in outcomes], headers=HEADERS, tablefmt="github", disable_numparse=True)
-    said = "\n".join(f"- {o.mutant.name}: {plain(o.found.sentence)}." for o in outcomes)
-    return f"{made()}\n\n{table}\n\nWhat the verdicts say:\n\n{said}"
+def section(outcomes: Sequence[Outcome], earlier: str = "") -> str:
+    """The tables of one case: how it was measured, each mutant, and what the verdicts say. `earlier`: the section as it
+    was, of which the mutants stay that were not run anew."""
+    kept = (
+        tuple(cell.strip() for cell in line.strip("|").split("|")) for line in earlier.splitlines() if line[:1] == "|"
+    )
+    rows = {cells[0]: cells for cells in kept} | {o.mutant.name: row(o) for o in outcomes}
+    lines = [line for line in earlier.splitlines() if line.startswith("- ")]
+    said = {line[2:].partition(":")[0]: line for line in lines}
+    said |= {o.mutant.name: f"- {o.mutant.name}: {plain(o.found.sentence)}." for o in outcomes}
+    names = [mutant.name for mutant in MUTANTS if mutant.name in rows]
+    table = tabulate([rows[name] for name in names], headers=HEADERS, tablefmt="github", disable_numparse=True)
+    sentences = "\n".join(said[name] for name in names)
+    return f"{made()}\n\n{table}\n\nWhat the verdicts say:\n\n{sentences}"
+
+
+def section_of(page: str, name: str) -> str:
+    found = re.search(rf"^## {re.escape(name)}\n.*?(?=^## |\Z)", page, re.DOTALL | re.MULTILINE)
+    return found[0] if found else ""
 
 
 def row(o: Outcome) -> tuple[str, ...]:
@@ -137,9 +154,8 @@ def cpu_name() -> str:
 def replaced(page: str, name: str, text: str) -> str:
     """The page with a section of this name in the place of the old one, or at its end."""
     section = f"## {name}\n\n{text}\n"
-    pattern = re.compile(rf"^## {re.escape(name)}\n.*?(?=^## |\Z)", re.DOTALL | re.MULTILINE)
-    if pattern.search(page):
-        return pattern.sub(lambda _: section + "\n", page).rstrip("\n") + "\n"
+    if earlier := section_of(page, name):
+        return page.replace(earlier, section + "\n").rstrip("\n") + "\n"
     return f"{page.rstrip()}\n\n{section}"
 
 

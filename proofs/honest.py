@@ -150,7 +150,8 @@ def trials_of(path: Path) -> Sequence[Trial]:
 def pairs_of(model: str, trials: Sequence[Trial], quantisation: Mapping[str, int]) -> Iterator[Judged]:
     for test in dict.fromkeys(trial.test for trial in trials):
         of_test = [trial for trial in trials if trial.test == test]
-        for pair in combinations(dict.fromkeys(trial.runtime for trial in of_test), 2):
+        there = {trial.runtime for trial in of_test}
+        for pair in combinations([name for name in (*VARIANTS, "mlx-lm", "candle") if name in there], 2):
             both = [trial for trial in of_test if trial.runtime in pair]
             generated = [trial for trial in both if trial.task == "generate"]
             scored = [trial for trial in both if trial.task == "score"]

@@ -19,11 +19,11 @@ from gguf import GGUFReader, quants
 @dataclass(frozen=True)
 class CacheFault:
     """What happens to the cache after the first `after` ids, and so to what later ones see of these. `shifted`: all
-    positions but the first are one higher from then on; `lost`: one is gone."""
+    positions but the first are one higher from then on; `lost`: from which to which they are gone."""
 
     after: int
     shifted: bool = False
-    lost: int | None = None
+    lost: tuple[int, int] = (0, 0)
 
 
 class Model:
@@ -116,8 +116,8 @@ def _scores(model: Model, queries: Any, keys: Any) -> Any:
     fault = model.fault
     if fault is not None and fault.shifted:
         found[:, fault.after :] = _products(model, queries, keys, places + (places > 0))[:, fault.after :]
-    if fault is not None and fault.lost is not None:
-        found[:, fault.after :, fault.lost] = -np.inf
+    if fault is not None:
+        found[:, fault.after :, slice(*fault.lost)] = -np.inf
     found[:, np.triu(np.ones(found.shape[1:], dtype=bool), 1)] = -np.inf
     return found
 

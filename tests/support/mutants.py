@@ -284,6 +284,7 @@ MUTANTS = (
     _answer("prompt-short", "tokenizer", "the last id of the prompt is not computed"),
     _fault("stale-cache", "cache", "three ids of an earlier prompt are left in the cache"),
     _fault("cache-hole", "cache", "after the first batch of 8, position 3 is gone from the cache"),
+    _fault("cache-lost", "cache", "after the first batch of 8, the first four positions are gone from the cache"),
     _fault("temperature-twice", "sampling", "logits are divided by 0.9 twice"),
     _fault("bf16-logits", "sampling", "logits are cut to BF16"),
     _answer(

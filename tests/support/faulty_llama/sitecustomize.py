@@ -19,8 +19,8 @@ PENALTY = 1.3
 TEMPERATURE = 0.9
 STALE = (5, 6, 7)
 """Ids that an earlier prompt left in the cache."""
-LOST = 3
-"""The position that is gone from the cache."""
+LOST = {"cache-hole": (3, 4), "cache-lost": (0, 4)}
+"""From which position to which the cache is empty."""
 
 sample, decode, piece = llama_cpp.llama_sampler_sample, llama_cpp.llama_decode, llama_cpp.llama_token_to_piece
 load = llama_cpp.llama_model_load_from_file
@@ -93,8 +93,8 @@ def faulty_decode(context: Any, batch: Any) -> int:
         memory = llama_cpp.llama_get_memory(context)
         if FAULT == "position-shift":
             llama_cpp.llama_memory_seq_add(memory, 0, 1, -1, 1)
-        elif FAULT == "cache-hole":
-            llama_cpp.llama_memory_seq_rm(memory, 0, LOST, LOST + 1)
+        elif FAULT in LOST:
+            llama_cpp.llama_memory_seq_rm(memory, 0, *LOST[FAULT])
     if FAULT in ("temperature-twice", "bf16-logits") and status == 0:
         rows = batch.n_tokens if batch.logits else 1
         logits = np.ctypeslib.as_array(llama_cpp.llama_get_logits(context), (rows, vocabulary_of(context)))
