@@ -16,7 +16,7 @@ def exact_lines(index: Index, verdict: OutputVerdict) -> Iterator[str]:
             yield f"{where}: there is none: {verdict.no_exact}."
         return
     yield f"{where}: {_members(index, verdict.exact)}."
-    farthest = max(verdict.exact.distances, key=lambda found: found.distances.mean_kl, default=None)
+    farthest = max(verdict.exact.distances, key=lambda found: found.times, default=None)
     for found in verdict.exact.distances:
         yield f"{where}: {index.runtime_title(found.runtime)} {_distance(found, farthest=found is farthest)}."
     if verdict.exact.doubt is not None:
