@@ -170,13 +170,82 @@ def test_gates_on_what_is_no_speed_do_not_depend_on_outputs() -> None:
     assert verdict(found, "hangs").verdict == "PASS"
 
 
-def test_without_a_gate_on_outputs_nothing_is_judged_and_speeds_count() -> None:
-    found = report(measured(WRONG, score_trial("one", SPOKEN)), config(SPEED))
+@pytest.mark.parametrize(
+    ("trials", "shown"),
+    [
+        (measured(CONTINUATION, prompt=(1, 2, 3, 9)), "the prompt ids differ"),
+        ([*measured()[:-1], generated("two", WRONG, rounds=ROUNDS)[-1]], "two is not deterministic: round 8 of 8"),
+        (
+            [*measured(None, text="a b c")[:-1], generated("two", None, rounds=ROUNDS, text="a b x")[-1]],
+            "two is not deterministic: round 8 of 8 gave other text",
+        ),
+        (measured(WRONG, program="one"), "the same engine, set up alike, which gives the same ids"),
+    ],
+    ids=["another prompt", "other ids in a round", "another text in a round", "one engine"],
+)
+def test_without_a_gate_on_outputs_a_speed_does_not_count_beside_what_the_trials_show_to_be_wrong(
+    trials: list[Trial], shown: str
+) -> None:
+    found = report(trials, config(SPEED))
+    speed = verdict(found, "speed")
+    assert speed.verdict == "NOT COMPARABLE"
+    assert shown in speed.sentence
     assert found.outputs == ()
+    assert found.exit.code == 3
+    assert found.warnings == ()
+
+
+def test_a_speed_that_does_not_count_says_that_a_gate_on_outputs_would_show_more() -> None:
+    speed = verdict(report(measured(WRONG, program="one"), config(SPEED)), "speed")
+    assert speed.sentence.startswith("its speed does not count, for its outputs are DRIFT: the ids agree for 5 of 24")
+    assert 'a gate of kind = "outputs"' in speed.sentence
+    assert "gen_tps is 1× that of one" in speed.sentence
+
+
+@pytest.mark.parametrize(
+    ("trials", "shown"),
+    [
+        (measured(WRONG), "token 6 is 10 for one and 1 for two"),
+        (measured(None, text="a b x"), "the texts differ from word 3 on"),
+    ],
+    ids=["other ids", "another text"],
+)
+def test_without_a_gate_on_outputs_a_speed_counts_beside_an_answer_that_differs_and_this_is_said_once(
+    trials: list[Trial], shown: str
+) -> None:
+    total = {**SPEED, "name": "again", "max_ratio": 2.0}
+    found = report(trials, config(SPEED, total))
+    assert [v.verdict for v in found.verdicts] == ["PASS", "PASS"]
+    [warning] = found.warnings
+    assert warning.startswith("two · t: its outputs differ from those of one: ")
+    assert shown in warning
+    assert 'a gate of kind = "outputs"' in warning
+
+
+def test_without_a_gate_on_outputs_nothing_is_said_of_answers_that_agree_or_show_too_little() -> None:
+    for trials in (measured(), measured(CONTINUATION[:3]), TEXT_ONLY, measured(None)):
+        found = report(trials, config(SPEED, HANGS))
+        assert found.warnings == ()
+        assert "outputs" not in verdict(found, "speed").sentence
+
+
+def test_a_gpu_may_answer_differently_from_round_to_round_and_its_speed_counts() -> None:
+    odd = generated("two", WRONG, rounds=ROUNDS, settings={"device": "cuda"})[-1]
+    others = generated("two", rounds=ROUNDS, settings={"device": "cuda"})[:-1]
+    found = report([*generated("one", rounds=ROUNDS, settings={"device": "cuda"}), *others, odd], config(SPEED))
     assert verdict(found, "speed").verdict == "PASS"
+    [warning] = found.warnings
+    assert "which a GPU may do at a near-tie, and nothing was scored" in warning
 
 
-def test_a_gate_that_applies_elsewhere_judges_no_outputs() -> None:
+def test_outputs_that_no_gate_asks_for_keep_bounds_and_memory_as_they_are() -> None:
+    bound = {"name": "fast", "kind": "bound", "metric": "gen_tps", "min": 1.0}
+    found = report(measured(WRONG, program="one"), config(bound, HANGS))
+    assert [v.verdict for v in found.verdicts] == ["PASS", "PASS"]
+    assert found.warnings == ()
+
+
+def test_a_gate_that_applies_elsewhere_reads_no_scores() -> None:
     elsewhere = {**OUTPUTS, "when": {"platform": "darwin"}}
     found = report(measured(WRONG, score_trial("one", SPOKEN)), config(elsewhere, SPEED))
     assert found.outputs == ()

@@ -46,7 +46,8 @@ class Evidence:
     a required gate may FAIL falsely. `greedy`: tests whose tokens are not sampled. `void`: trials that do not count
     because of what else the machine did. `scored`: trials of the task `score`, which are not among `trials`.
     `exact`: those of the exact arm, which are in neither.
-    `outputs`: what was judged of them and of the outputs, once all trials are there; empty while rounds still run."""
+    `outputs`: what was judged of them and of the outputs, once all trials are there; empty while rounds still run.
+    `unasked`: what the trials show of outputs by themselves, where a gate compares speeds and none judges outputs."""
 
     baseline: str
     trials: Sequence[Trial]
@@ -63,6 +64,7 @@ class Evidence:
     scored: Sequence[Trial] = ()
     exact: Sequence[Trial] = ()
     outputs: Mapping[Cell, OutputVerdict] = field(default_factory=dict)
+    unasked: Mapping[Cell, OutputVerdict] = field(default_factory=dict)
     measured: Measured = field(init=False)
 
     def __post_init__(self) -> None:

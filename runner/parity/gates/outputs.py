@@ -8,7 +8,12 @@ from pydantic import Field
 
 from parity.errors import Problem
 from parity.gates.base import Evidence, GateBase, Judgement
-from parity.records import Cell, OutputVerdict
+from parity.records import Cell, OutputVerdict, VerdictKind
+
+COUNTING: tuple[VerdictKind, ...] = ("PASS", "FAIL", "INCONCLUSIVE")
+"""Verdicts that rest on figures."""
+
+TO_SEE_MORE = 'a gate of kind = "outputs" has the runtimes score one answer, and shows more'
 
 
 class OutputsGate(GateBase):
@@ -56,13 +61,18 @@ class OutputsGate(GateBase):
 
 
 def unless_outputs_differ(judgement: Judgement, cell: Cell, evidence: Evidence) -> Judgement:
-    """A judgement on a ratio of speeds counts only beside outputs that are the same, where these are judged: a runtime
-    that is fast and wrong must not pass."""
-    found = evidence.outputs.get(cell)
-    if found is None or found.counts or judgement.verdict not in ("PASS", "FAIL", "INCONCLUSIVE"):
+    """A judgement on a ratio of speeds counts only beside outputs that are the same, where these are judged, and beside
+    none that the trials by themselves show to be wrong: a runtime that is fast and wrong must not pass."""
+    asked, unasked = evidence.outputs.get(cell), evidence.unasked.get(cell)
+    if judgement.verdict not in COUNTING:
         return judgement
-    said = f"its speed does not count, for its outputs are {found.verdict}, as its gate of the kind `outputs` says"
-    sentence = f"{said}; {judgement.sentence}"
+    if asked is not None and not asked.counts:
+        why = f"{asked.verdict}, as its gate of the kind `outputs` says"
+    elif unasked is not None and unasked.verdict in ("DRIFT", "WRONG"):
+        why = f"{unasked.verdict}: {unasked.sentence}; {TO_SEE_MORE}"
+    else:
+        return judgement
+    sentence = f"its speed does not count, for its outputs are {why}; {judgement.sentence}"
     return replace(judgement, verdict="NOT COMPARABLE", sentence=sentence, failed_side=None, open=False)
 
 

@@ -27,7 +27,7 @@ def output_verdicts(
     for cell in covered_by_outputs(config, evidence):
         model, test, runtime = cell
         if (model, test) not in pairs:
-            compared = _compared(model, test, evidence, quantisation.get(model, {}))
+            compared = compared_by(model, test, evidence, quantisation.get(model, {}))
             if asks_for_truth(config, test, tuple(evidence.unset)):
                 compared = _with_arm(compared, evidence, no_exact.get(model))
             pairs[model, test] = compared
@@ -61,7 +61,8 @@ def compared_in(report: Report, model: str, test: str) -> Compared:
     )
 
 
-def _compared(model: str, test: str, evidence: Evidence, quantisation: Mapping[str, int]) -> Compared:
+def compared_by(model: str, test: str, evidence: Evidence, quantisation: Mapping[str, int]) -> Compared:
+    """What the runtimes of a model and test show, without the exact arm."""
     trials = [t for t in evidence.trials if (t.model, t.test) == (model, test)]
     return Compared(
         model=model,

@@ -10,6 +10,7 @@ from parity.judging.evidence import Circumstances, evidence_of
 from parity.judging.exit import exit_of
 from parity.judging.outputs import output_verdicts
 from parity.judging.settings import settings_of
+from parity.judging.unasked import differing_outputs, unasked_verdicts
 from parity.judging.verdict import verdicts
 from parity.judging.warnings import budgets_of, trial_warnings
 from parity.records import Cell, ModelFacts, NotRun, Report, RuntimeReport, Scalar, Trial
@@ -50,6 +51,7 @@ def judge(facts: RunFacts, trials: Sequence[Trial]) -> Report:
     evidence = evidence_of(facts.loaded, trials, cells, around)
     outputs = dict(output_verdicts(config, evidence, facts.models, facts.no_exact))
     evidence = replace(evidence, outputs=outputs)
+    evidence = replace(evidence, unasked=dict(unasked_verdicts(config, evidence, facts.models)))
     trials, measured, intent = evidence.trials, evidence.measured, evidence.intent
     runtimes = tuple(_runtime_report(facts, name, trials) for name in config.runtimes)
     judged = tuple(verdicts(config, evidence))
@@ -81,7 +83,10 @@ def judge(facts: RunFacts, trials: Sequence[Trial]) -> Report:
         verdicts=judged,
         score_trials=(*evidence.scored, *evidence.exact),
         outputs=tuple(outputs.values()),
-        warnings=tuple(trial_warnings(config, trials, budgets_of(config))),
+        warnings=(
+            *trial_warnings(config, trials, budgets_of(config)),
+            *differing_outputs(config, evidence, judged),
+        ),
         page=config.report,
         exit=exit_of(evidence, judged, interrupted=facts.interrupted, started=facts.spawned),
     )

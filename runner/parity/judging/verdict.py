@@ -24,7 +24,7 @@ def verdicts(config: Config, evidence: Evidence) -> Iterator[Verdict]:
 def judgement_on(gate: Gate, cell: Cell, evidence: Evidence) -> Judgement:
     """One gate judged on one cell."""
     judgement = _not_here(gate, cell, evidence) or gate.judge(cell, evidence)
-    return unless_outputs_differ(judgement, cell, evidence) if _is_of_speeds(gate) else judgement
+    return unless_outputs_differ(judgement, cell, evidence) if is_of_speeds(gate) else judgement
 
 
 def is_elsewhere(gate: Gate, cell: Cell, evidence: Evidence) -> bool:
@@ -33,7 +33,7 @@ def is_elsewhere(gate: Gate, cell: Cell, evidence: Evidence) -> bool:
     return found is not None and found.verdict == "NOT APPLICABLE"
 
 
-def _is_of_speeds(gate: Gate) -> bool:
+def is_of_speeds(gate: Gate) -> bool:
     """Whether a gate compares a time or a rate with the baseline's."""
     return gate.compares and gate.judged_metric is not None and is_speed(METRICS[gate.judged_metric])
 

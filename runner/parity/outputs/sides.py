@@ -36,15 +36,17 @@ class Sequenced:
 @dataclass(frozen=True)
 class Compared:
     """All that is judged of one model and test. `trials`: those that generate and count; `scored`: those of the task
-    `score`. `greedy`: the test takes the likeliest token. `quantisation`: tensor type of the model → number of tensors.
-    `declared`: runtime → fact → why a difference in it is intended. `exact`: the trials of the exact arm, of the kind
-    `exact`, in the order of the config. `no_exact`: why there are none, though they were asked for."""
+    `score`; `asked`: a gate asked for such. `greedy`: the test takes the likeliest token. `quantisation`: tensor type
+    of the model → number of tensors. `declared`: runtime → fact → why a difference in it is intended. `exact`: the
+    trials of the exact arm, of the kind `exact`, in the order of the config. `no_exact`: why there are none, though
+    they were asked for."""
 
     model: str
     test: str
     baseline: str
     trials: Sequence[Trial]
     scored: Sequence[Trial] = ()
+    asked: bool = True
     greedy: bool = True
     quantisation: Mapping[str, int] = field(default_factory=dict)
     declared: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

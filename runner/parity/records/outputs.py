@@ -177,6 +177,11 @@ class OutputVerdict(Record):
         return self.verdict in ("IDENTICAL", "EQUIVALENT") or self.is_accepted
 
     @property
+    def differs(self) -> bool:
+        """Whether two answers are shown to differ, whatever explains it."""
+        return any(rung.state == "differs" for rung in self.rungs if rung.name in ("greedy", "text"))
+
+    @property
     def is_accepted(self) -> bool:
         """Whether the config declares that what is not shown is acceptable."""
         return self.verdict == "UNPROVEN" and self.acceptable and self.declared is not None
