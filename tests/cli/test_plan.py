@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scripted_host import MODEL, Program, config, table
+from scripted_host import HANGS, MODEL, Program, config, table
+
+from parity_adapters.command import CommandLine
 
 TWO = table("base") + table("other")
 CASE = config(TWO)
@@ -74,6 +76,36 @@ def test_after_a_run_its_mean_times_are_the_estimate(program: Program) -> None:
     assert found["estimate_s"] == pytest.approx(12 * sum(value for _, value in took) / len(took), rel=0.01)
     assert found["estimated_from"] == newest_run(program).name
     assert f"about 1 min, as in {newest_run(program).name}" in program("plan", "case.toml").out
+
+
+def scored(prompt: str = "hello", rounds: int = 2) -> str:
+    gate = '\n[[gates]]\nname = "same-answers"\nkind = "outputs"\nrequired = false\n'
+    return config(TWO, rounds=rounds, gates=HANGS + gate).replace('prompt = "hello"', f'prompt = "{prompt}"')
+
+
+def test_a_score_is_expected_to_take_as_long_as_in_an_earlier_run(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(CommandLine, "tasks", frozenset({"generate", "score"}))
+    program("run", program.write(scored()))
+    before = plan(program, scored())
+    path = newest_run(program) / "results.jsonl"
+    trials = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    scores = [trial for trial in trials if trial["task"] == "score"]
+    assert len(scores) == 2
+    slower = [trial | {"wall_s": trial["wall_s"] + 100.0} if trial in scores else trial for trial in trials]
+    path.write_text("".join(json.dumps(trial) + "\n" for trial in slower), encoding="utf-8")
+    assert plan(program, scored())["estimate_s"] == pytest.approx(before["estimate_s"] + 200.0)
+
+
+def test_the_bound_of_a_score_grows_with_the_sequence(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CommandLine, "tasks", frozenset({"generate", "score"}))
+    short, long = (plan(program, scored(prompt)) for prompt in ("hello", "a " * 1018))
+    trials = len(short["trials"])
+    assert short["at_most_s"] == trials * 600.0
+    scores = sum(slot["task"] == "score" for slot in long["trials"])
+    assert scores == 4
+    assert long["at_most_s"] == (trials - scores) * 600.0 + scores * 4 * 600.0
 
 
 def test_a_run_of_a_changed_config_gives_no_estimate(program: Program) -> None:

@@ -47,6 +47,15 @@ def trials(folder: Path) -> list[Trial]:
     return list(recorded_state(found, run, prepared).trials)
 
 
+@pytest.mark.parametrize(("prompt", "total_s"), [(3, 600.0), (1012, 1200.0)])
+def test_a_score_of_a_long_sequence_has_longer_in_all(program: Program, prompt: int, total_s: float) -> None:
+    script = Script(prompt_ids=tuple(range(1, prompt + 1)))
+    host = program.host(base=script, other=script)
+    assert run(program, host) == 0
+    limits = {r.head.job.task: r.limits.total_s for r in host.requests if r.head.job is not None}
+    assert limits == {"generate": 600.0, "score": total_s}
+
+
 def test_every_runtime_scores_the_baselines_answer_once_after_the_rounds(program: Program) -> None:
     host = program.host()
     assert run(program, host) == 0

@@ -54,7 +54,11 @@ class Limits(Record):
         description="seconds in which the process tree neither prints anything nor uses CPU time",
     )
     total_s: float = Field(
-        default=600.0, gt=0, le=LONGEST_S, description="seconds from the start of the process to its end"
+        default=600.0,
+        gt=0,
+        le=LONGEST_S,
+        description="seconds from the start of the process to its end; of a trial that scores more than 512 ids, for "
+        "each 512 of them",
     )
     grace_s: float = Field(
         default=3.0,

@@ -2,17 +2,24 @@
 
 import json
 from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TypeVar
 
 from tabulate import tabulate
 
-from parity.config import LoadedConfig
+from parity.config import LoadedConfig, test_spec
 from parity.records import OWN, SHARED, Cell, HostFacts, Record, Slot, TrialKind
 from parity.run.budgets import Times, budget_warnings
 from parity.run.exact import patient
 from parity.run.log import RUNS
+from parity.run.request import limits_of_score
 from parity.run.schedule import estimate_s, schedule, slots_left
 from parity.run.session import can_score, exact_arm, make_adapters
 from parity.run.sources import locate_models
+
+_Key = TypeVar("_Key")
 
 SHOWN_ROUNDS = 2
 """Rounds whose order is printed in full; `--json` has them all."""
@@ -46,8 +53,7 @@ def outlook(loaded: LoadedConfig, host: HostFacts) -> Outlook:
     plan = tuple(slot for turn in schedule(loaded.config, loaded.not_set, scorers, arms) for slot in turn)
     scored = [slot for slot in plan if slot.task == "score" and slot.round == SHARED and slot.kind != "exact"]
     least = [*slots_left(loaded.config, (), unset=loaded.not_set, given_up={}), *scored]
-    limits = loaded.config.limits
-    seen, run = _earlier(loaded.sha256)
+    seen = _earlier(loaded.sha256)
     return Outlook(
         name=loaded.config.name,
         baseline=loaded.config.baseline,
@@ -55,40 +61,80 @@ def outlook(loaded: LoadedConfig, host: HostFacts) -> Outlook:
         not_set=loaded.not_set,
         trials=plan,
         at_least=len(least),
-        estimate_s=estimate_s(least, _by_cell(seen)),
-        estimated_from=run,
-        at_most_s=sum((patient(limits) if slot.kind == "exact" else limits).total_s for slot in plan),
-        warnings=tuple(budget_warnings(loaded.config, seen)),
+        estimate_s=_estimate_s(least, seen),
+        estimated_from=seen.run,
+        at_most_s=sum(_at_most_s(loaded, slot) for slot in plan),
+        warnings=tuple(budget_warnings(loaded.config, seen.times)),
     )
 
 
-def _earlier(config_sha256: str) -> tuple[Times, str | None]:
-    """Mean wall time per cell and kind of trial in the newest run of the same config under the working folder."""
+@dataclass(frozen=True)
+class _Earlier:
+    """The newest run of the same config under the working folder. `times`: of trials that generate; `scored`: cell →
+    mean seconds of those that score."""
+
+    run: str | None = None
+    times: Times = field(default_factory=dict)
+    scored: Mapping[Cell, float] = field(default_factory=dict)
+
+
+def _estimate_s(slots: Sequence[Slot], seen: _Earlier) -> float | None:
+    """A score takes its own time: some runtimes compute the ids of a long prompt one by one."""
+    scores = [slot for slot in slots if slot.task == "score"]
+    by_cell = _by_cell(seen.times)
+    generating_s = estimate_s([slot for slot in slots if slot.task != "score"], by_cell)
+    scoring_s = estimate_s(scores, seen.scored or by_cell)
+    return None if generating_s is None or scoring_s is None else generating_s + scoring_s
+
+
+def _at_most_s(loaded: LoadedConfig, slot: Slot) -> float:
+    """A text has at most as many tokens as bytes; a chat template adds a few."""
+    limits = patient(loaded.config.limits) if slot.kind == "exact" else loaded.config.limits
+    if slot.task != "score":
+        return limits.total_s
+    test = next(test for test in loaded.config.tests if test.name == slot.test)
+    return limits_of_score(limits, len(test_spec(loaded, test).prompt.encode()) + test.max_tokens).total_s
+
+
+def _earlier(config_sha256: str) -> _Earlier:
     for folder in sorted(RUNS.glob("*/"), reverse=True) if RUNS.is_dir() else ():
         try:
             run = json.loads((folder / "run.json").read_bytes())
             if run["loaded"]["sha256"] != config_sha256:
                 continue
-            times: dict[tuple[Cell, TrialKind], list[float]] = {}
-            for line in (folder / "results.jsonl").read_text(encoding="utf-8").rstrip("\n").split("\n"):
-                trial = json.loads(line)
-                for m in trial["measurements"]:
-                    if m["metric"] == "wall_s" and m["value"] is not None:
-                        cell = (trial["model"], trial["test"], trial["runtime"])
-                        times.setdefault((cell, trial.get("kind", "full")), []).append(m["value"])
+            found = _read_times(folder / "results.jsonl")
         except (OSError, ValueError, KeyError, TypeError):
             # An estimate is a courtesy: a folder that can't be read gives none.
             continue
-        if times:
-            return {place: sum(values) / len(values) for place, values in times.items()}, folder.name
-    return {}, None
+        if found.times:
+            return replace(found, run=folder.name)
+    return _Earlier()
+
+
+def _read_times(path: Path) -> _Earlier:
+    """Raises OSError, ValueError, KeyError or TypeError for a file that holds no trials."""
+    times: dict[tuple[Cell, TrialKind], list[float]] = {}
+    scored: dict[Cell, list[float]] = {}
+    for line in path.read_text(encoding="utf-8").rstrip("\n").split("\n"):
+        trial = json.loads(line)
+        cell = (trial["model"], trial["test"], trial["runtime"])
+        for m in trial["measurements"]:
+            if m["metric"] == "wall_s" and m["value"] is not None:
+                times.setdefault((cell, trial.get("kind", "full")), []).append(m["value"])
+        if trial.get("task") == "score" and trial["failure"] is None and trial["wall_s"] is not None:
+            scored.setdefault(cell, []).append(trial["wall_s"])
+    return _Earlier(times=_means(times), scored=_means(scored))
+
+
+def _means(values_of: Mapping[_Key, Sequence[float]]) -> dict[_Key, float]:
+    return {key: sum(values) / len(values) for key, values in values_of.items()}
 
 
 def _by_cell(times: Times) -> dict[Cell, float]:
     found: dict[Cell, list[float]] = {}
     for (cell, _), seconds in times.items():
         found.setdefault(cell, []).append(seconds)
-    return {cell: sum(values) / len(values) for cell, values in found.items()}
+    return _means(found)
 
 
 def render(found: Outlook) -> str:

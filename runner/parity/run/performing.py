@@ -21,7 +21,7 @@ from parity.run.hashes import record_program, record_weights_sha256, recorded_we
 from parity.run.log import job_without_secrets
 from parity.run.prepared import Prepared
 from parity.run.prompts import rendered_prompt
-from parity.run.request import request_of
+from parity.run.request import limits_of_score, request_of
 from parity.run.score import read_slot
 from parity.run.session import Session
 from parity.run.surroundings import brought
@@ -59,6 +59,7 @@ def perform(
             config = session.loaded.config
             common = config.runtimes[slot.runtime]
             limits = patient(config.limits) if slot.kind == "exact" else config.limits
+            limits = limits_of_score(limits, len(sequence.ids)) if sequence is not None else limits
             request = request_of(common, launch, head, limits, session.loaded.secrets)
             programs = programs_of(request, job)
             seen = look(job, programs, recorded_weights(folder))

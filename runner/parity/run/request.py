@@ -3,8 +3,16 @@
 from parity.adapter import Command, Launch
 from parity.config import RuntimeConfig
 from parity.hosts.host import Request
-from parity.records import Limits
+from parity.records import LONGEST_S, Limits
 from parity.transcript import Head
+
+IDS_OF_TOTAL = 512
+"""Ids that a trial has `limits.total_s` to score. Some runtimes compute them one by one, as slowly as they generate."""
+
+
+def limits_of_score(limits: Limits, ids: int) -> Limits:
+    """The limits of a trial that scores so many ids: with more, it has proportionally longer in all."""
+    return limits.but(total_s=min(LONGEST_S, max(1.0, ids / IDS_OF_TOTAL) * limits.total_s))
 
 
 def request_of(
