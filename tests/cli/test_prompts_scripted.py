@@ -152,6 +152,55 @@ def test_a_prompt_of_which_a_secret_was_not_recorded_is_read_from_its_file_again
     assert asked == {"Describe a swordfish."}
 
 
+AWKWARD = 'sword"fish\\é'
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        json.dumps(f"Describe a {AWKWARD}."),
+        json.dumps(f"Describe a {AWKWARD}.", ensure_ascii=False),
+        '"Describe a \\u0073word\\u0022fish\\u005c\\u00E9."',
+    ],
+)
+def test_a_secret_in_a_file_of_prompts_is_left_out_however_json_writes_it(
+    program: Program, monkeypatch: pytest.MonkeyPatch, written: str
+) -> None:
+    monkeypatch.setenv("MY_TOKEN", AWKWARD)
+    (program.folder / "q.jsonl").write_text(f'{{"id": "fish", "prompt": {written}}}\n', encoding="utf-8")
+    given = table("base", 'env = { MY_TOKEN = "${MY_TOKEN}" }') + table("other").replace("{model}", "{prompt}")
+    text = config(given, rounds=2, gates=HANGS).replace(IN_PLACE, 'prompts = "q.jsonl"')
+    kill(program, "run", program.write(text), "--out", "run")
+    kept = json.loads((program.folder / "run" / "run.json").read_text(encoding="utf-8"))["loaded"]
+    [line] = kept["texts"]["q.jsonl"].splitlines()
+    assert json.loads(line) == {"id": "fish", "prompt": "Describe a [redacted]."}
+    assert kept["config"]["tests"][0]["prompt"] == "Describe a [redacted]."
+    host = program.host()
+    assert program("run", "--resume", "run", host=host).code == 0
+    asked = {r.launch.argv[-1] for r in host.requests if (r.head.runtime, r.head.purpose) == ("other", "trial")}
+    assert asked == {f"Describe a {AWKWARD}."}
+
+
+def test_a_prompt_that_speaks_of_redaction_goes_on_as_it_began(program: Program) -> None:
+    lines = '{"id": "mask", "prompt": "What does [redacted] mean?"}\n'
+    kill(program, "run", case(program, gates=HANGS, lines=lines), "--out", "run")
+    (program.folder / "q.jsonl").unlink()
+    done = program("run", "--resume", "run")
+    assert done.code == 0, done.err
+    assert {prompt for _, prompt, _ in prompts_run(program.folder / "run")} == {"What does [redacted] mean?"}
+
+
+def test_a_run_of_an_earlier_version_reads_what_may_be_masked_from_its_file_again(program: Program) -> None:
+    kill(program, "run", case(program, gates=HANGS, lines='{"id": "x", "prompt": "a [redacted] b"}\n'), "--out", "run")
+    path = program.folder / "run" / "run.json"
+    run = json.loads(path.read_text(encoding="utf-8"))
+    del run["loaded"]["masked"]
+    path.write_text(json.dumps(run), encoding="utf-8")
+    assert program("run", "--resume", "run").code == 0
+    (program.folder / "q.jsonl").unlink()
+    assert "q.jsonl: there is no such file" in program("run", "--resume", "run").err
+
+
 def test_a_plan_and_a_doctor_take_a_set(program: Program) -> None:
     text = program.write(config(TWO, rounds=2, gates="").replace(IN_PLACE, 'prompts = "set:scripts"'))
     planned = program("plan", text)

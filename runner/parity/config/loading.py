@@ -36,6 +36,9 @@ class LoadedConfig(Record):
     texts: dict[str, str] = Field(
         default_factory=dict, description="`prompt_file` or `prompts` of a test → the text that was read there"
     )
+    masked: tuple[str, ...] | None = Field(
+        default=None, description="those of `texts` of which a secret is left out; null: not known"
+    )
 
     @property
     def folder(self) -> Path:

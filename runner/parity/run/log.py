@@ -20,7 +20,7 @@ from pydantic import Field, ValidationError
 from parity.config import LoadedConfig
 from parity.errors import RunFolderError
 from parity.records import SCHEMA_VERSION, HostFacts, Job, ModelFacts, Record, Scalar, Slot, Trial
-from parity.redaction import REDACTED, SECRET, redact, secrets_of
+from parity.redaction import REDACTED, SECRET, redact_all, redact_lines, secrets_of
 from parity.run.earlier import read_run_text
 from parity.transcript import Transcript, has_begun, read_transcript
 
@@ -220,14 +220,18 @@ def now() -> str:
 def without_secrets(loaded: LoadedConfig) -> LoadedConfig:
     """A config as it may be kept: without the values that came from, or are given to, secret-looking variables."""
     given = [value for runtime in loaded.config.runtimes.values() for value in secrets_of(runtime.env)]
-    kept = LoadedConfig.model_validate_json(redact(loaded.model_dump_json(), {*loaded.secrets, *given}))
+    secrets = {*loaded.secrets, *given}
+    texts = {where: redact_lines(text, secrets) for where, text in loaded.texts.items()}
+    masked = tuple(where for where, text in loaded.texts.items() if texts[where] != text)
+    tree = loaded.but(texts=texts, masked=masked).model_dump(mode="json")
+    kept = LoadedConfig.model_validate_json(json.dumps(redact_all(tree, secrets)))
     runtimes = {name: runtime.but(env=_hidden(runtime.env)) for name, runtime in kept.config.runtimes.items()}
     return kept.but(config=kept.config.but(runtimes=runtimes))
 
 
 def job_without_secrets(job: Job, secrets: Iterable[str]) -> Job:
     """A job as it may be kept."""
-    return Job.model_validate_json(redact(job.model_dump_json(), secrets))
+    return Job.model_validate_json(json.dumps(redact_all(job.model_dump(mode="json"), secrets)))
 
 
 def _hidden(env: Mapping[str, str]) -> dict[str, str]:

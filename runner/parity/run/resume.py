@@ -30,8 +30,12 @@ LONGEST_SHOWN = 200
 
 
 def recorded_texts(run: RunRecord) -> dict[str, str]:
-    """What the run read of files of prompts, without texts of which a secret was left out."""
-    return {where: text for where, text in run.loaded.texts.items() if REDACTED not in text}
+    """What the run read of files of prompts, without texts of which a secret was left out. Runs of earlier versions
+    don't name these."""
+    texts, masked = run.loaded.texts, run.loaded.masked
+    if masked is None:
+        masked = tuple(where for where, text in texts.items() if REDACTED in text)
+    return {where: text for where, text in texts.items() if where not in masked}
 
 
 def check_config(folder: RunFolder, run: RunRecord, loaded: LoadedConfig, doing: str = "resumed") -> None:
@@ -41,7 +45,7 @@ def check_config(folder: RunFolder, run: RunRecord, loaded: LoadedConfig, doing:
         RunFolderError: naming every key that changed.
     """
     # The prompts that `texts` gave are in the tests.
-    left_out = {"text", "sha256", "texts"}
+    left_out = {"text", "sha256", "texts", "masked"}
     then, now = (side.model_dump(mode="json", exclude=left_out) for side in (run.loaded, without_secrets(loaded)))
     changed = list(_changed(then, now))
     if changed:
