@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 from builders import job
+from gguf_editing import edited
 from model_files import facts_of
+from requantising import saved_by_llama_cpp
 
 from parity.adapter import RefusedError
 from parity.hosts.machine import host_facts
@@ -93,6 +95,60 @@ def test_a_file_with_an_array_that_nobody_reads_is_refused(tiny_gguf: Callable[.
     facts = facts_of(tiny_gguf("llama", keys={"llama.attention.sliding_window_pattern": [True, False]}))
     with pytest.raises(RefusedError, match=r"llama\.attention\.sliding_window_pattern = \[True, False\]"):
         launch(architecture=facts.architecture, architecture_keys=facts.architecture_keys)
+
+
+@pytest.mark.parametrize(
+    ("kind", "factor", "refused"),
+    [
+        *((None, -1.0, False), (None, 0.0, False), (None, 1.0, True), ("linear", 1.0, True)),
+        *(("yarn", 0.0, True), ("yarn", 1.0, False), ("yarn", -1.0, False)),
+    ],
+)
+def test_a_share_of_yarn_is_taken_where_llama_cpp_mixes_in_as_much(
+    kind: str | None, factor: float, refused: bool
+) -> None:
+    keys: dict[str, Scalar] = {"llama.rope.scaling.yarn_ext_factor": factor}
+    keys |= {"llama.rope.scaling.type": kind} if kind is not None else {}
+    if refused:
+        with pytest.raises(RefusedError, match=f"yarn_ext_factor = {factor:g},"):
+            launch(architecture="llama", architecture_keys=keys)
+    else:
+        launch(architecture="llama", architecture_keys=keys)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", ["tiny-llama", "tiny-qwen3", "tiny-phi3"])
+def test_a_file_that_llama_cpp_wrote_is_launched_and_an_edited_one_is_refused(preset: str, tmp_path: Path) -> None:
+    saved = saved_by_llama_cpp(parse_source(f"synth://{preset}/Q8_0@0", Path()).fetch(silent), tmp_path / "saved.gguf")
+    facts = facts_of(saved)
+    assert f"{facts.architecture}.wkv.head_size" in facts.architecture_keys
+    launch(architecture=facts.architecture, architecture_keys=facts.architecture_keys)
+    for key, value in {"logit_scale": 0.5, "attn_logit_softcapping": 20.0, "ssm.inner_size": 1}.items():
+        keys = {**facts.architecture_keys, f"{facts.architecture}.{key}": value}
+        with pytest.raises(RefusedError, match=re.escape(f"{facts.architecture}.{key} = {value:g}")):
+            launch(architecture=facts.architecture, architecture_keys=keys)
+
+
+@pytest.mark.slow
+def test_phi3s_window_is_refused_where_the_job_is_longer_for_llama_cpp_ignores_it(
+    tmp_path: Path, run_job: Callable[..., Any]
+) -> None:
+    def run(model: Path) -> Any:
+        facts = facts_of(model)
+        told = {"architecture": facts.architecture, "architecture_keys": facts.architecture_keys}
+        adapter = LlamaCpp(LlamaCppSettings(), host_facts())
+        return run_job(adapter, model, told, prompt="the " * 20, raw=True, max_tokens=8)
+
+    plain = parse_source("synth://tiny-phi3/Q8_0@0", Path()).fetch(silent)
+    without = run(plain)
+    positions = len(without.prompt.ids) + 8
+    for window in (8, positions - 1, positions, 0):
+        ran = run(edited(plain, tmp_path / "window.gguf", fields={"phi3.attention.sliding_window": window}))
+        if 0 < window < positions:
+            assert ran.error.kind == "refused"
+            assert f"phi3.attention.sliding_window = {window} to so many; the job has {positions}" in ran.error.message
+        else:
+            assert ran.ids == without.ids
 
 
 NO_TYPE = 99

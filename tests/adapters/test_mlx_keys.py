@@ -10,10 +10,13 @@ from typing import Any
 
 import pytest
 from builders import job
-from requantising import census, requantised
+from gguf import GGUFReader
+from gguf_editing import edited
+from requantising import census, requantised, saved_by_llama_cpp
 
 import parity_worker
 from parity.hosts.machine import host_facts
+from parity.records import ScoreRequest
 from parity_adapters.llama_cpp import LlamaCpp, LlamaCppSettings
 from parity_adapters.mlx_lm import MlxLm, MlxLmSettings
 from parity_adapters.mlx_lm.worker import runtime, weights
@@ -257,9 +260,46 @@ def test_generation_ends_at_llama_cpps_end_tokens(
     assert load(model).tokenizer().end_ids == theirs
 
 
-def test_end_tokens_that_llama_cpp_would_choose_by_chance_are_refused(tiny_gguf: Callable[..., Path]) -> None:
-    message = refusal(tiny_gguf("qwen3", more_special=("<|fim_repo|>", "<reponame>")))
-    assert "no tokenizer.ggml.fim_rep_token_id, and <reponame> and <|fim_repo|> would do" in message
+PADS = ("[PAD]", "<PAD>")
+
+
+def test_end_tokens_that_llama_cpp_would_choose_by_chance_are_refused_where_one_may_end_the_answer(
+    tiny_gguf: Callable[..., Path], run_job: Callable[..., Any]
+) -> None:
+    model = tiny_gguf("qwen3", more_special=PADS)
+    ran = run_job(mlx_lm(), model, prompt="the quick", raw=True, ignore_end=False)
+    assert ran.error.kind == "refused"
+    assert "no tokenizer.ggml.fim_pad_token_id, and <PAD> and [PAD] would do" in ran.error.message
+    assert "`ignore_end = true`" in ran.error.remedy
+    mine, theirs = (run_job(a, model, ignore_end=True, **LONG) for a in (mlx_lm(), llama_cpp()))
+    assert mine.prompt.ids == theirs.prompt.ids
+    assert mine.ids == theirs.ids
+    scored = run_job(mlx_lm(), model, score=ScoreRequest(ids=tuple(mine.prompt.ids[:4]), prompt_tokens=2))
+    assert [score.id for score in scored.scores] == mine.prompt.ids[1:4]
+
+
+def test_end_tokens_that_also_decide_how_a_text_is_cut_are_refused_always(tiny_gguf: Callable[..., Path]) -> None:
+    model = tiny_gguf("qwen3", more_special=PADS)
+    fields = GGUFReader(model).fields
+    tokens, kinds = (fields[f"tokenizer.ggml.{name}"].contents() for name in ("tokens", "token_type"))
+    kinds[tokens.index("<PAD>")] = 1
+    normal = edited(model, model.parent / "normal.gguf", fields={"tokenizer.ggml.token_type": kinds})
+    assert "<PAD> and [PAD] would do" in refusal(normal)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_a_file_that_llama_cpp_wrote_gives_its_ids_and_an_edited_one_is_refused(
+    architecture: str, tiny_gguf: Callable[..., Path], run_job: Callable[..., Any], tmp_path: Path
+) -> None:
+    plain = tiny_gguf(architecture)
+    saved = saved_by_llama_cpp(plain, tmp_path / "saved.gguf")
+    mine = run_job(mlx_lm(), saved, **LONG)
+    assert mine.ids == run_job(mlx_lm(), plain, **LONG).ids
+    assert mine.ids == run_job(llama_cpp(), saved, **LONG).ids
+    changed = {"logit_scale": 0.5, "final_logit_softcapping": 20.0, "rope.dimension_sections": [1, 0, 0, 0]}
+    for key, value in changed.items():
+        odd = edited(saved, tmp_path / "odd.gguf", fields={f"{architecture}.{key}": value})
+        assert f"{architecture}.{key} = " in refusal(odd)
 
 
 def test_divisors_of_another_number_of_frequencies_are_refused(tiny_gguf: Callable[..., Path]) -> None:

@@ -39,7 +39,8 @@ def edited(
     assert {*replaced, *moved, *dropped} <= contents.keys(), "the file lacks a tensor that is to be changed"
     writer = GGUFWriter(target, reader.fields["general.architecture"].contents())
     for key, held in reader.fields.items():
-        if key.startswith(COMPUTED):
+        # The writer knows no empty list.
+        if key.startswith(COMPUTED) or (key not in changed and held.contents() == []):
             continue
         kind, *inner = held.types
         writer.add_key_value(key, changed.pop(key, held.contents()), kind, inner[-1] if inner else None)

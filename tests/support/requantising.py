@@ -38,3 +38,16 @@ def census(path: Path) -> dict[str, int]:
 
     kinds = [tensor.tensor_type.name for tensor in gguf.GGUFReader(path).tensors]
     return {kind: kinds.count(kind) for kind in kinds}
+
+
+def saved_by_llama_cpp(source: Path, target: Path) -> Path:
+    """`source` as llama.cpp writes a model that it has loaded: with every key that it knows."""
+    import llama_cpp
+
+    params = llama_cpp.llama_model_default_params()
+    params.use_extra_bufts = False
+    model = llama_cpp.llama_model_load_from_file(str(source).encode(), params)
+    assert model, f"llama.cpp can't load {source}"
+    llama_cpp.llama_model_save_to_file(model, str(target).encode())
+    llama_cpp.llama_model_free(model)
+    return target

@@ -1,7 +1,8 @@
 """The metadata keys that llama.cpp reads of the architectures whose files are checked: a key that it passes over would
 change what the model is, and nobody would see it."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from parity.adapter import ModelFacts
@@ -69,10 +70,32 @@ AS_IF_ABSENT: Final[dict[str, tuple[float, ...]]] = {
     "rope.scaling.yarn_attn_factor": (1,),
     "rope.scaling.yarn_beta_fast": (32,),
     "rope.scaling.yarn_beta_slow": (1,),
+    "rope.scaling.yarn_ext_factor": (-1,),
     "rope.scaling.yarn_log_multiplier": (0,),
     "use_parallel_residual": (False,),
 }
 """Keys that llama.cpp passes over, with the values that say what it computes anyway."""
+
+WRITERS_OWN: Final = ("convnext.block_count", "posnet.block_count", "ssm.inner_size", "wkv.head_size")
+"""Keys of four other families, by which a file is known that llama.cpp itself wrote (llama-model-saver.cpp): it states
+every key of any architecture, with llama.cpp's default where the model has nothing of the kind."""
+
+DEFAULTS: Final[dict[str, float]] = {
+    "activation.situ_beta": 1,
+    "attention.indexer.kpool_select_tail": True,
+    "attention.rope_pattern": 1,
+    "attn_logit_softcapping": 50,
+    "expert_group_scale": 0.05,
+    "final_logit_softcapping": 30,
+    "rope.freq_base_swa": 10000,
+    "router_logit_softcapping": 30,
+    "token_shift_count": 2,
+}
+"""Those of its defaults that are not plainly nothing."""
+
+_NOTHING = (0, -1, "-inf", "")
+_LIST_OF_NOTHING = re.compile(r"\[((0|0\.0|-1|False)(, )?)*\]|\d+ values")
+"""As a model's facts show it; of a long list only its length."""
 
 
 def passed_over(model: ModelFacts) -> Iterator[str]:
@@ -80,7 +103,28 @@ def passed_over(model: ModelFacts) -> Iterator[str]:
     read = READ.get(model.architecture or "")
     if read is None:
         return
-    for key, value in model.architecture_keys.items():
-        name = key.removeprefix(f"{model.architecture}.")
-        if name not in read | LABELS and value not in AS_IF_ABSENT.get(name, ()):
-            yield f"{key} = {value:.7g}" if isinstance(value, float) else f"{key} = {value}"
+    given = {key.removeprefix(f"{model.architecture}."): value for key, value in model.architecture_keys.items()}
+    its_own = all(given.get(name) == 0 for name in WRITERS_OWN)
+    for name, value in given.items():
+        if name in read | LABELS or value in _as_if_absent(name, given) or (its_own and _is_default(name, value)):
+            continue
+        key = f"{model.architecture}.{name}"
+        yield f"{key} = {value:.7g}" if isinstance(value, float) else f"{key} = {value}"
+
+
+def _as_if_absent(name: str, given: Mapping[str, object]) -> tuple[float, ...]:
+    """The values of a key that say what is computed without it."""
+    if name == "rope.scaling.yarn_ext_factor":
+        # llama.cpp mixes in all of YaRN where that is the kind of scaling, and none of it otherwise.
+        return (*AS_IF_ABSENT[name], float(given.get("rope.scaling.type") == "yarn"))
+    return AS_IF_ABSENT.get(name, ())
+
+
+def _is_default(name: str, value: object) -> bool:
+    """Of a file that llama.cpp wrote."""
+    if isinstance(value, str) and _LIST_OF_NOTHING.fullmatch(value):
+        return True
+    if isinstance(value, float) and name in DEFAULTS:
+        # Files hold numbers of 32 bits.
+        return abs(value - DEFAULTS[name]) < 1e-6
+    return value in _NOTHING or DEFAULTS.get(name) == value

@@ -13,7 +13,7 @@ from typing import Any
 from parity_worker import Events, asked_settings, checked_sequence
 
 from .generating import Generation, new_sampler, report
-from .loading import load_model, new_context, settings_used
+from .loading import load_model, new_context, refuse_window, settings_used
 from .runtime import PACKAGE, REQUIREMENTS, Log, device, import_runtime
 from .scoring import logits_after
 from .tokenizing import begin_token, decode, render, tokenize
@@ -50,6 +50,7 @@ def run_holding(held: ExitStack, events: Events, job: dict[str, Any]) -> str:
 
     # As large for scores as for the answer that is scored: some files compute by the context's size.
     need = max(len(ids), request["prompt_tokens"] + test["max_tokens"]) if request else len(ids) + test["max_tokens"]
+    refuse_window(job["model"], len(ids) if request else need)
     context = new_context(llama, model, settings, need, log)
     held.callback(llama.llama_free, context)
     sampler = new_sampler(llama, test["sampling"])

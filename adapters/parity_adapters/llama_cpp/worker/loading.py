@@ -37,6 +37,15 @@ def gpu_layers(llama: Any, settings: dict[str, Any]) -> int:
     return -1 if llama.llama_supports_gpu_offload() else 0
 
 
+def refuse_window(facts: dict[str, Any], positions: int) -> None:
+    """llama.cpp switched Phi-3's sliding window off (models/phi3.cpp), which changes what longer sequences give."""
+    key = f"{facts.get('architecture')}.attention.sliding_window"
+    window = facts.get("architecture_keys", {}).get(key)
+    if key.startswith("phi3.") and isinstance(window, int) and 0 < window < positions:
+        message = f"llama.cpp attends to all positions, and {key} = {window} to so many; the job has {positions}"
+        raise WorkerError("refused", message, f"keep prompt and answer within {window} tokens")
+
+
 def new_context(llama: Any, model: Any, settings: dict[str, Any], need: int, log: Log) -> Any:
     """A fresh context; as large as the job needs unless the settings say otherwise."""
     size = settings.get("context") or math.ceil(need / CONTEXT_STEP) * CONTEXT_STEP

@@ -13,6 +13,7 @@ from parity_worker import Events, WorkerError, asked_settings, checked_sequence,
 
 from .converting import convert
 from .generating import drain, generate, kv_type, prefill_again, report
+from .keys import INSTEAD
 from .runtime import PACKAGE, REQUIREMENTS, Mlx, import_runtime
 from .scoring import logits_after, vocabulary_of
 from .tokenizing import Tokenizer
@@ -44,6 +45,8 @@ def run(events: Events, job: dict[str, Any]) -> str:
     if request:
         text, ids = None, checked_sequence(request, vocabulary_of(mlx, loaded.model))
     else:
+        if tokenizer.doubt is not None and not test["ignore_end"]:
+            raise WorkerError("refused", tokenizer.doubt, f"{INSTEAD}, or set `ignore_end = true`")
         text, ids = prompt_of(tokenizer, job)
     events.phase("tokenizer", "end")
     events.phase("ready", "end")

@@ -67,10 +67,35 @@ AS_IF_ABSENT: dict[str, tuple[float, ...]] = {
     "rope.scaling.yarn_attn_factor": (1,),
     "rope.scaling.yarn_beta_fast": (32,),
     "rope.scaling.yarn_beta_slow": (1,),
+    "rope.scaling.yarn_ext_factor": (-1, 0),
     "rope.scaling.yarn_log_multiplier": (0,),
     "use_parallel_residual": (False,),
 }
 """Keys with the values that say what is computed without them."""
+
+WRITERS_OWN = ("convnext.block_count", "posnet.block_count", "ssm.inner_size", "wkv.head_size")
+"""Keys of four other families, by which a file is known that llama.cpp itself wrote (llama-model-saver.cpp): it states
+every key of any architecture, with llama.cpp's default where the model has nothing of the kind."""
+
+DEFAULTS = {
+    "activation.situ_beta": 1,
+    "attention.indexer.kpool_select_tail": True,
+    "attention.rope_pattern": 1,
+    "attn_logit_softcapping": 50,
+    "expert_group_scale": 0.05,
+    "final_logit_softcapping": 30,
+    "router_logit_softcapping": 30,
+    "token_shift_count": 2,
+}
+"""Those of its defaults that are not plainly nothing."""
+
+OF_WINDOWS = (
+    "attention.key_length_swa",
+    "attention.value_length_swa",
+    "rope.dimension_count_swa",
+    "rope.freq_base_swa",
+)
+"""Keys that it writes of layers with a sliding window. A file with one is refused by other keys."""
 
 
 class Shape(NamedTuple):
@@ -120,10 +145,15 @@ def read_shape(metadata: Metadata, vocabulary: int) -> Shape:
     }
     # without this key, llama.cpp gives values the size of a head that the embedding is divided into
     said = {"attention.value_length": hidden // heads, **given}
+    by_llama_cpp = all(given.get(key) == 0 for key in WRITERS_OWN)
     unread = {
         key: value
         for key, value in said.items()
-        if key not in SCALING and key not in IDLE and key not in (*NEEDED, *OPTIONAL) and value not in only.get(key, ())
+        if key not in SCALING
+        and key not in IDLE
+        and key not in (*NEEDED, *OPTIONAL)
+        and value not in only.get(key, ())
+        and not (by_llama_cpp and is_default(key, value))
     }
     if unread:
         raise not_obeyed(architecture, unread)
@@ -138,6 +168,15 @@ def read_shape(metadata: Metadata, vocabulary: int) -> Shape:
         rope_base=given.get("rope.freq_base", 10000.0),
         rope_factor=rope_factor(architecture, given),
     )
+
+
+def is_default(key: str, value: Any) -> bool:
+    """Of a file that llama.cpp wrote, whose numbers have 32 bits."""
+    if isinstance(value, list):
+        return all(each in (0, -1) for each in value)
+    if key in OF_WINDOWS or value in (0, -1, float("-inf"), ""):
+        return True
+    return key in DEFAULTS and not isinstance(value, str) and abs(value - DEFAULTS[key]) < 1e-6
 
 
 def rope_factor(architecture: str, given: dict[str, Any]) -> float:

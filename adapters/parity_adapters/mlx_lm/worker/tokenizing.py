@@ -43,6 +43,8 @@ class Tokenizer(NamedTuple):
     end_ids: frozenset[int]
     begin: str | None = None
     """The token that comes first, unless the text begins with it; None where it is the tokenizer's own business."""
+    doubt: str | None = None
+    """Why it is not known which tokens end generation, where that is so."""
 
 
 def folder_tokenizer(mlx: Mlx, path: Path, config: dict[str, Any]) -> Tokenizer:
@@ -82,6 +84,7 @@ class Policy(NamedTuple):
     end_ids: list[int]
     rope_base: float = 10000.0
     rope_factor: float = 1.0
+    doubt: str | None = None
 
 
 def policy_of(metadata: Metadata) -> Policy:
@@ -94,22 +97,27 @@ def policy_of(metadata: Metadata) -> Policy:
         raise WorkerError("refused", "prompts begin with tokenizer.ggml.bos_token_id, and the file has none", INSTEAD)
     if end is None:
         raise WorkerError("refused", "tokenizer.ggml.eos_token_id ends generation, and the file has none", INSTEAD)
-    texts = end_texts(metadata, set(tokens))
+    texts, doubt = end_texts(metadata)
     keyed = {k for name in (*END_KEYS, *INSTEAD_OF_KEYS) if (k := metadata.token(name)) is not None}
     return Policy(
         begin=begin if begins else None,
         close=end if metadata.get("tokenizer.ggml.add_eos_token", False) else None,
         end_ids=sorted(keyed | {k for k, token in enumerate(tokens) if token in texts}),
+        doubt=doubt,
     )
 
 
-def end_texts(metadata: Metadata, tokens: set[str]) -> set[str]:
+def end_texts(metadata: Metadata) -> tuple[set[str], str | None]:
     """Those of a vocabulary's tokens that end generation by their text. Some stand for something else beside others.
+    Also why there may be one more: llama.cpp takes one of several that would do, by chance.
 
     Raises:
-        WorkerError: llama.cpp takes one of several that would do, by chance.
+        WorkerError: that decides how a text is cut into tokens, too.
     """
-    found = tokens & END_TEXTS
+    kinds = kinds_of(metadata)
+    kind_of = {token: kinds[k] for k, token in enumerate(metadata.get("tokenizer.ggml.tokens"))}
+    tokens = set(kind_of)
+    found, doubt = tokens & END_TEXTS, None
     if {"<|return|>", "<|call|>"} <= tokens:
         found -= {"<|end|>"}
     if "<|tool_response>" in tokens:
@@ -118,10 +126,17 @@ def end_texts(metadata: Metadata, tokens: set[str]) -> set[str]:
         if metadata.token(name) is None:
             several = sorted(tokens & texts)
             if len(several) > 1:
-                message = f"the file has no tokenizer.ggml.{name}_token_id, and {' and '.join(several)} would do"
-                raise WorkerError("refused", message, INSTEAD)
-            found |= set(several)
-    return found
+                doubt = f"the file has no tokenizer.ggml.{name}_token_id, and {' and '.join(several)} would do"
+                if any(kind_of[text] != CONTROL for text in several):
+                    raise WorkerError("refused", doubt, INSTEAD)
+            else:
+                found |= set(several)
+    return found, doubt
+
+
+def kinds_of(metadata: Metadata) -> list[int]:
+    """The type of each token."""
+    return metadata.get("tokenizer.ggml.token_type") or [NORMAL] * len(metadata.get("tokenizer.ggml.tokens"))
 
 
 def gguf_tokenizer(metadata: Metadata) -> Tokenizer:
@@ -148,6 +163,7 @@ def under_policy(chat: Any, core: Any, policy: Policy) -> Tokenizer:
         decode=lambda ids: str(core.decode(list(ids), skip_special_tokens=True)),
         end_ids=frozenset(policy.end_ids),
         begin="none" if policy.begin is None else f"token {policy.begin}",
+        doubt=policy.doubt,
     )
 
 
@@ -168,7 +184,7 @@ def rebuild(metadata: Metadata) -> Any:
     cut = PRE_TOKENIZERS[pre]
     tokens: list[str] = metadata.get("tokenizer.ggml.tokens")
     merges = [split_merge(merge) for merge in metadata.get("tokenizer.ggml.merges")]
-    kinds: list[int] = metadata.get("tokenizer.ggml.token_type") or [NORMAL] * len(tokens)
+    kinds = kinds_of(metadata)
 
     bpe = models.BPE({token: k for k, token in enumerate(tokens)}, merges, ignore_merges=cut.ignore_merges)
     core = tokenizers.Tokenizer(bpe)
@@ -177,7 +193,7 @@ def rebuild(metadata: Metadata) -> Any:
         + [pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
     )
     core.decoder = decoders.ByteLevel()
-    ends = end_texts(metadata, set(tokens))
+    ends, _ = end_texts(metadata)
     hidden = [t for k, t in enumerate(tokens) if kinds[k] in (CONTROL, UNKNOWN) or t in ends]
     shown = [t for k, t in enumerate(tokens) if kinds[k] == USER_DEFINED and t not in ends]
     core.add_special_tokens([tokenizers.AddedToken(t, normalized=False, special=True) for t in hidden])
