@@ -6,10 +6,12 @@ parity in mid-trial.
 """
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,8 @@ from parity.hosts.conditions import CannotDropError
 from parity.hosts.host import Request
 from parity.hosts.local.environment import recordable
 from parity.hosts.sighting import Sighting
+from parity.models import source, template
+from parity.models.gguf_header import read_header
 from parity.records import Busyness, ConditionLimits, HostFacts, PageCache, PageCachePolicy, Scalar, ScoreRequest
 from parity.stats import LEAST
 from parity.transcript import (
@@ -336,6 +340,20 @@ class Ended:
     err: str
 
 
+_find_points = source._points
+
+
+@cache
+def _points(folders: tuple[str, ...]) -> Any:
+    """The sources of models in packages that are found in these folders."""
+    return _find_points()
+
+
+@cache
+def _header(path: Path, changed_ns: int) -> Any:
+    return read_header(path)
+
+
 class Program:
     """`parity` in this process, on a scripted host, in a folder of its own."""
 
@@ -343,6 +361,11 @@ class Program:
         self.folder = folder
         self._capsys = capsys
         monkeypatch.chdir(folder)
+        # What each run would spend most of its time with: waiting for the disk, as if power could fail here, and
+        # reading what is the same in each.
+        monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+        monkeypatch.setattr(source, "_points", lambda: _points(tuple(sys.path)))
+        monkeypatch.setattr(template, "read_header", lambda path: _header(path, path.stat().st_mtime_ns))
 
     def write(self, text: str, name: str = "case.toml") -> str:
         (self.folder / name).write_text(text, encoding="utf-8")
