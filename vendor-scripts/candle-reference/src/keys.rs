@@ -20,7 +20,7 @@ enum Rule {
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fixed {
     Number(f64),
-    Text(&'static str),
+    OneOf(&'static [&'static str]),
     Flag(bool),
 }
 
@@ -46,6 +46,9 @@ fn rule_of_the_model(architecture: Architecture, header: &Header, name: &str) ->
         // Candle's model fails to load without it.
         None => Rule::Harmless,
     };
+    let factor = ["rope.scaling.factor", "rope.scale_linear"]
+        .iter()
+        .find_map(|name| number(header.content.metadata.get(&architecture.key(name))?));
     let unscaled = header.text(&architecture.key("rope.scaling.type")) == Some("none");
     match (architecture, name) {
         (
@@ -65,9 +68,19 @@ fn rule_of_the_model(architecture: Architecture, header: &Header, name: &str) ->
 
         (Llama | Qwen3, "rope.freq_base") => Some(Rule::Obeyed(ValueType::F32)),
         (Phi3, "rope.freq_base") => only(10_000.0),
-        (_, "rope.scaling.type") => Some(Rule::Only(Fixed::Text("none"))),
+        // A factor of 0 stands for none.
+        (_, "rope.scaling.type") if matches!(factor, None | Some(0.0 | 1.0)) => {
+            Some(Rule::Only(Fixed::OneOf(&["none", "linear"])))
+        }
+        (_, "rope.scaling.type") => Some(Rule::Only(Fixed::OneOf(&["none"]))),
         (_, "rope.scaling.factor" | "rope.scale_linear") if unscaled => Some(Rule::Harmless),
+        (_, "rope.scaling.factor" | "rope.scale_linear") if factor == Some(0.0) => only(0.0),
         (_, "rope.scaling.factor" | "rope.scale_linear" | "rope.scaling.attn_factor") => only(1.0),
+        // Kinds of scaling that these are for are refused above; as llama.cpp's writer states them without any.
+        (_, "rope.scaling.yarn_attn_factor" | "rope.scaling.yarn_beta_slow") => only(1.0),
+        (_, "rope.scaling.yarn_beta_fast") => only(32.0),
+        (_, "rope.scaling.yarn_ext_factor") => only(-1.0),
+        (_, "rope.scaling.yarn_log_multiplier") => only(0.0),
         // Where scaling begins, and a remark on training: nothing without a kind of scaling that is refused above.
         (_, "rope.scaling.original_context_length" | "rope.scaling.finetuned") => {
             Some(Rule::Harmless)
@@ -138,7 +151,7 @@ impl Fixed {
     fn is(self, value: &Value) -> bool {
         match (self, value) {
             (Self::Number(fixed), _) => number(value) == Some(fixed),
-            (Self::Text(fixed), Value::String(text)) => fixed == text,
+            (Self::OneOf(fixed), Value::String(text)) => fixed.contains(&text.as_str()),
             (Self::Flag(fixed), Value::Bool(flag)) => fixed == *flag,
             _ => false,
         }
@@ -147,7 +160,7 @@ impl Fixed {
     fn shown(self) -> String {
         match self {
             Self::Number(number) => number.to_string(),
-            Self::Text(text) => format!("`{text}`"),
+            Self::OneOf(texts) => format!("`{}`", texts.join("` or `")),
             Self::Flag(flag) => flag.to_string(),
         }
     }
@@ -184,12 +197,13 @@ mod tests {
     fn keys_that_ask_for_what_no_model_of_candles_does_are_named() {
         for (name, value) in [
             ("rope.scale_linear", Value::F32(4.0)),
-            ("rope.scaling.type", text("linear")),
             ("rope.scaling.type", text("yarn")),
             ("rope.scaling.type", text("longrope")),
             ("rope.scaling.factor", Value::F32(2.0)),
             ("rope.scaling.attn_factor", Value::F32(1.19)),
             ("rope.scaling.yarn_log_multiplier", Value::F32(0.1)),
+            ("rope.scaling.yarn_ext_factor", Value::F32(1.0)),
+            ("rope.scaling.yarn_beta_fast", Value::F32(16.0)),
             ("rope.dimension_count", Value::U32(8)),
             ("rope.dimension_sections", heads()),
             ("rope.freq_base_swa", Value::F32(10_000.0)),
@@ -223,7 +237,15 @@ mod tests {
     fn keys_that_are_obeyed_or_change_nothing_are_taken() {
         for (name, value) in [
             ("rope.scaling.type", text("none")),
+            ("rope.scaling.type", text("linear")),
             ("rope.scale_linear", Value::F32(1.0)),
+            ("rope.scale_linear", Value::F32(0.0)),
+            ("rope.scaling.factor", Value::F32(0.0)),
+            ("rope.scaling.yarn_ext_factor", Value::F32(-1.0)),
+            ("rope.scaling.yarn_attn_factor", Value::F32(1.0)),
+            ("rope.scaling.yarn_beta_fast", Value::F32(32.0)),
+            ("rope.scaling.yarn_beta_slow", Value::F32(1.0)),
+            ("rope.scaling.yarn_log_multiplier", Value::F32(0.0)),
             ("rope.scaling.factor", Value::F32(1.0)),
             ("rope.scaling.attn_factor", Value::F32(1.0)),
             ("rope.scaling.original_context_length", Value::U32(4096)),
@@ -293,6 +315,20 @@ mod tests {
                 (format!("llama.{name}"), Value::F32(4.0)),
             ]);
             assert!(ignored_by_the_model(Architecture::Llama, &header).is_empty());
+        }
+    }
+
+    #[test]
+    fn linear_scaling_is_taken_where_its_factor_scales_nothing() {
+        for (factor, taken) in [(0.0, true), (1.0, true), (2.0, false)] {
+            for name in ["rope.scaling.factor", "rope.scale_linear"] {
+                let header = Header::of_metadata([
+                    ("llama.rope.scaling.type".to_owned(), text("linear")),
+                    (format!("llama.{name}"), Value::F32(factor)),
+                ]);
+                let told = ignored_by_the_model(Architecture::Llama, &header);
+                assert_eq!(told.is_empty(), taken, "{name} {factor}: {told:?}");
+            }
         }
     }
 

@@ -111,6 +111,10 @@ mod tests {
     use serde::Deserialize;
 
     fn codec(extra: &[(&str, Value)]) -> Result<TextCodec> {
+        named_codec("SmolLM2", extra)
+    }
+
+    fn named_codec(name: &str, extra: &[(&str, Value)]) -> Result<TextCodec> {
         let recorded: serde_json::Value =
             serde_json::from_str(include_str!("../tests/fixtures/small_vocabulary.json")).unwrap();
         let texts = |key: &str| {
@@ -131,9 +135,18 @@ mod tests {
             ("merges", texts("merges")),
         ];
         let all = plain.into_iter().chain(extra.iter().cloned());
-        TextCodec::from_gguf(&Header::of_metadata(
-            all.map(|(key, value)| (format!("tokenizer.ggml.{key}"), value)),
-        ))
+        let keys = all.map(|(key, value)| (format!("tokenizer.ggml.{key}"), value));
+        let name = ("general.name".to_owned(), Value::String(name.into()));
+        TextCodec::from_gguf(&Header::of_metadata(keys.chain([name])))
+    }
+
+    #[test]
+    fn a_name_that_makes_llama_cpp_tokenise_otherwise_is_refused() {
+        for name in ["Phi-3 mini", "my phi3"] {
+            let failure = named_codec(name, &[]).err().unwrap();
+            assert!(failure.message.contains(name), "{failure:?}");
+        }
+        assert!(named_codec("Phi-4 mini", &[]).is_ok());
     }
 
     #[test]

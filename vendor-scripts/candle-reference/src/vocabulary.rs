@@ -94,6 +94,15 @@ impl Vocabulary {
             let message = format!("the rebuilt tokenizer {}", ignored.join(", "));
             return Err(Failure::refused(message).with_remedy(REMEDY));
         }
+        // llama.cpp goes by the name, and drops white space after special tokens then.
+        let name = header.text("general.name").unwrap_or_default();
+        if ["phi-3", "phi3"]
+            .iter()
+            .any(|part| name.to_lowercase().contains(part))
+        {
+            let message = format!("the tokenizer of a model named `{name}`");
+            return Err(not_rebuilt(&message));
+        }
         let owned = |texts: Vec<&str>| texts.into_iter().map(str::to_owned).collect();
         let tokens: Vec<String> = owned(header.texts("tokenizer.ggml.tokens")?);
         let types = match header.content.metadata.get(TOKEN_TYPE) {
