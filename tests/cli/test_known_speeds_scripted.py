@@ -20,7 +20,7 @@ ALIKE = {"device": "cpu", "threads": 2, "build_profile": "release", "prefix_cach
 def owners_gates() -> str:
     """The gates of `configs/qwen3.toml`, on the device that scripted runtimes name."""
     gates = "\n".join(re.findall(r"(?m)^\[\[gates\]\]\n(?:.+\n)+", OWNERS.read_text(encoding="utf-8")))
-    assert gates.count("[[gates]]") == 7
+    assert gates.count("[[gates]]") == 8
     return gates.replace("paraphym", "other").replace("${GPU:-metal}", "cpu")
 
 

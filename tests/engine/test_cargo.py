@@ -202,6 +202,52 @@ def test_lines_of_build_scripts_between_the_messages_are_passed_over() -> None:
     assert cargo.executables(said("out", out, exit_code=0)) == {"main": "/x/main"}
 
 
+def linked(*packages: tuple[str, str]) -> Transcript:
+    """A build that was linked with libraries of these ids, and of these folders."""
+    lines = [
+        {
+            "reason": "compiler-artifact",
+            "package_id": identifier,
+            "manifest_path": f"{folder}/Cargo.toml",
+            "target": {"name": "candle_core", "kind": ["lib"]},
+            "executable": None,
+        }
+        for identifier, folder in packages
+    ]
+    return said("out", "".join(f"{json.dumps(line)}\n" for line in lines), exit_code=0)
+
+
+@pytest.mark.parametrize(
+    ("identifier", "folder", "version"),
+    [
+        ("registry+https://h/i#candle-core@0.11.1", "/c/registry/src/i-1/candle-core-0.11.1", "0.11.1"),
+        ("candle-core 0.9.1 (registry+https://h/i)", "/c/registry/src/i-1/candle-core-0.9.1", "0.9.1"),
+        (
+            "git+https://h/candle?rev=1a2b#candle-core@0.9.1",
+            "/c/git/checkouts/candle-9f/1a2b3c4/candle-core",
+            "0.9.1 at 1a2b3c4",
+        ),
+        ("path+file:///src/candle-core#0.9.2-alpha.1", "/src/candle-core", "0.9.2-alpha.1 of /src/candle-core"),
+        ("path+file:///src/core#candle-core@0.9.1", "/src/core", "0.9.1 of /src/core"),
+    ],
+    ids=["registry", "earlier cargo", "git", "path", "path of another name"],
+)
+def test_a_library_has_a_version_and_what_tells_it_from_others_of_that(
+    identifier: str, folder: str, version: str
+) -> None:
+    other = ("registry+https://h/i#candle-nn@1.0.0", "/c/registry/src/i-1/candle-nn-1.0.0")
+    assert cargo.libraries(linked((identifier, folder), other), "candle-core") == {"candle-core": version}
+
+
+def test_a_library_of_two_versions_or_of_none_is_not_known() -> None:
+    two = linked(
+        ("registry+https://h/i#candle-core@0.11.1", "/c/registry/src/i-1/candle-core-0.11.1"),
+        ("registry+https://h/i#candle-core@0.9.1", "/c/registry/src/i-1/candle-core-0.9.1"),
+    )
+    assert cargo.libraries(two, "candle-core") == {}
+    assert cargo.libraries(said("out", "[1]\n{}\n", exit_code=0), "candle-core") == {}
+
+
 def test_a_packages_features_include_what_they_turn_on() -> None:
     features = {
         "default": ["gpu", "api"],

@@ -103,7 +103,9 @@ def judged(
     *,
     quantisation: str = "Q4_1",
     declared: str | None = None,
+    libraries: Mapping[str, str] | None = None,
 ) -> OutputVerdict:
+    """`libraries`: runtime → the version of Candle that it is built with."""
     found = judge_outputs(
         Compared(
             model="m",
@@ -113,6 +115,7 @@ def judged(
             scored=scored,
             quantisation={quantisation: 9},
             declared={"two": {"outputs": declared} if declared else {}},
+            libraries={name: {"candle-core": version} for name, version in (libraries or {}).items()},
         ),
         "two",
     )
@@ -329,6 +332,15 @@ def test_the_shared_answer_of_the_baseline_judges_where_the_texts_part() -> None
     assert "one prefers" in found.sentence
 
 
+def test_a_baseline_that_all_others_contradict_excuses_what_it_would_blame() -> None:
+    trials = [*shown("one", FOUR), *printed("two", FIVE)]
+    by_itself = score("one", FOUR, number=1)
+    assert judged(trials, [by_itself]).verdict == "WRONG"
+    found = judged(trials, [by_itself, score("three", FOUR, {4: (6, FAR)}, number=1), score("three", FIVE)])
+    assert found.verdict == "UNPROVEN"
+    assert "that of the baseline is at fault" in found.sentence
+
+
 def test_a_runtime_is_not_its_own_judge() -> None:
     trials = [*printed("one", FOUR), *shown("two", FIVE)]
     own = score("two", FIVE, number=1)
@@ -398,3 +410,72 @@ def test_a_runtime_of_which_the_sampling_is_not_known_is_not_called_wrong(sampli
     trials = [*printed("one", FOUR), *printed("two", FIVE, sampling=sampling)]
     found = judged(trials, scored_by("three", two=IS_FOUR), declared="text alone")
     assert (found.verdict, found.acceptable) == ("UNPROVEN", False)
+
+
+# one library
+
+CANDLE = {
+    "device": "cpu",
+    "threads": 2,
+    "kv_cache_dtype": "f32",
+    "rope_table_dtype": "f32",
+    "token_embedding": "dequantised to f32",
+    "cpu_avx2": True,
+    "cpu_f16c": True,
+    "cpu_neon": False,
+    "build_features": "none",
+}
+SAME = {"one": "0.11.1", "two": "0.11.1"}
+
+
+def built(libraries: Mapping[str, str] = SAME, one: Mapping[str, Scalar] = CANDLE, **two: Scalar) -> OutputVerdict:
+    """Of two texts that part at a near-tie by a third runtime. `two`: what differs in its settings."""
+    trials = [*printed("one", FOUR, **one), *printed("two", FIVE, **{**CANDLE, **two})]
+    scored = scored_by("three", two={4: (5, NEAR)})
+    return judged(trials, scored, libraries=libraries, declared="text alone")
+
+
+def test_two_programs_of_one_library_that_are_set_up_alike_may_not_part_even_at_a_near_tie() -> None:
+    found = built()
+    assert found.verdict == "DRIFT"
+    assert "both are built with candle-core 0.11.1 and set up alike, which gives the same text" in found.sentence
+    assert "near-tie" in found.sentence
+    assert built(build_features="").verdict == "DRIFT"
+
+
+@pytest.mark.parametrize(
+    "libraries",
+    [{}, {"one": "0.11.1"}, {"one": "0.11.1", "two": "0.11.0"}, {"one": "0.9.1", "two": "0.9.1 at 1a2b3c4"}],
+    ids=["not known", "known of one", "another version", "another revision"],
+)
+def test_other_libraries_may_part_at_a_near_tie(libraries: Mapping[str, str]) -> None:
+    assert built(libraries).counts
+
+
+@pytest.mark.parametrize(
+    "two",
+    [
+        {"threads": 1},
+        {"threads": None},
+        {"rope_table_dtype": "f16"},
+        {"device": "metal"},
+        {"cpu_avx2": False},
+        {"build_features": "mkl"},
+        {"temperature_in_effect": 1e-6},
+    ],
+    ids=lambda two: next(iter(two)),
+)
+def test_programs_of_one_library_that_are_set_up_otherwise_may_part_at_a_near_tie(two: Mapping[str, Scalar]) -> None:
+    assert built(**two).counts
+
+
+def test_programs_on_a_gpu_may_part_at_a_near_tie() -> None:
+    assert built(SAME, {**CANDLE, "device": "metal"}, device="metal").counts
+
+
+def test_one_library_does_not_blame_for_a_baseline_that_is_contradicted() -> None:
+    trials = [*printed("one", FOUR, **CANDLE), *printed("two", FIVE, **CANDLE)]
+    assert judged(trials, [], libraries=SAME).verdict == "DRIFT"
+    assert judged(trials, scored_by("three", one={4: (6, FAR)}, two={}), libraries=SAME).verdict == "UNPROVEN"
+    cut = [*printed("one", FOUR, **CANDLE), *printed("two", FOUR[:5], **CANDLE)]
+    assert judged(cut, [], libraries=SAME).verdict == "UNPROVEN"

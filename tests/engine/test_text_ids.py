@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
-from parity.adapter.events import Event, Prompt, Text, Token
+from parity.adapter.events import Event, Text, Token
 from parity.errors import ModelError
 from parity.models.pieces import load_pieces
 from parity.models.tokenizer import load_encoder
@@ -28,11 +28,10 @@ def byte_level(tmp_path: Path) -> Path:
     return tmp_path / "tokenizer.json"
 
 
-def ids_in(path: Path, text: str, *, prompt: Prompt | None = None, more: tuple[Event, ...] = ()) -> list[bytes] | None:
+def ids_in(path: Path, text: str, *, more: tuple[Event, ...] = ()) -> list[bytes] | None:
     """What the ids of a text write."""
     piece_of = load_pieces(path)
-    asked = prompt if prompt is not None else Prompt(t_ns=1, text="hi", count=2)
-    found = text_ids([asked, *more, Text(t_ns=2, text=text)], load_encoder(path), piece_of)
+    found = text_ids([*more, Text(t_ns=2, text=text)], load_encoder(path), piece_of)
     return None if found is None else [piece_of(token) or b"" for token in found]
 
 
@@ -69,13 +68,12 @@ def test_ids_end_at_a_broken_character_and_at_a_special_token(byte_level: Path) 
     assert ids_in(byte_level, "") is None
 
 
-def test_only_a_text_after_a_prompt_of_known_length_has_ids(byte_level: Path) -> None:
-    assert ids_in(byte_level, "ab", prompt=Prompt(t_ns=1, ids=[1, 2])) == [b"ab"]
-    assert ids_in(byte_level, "ab", prompt=Prompt(t_ns=1, text="hi")) is None
+def test_only_a_text_without_ids_is_split(byte_level: Path) -> None:
     assert ids_in(byte_level, "ab", more=(Token(t_ns=2, k=1, id=5),)) is None
     piece_of = load_pieces(byte_level)
-    assert text_ids([Text(t_ns=2, text="ab")], load_encoder(byte_level), piece_of) is None
-    assert text_ids([Prompt(t_ns=1, count=2), Text(t_ns=2, text="ab")], None, piece_of) is None
+    assert text_ids([Text(t_ns=2, text="ab")], None, piece_of) is None
+    assert text_ids([Text(t_ns=2, text="ab")], load_encoder(byte_level), None) is None
+    assert text_ids([], load_encoder(byte_level), piece_of) is None
 
 
 def test_a_tokenizer_that_fails_on_a_text_gives_it_no_ids(byte_level: Path) -> None:
@@ -83,7 +81,7 @@ def test_a_tokenizer_that_fails_on_a_text_gives_it_no_ids(byte_level: Path) -> N
         raise ModelError("no", "none")
 
     encode: Callable[[str], list[int]] = fails
-    events: list[Event] = [Prompt(t_ns=1, count=2), Text(t_ns=2, text="ab")]
+    events: list[Event] = [Text(t_ns=2, text="ab")]
     assert text_ids(events, encode, load_pieces(byte_level)) is None
 
 

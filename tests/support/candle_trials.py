@@ -1,6 +1,8 @@
 """Candle's adapter with jobs and recorded or invented output, and what its events say."""
 
+import hashlib
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +12,15 @@ from builders import job
 from parity.adapter import Build, Transcript
 from parity.adapter.events import Chunk, Count, Event, Phase, RuntimeFigure, Text
 from parity.errors import ReadError
+from parity.hosts.local import supervise
 from parity.hosts.machine import host_facts
+from parity.models.tokenizer import write_tokenizer
 from parity.records import Job, Limits
 from parity.transcript import End, Head, Launched, Piece, Spawned, Stream
 from parity_adapters.candle import Candle
 from parity_adapters.candle.settings import CandleSettings
 
+REFERENCE = str(Path(__file__).parents[2] / "vendor-scripts" / "candle-reference")
 RECORDED = Path(__file__).parents[1] / "adapters" / "candle"
 SPAWN_NS = 10**12
 TURN = "<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant"
@@ -134,3 +139,18 @@ def chunks(events: list[Event]) -> list[Chunk]:
 
 
 PATIENT = Limits(load_s=300.0, first_token_s=300.0, stall_s=300.0, total_s=600.0)
+
+
+def tokenizer_of(model: Path) -> Path:
+    with model.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    facts = a_job(path=str(model)).model.model_copy(update={"sha256": sha256})
+    return write_tokenizer(facts, Path(tempfile.gettempdir()) / f"parity-tests-{sha256}.json")
+
+
+def build_of(candle: Candle, folder: Path) -> Build:
+    """Compiles what isn't compiled yet, which can take a quarter of an hour and more."""
+    head = Head(purpose="build", runtime="candle")
+    build = candle.read_build(supervise(candle.build(), head=head, path=folder / "build.jsonl", limits=PATIENT))
+    assert build.executables, (build.reason, build.remedy)
+    return build

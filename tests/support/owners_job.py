@@ -23,6 +23,7 @@ BUILD_S = 3600
 
 CANDLE = 'source = "checkout"\npath = "${CANDLE}"\nfeatures = ["${GPU:-metal}"]\nexamples = ["quantized-qwen3"]'
 PARAPHYM = 'path = "${PARAPHYM}"\nfeatures = ["${GPU:-metal}"]\n'
+OUTPUTS = '[[gates]]\nname = "same-answers"\nkind = "outputs"\nruntimes = ["paraphym"]\n\n'
 WITNESSES = '[runtimes.llama-cpp-python]\nadapter = "llama_cpp"\n\n[runtimes.mlx-lm]\nadapter = "mlx_lm"\n\n'
 
 
@@ -62,11 +63,18 @@ def swapped(text: str, swaps: Mapping[str, str]) -> str:
 
 
 def owners_job(
-    paraphym: str, *, baseline: str | None = None, rounds: int | None = None, warmup: int = 0, limits: str = ""
+    paraphym: str,
+    *,
+    baseline: str | None = None,
+    rounds: int | None = None,
+    warmup: int = 0,
+    limits: str = "",
+    outputs: bool = False,
 ) -> str:
     """`configs/qwen3.toml` with a tiny model, the stand-in and no witnesses; `baseline`: a stand-in for Candle too.
 
-    `rounds`: as many, and so many warm-up rounds; by default those of the config."""
+    `rounds`: as many, and so many warm-up rounds; by default those of the config. `outputs`: with the gate on these,
+    which says nothing good of a stand-in that computes nothing beside a baseline that does."""
     text = swapped(
         (ROOT / "configs" / "qwen3.toml").read_text(encoding="utf-8"),
         {
@@ -80,6 +88,8 @@ def owners_job(
             "total_s = 900\n": f"total_s = 900\n{limits}",
         },
     )
+    if not outputs:
+        text = swapped(text, {OUTPUTS: ""})
     if rounds is not None:
         text = re.sub(r"(?m)^\[rounds\]\n(.+\n)*", f"[rounds]\ncount = {rounds}\nwarmup = {warmup}\n", text)
     if baseline is None:

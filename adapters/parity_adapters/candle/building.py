@@ -10,6 +10,7 @@ from parity.adapter.cargo import Known
 from parity_adapters.candle.settings import CandleSettings
 
 REFERENCE = "candle-reference"
+LIBRARIES = ("candle-core", "candle-transformers")
 APPLE_ONLY = frozenset({"metal", "accelerate"})
 PREPARE = "vendor-scripts/prepare-candle.sh"
 KNOWN = (
@@ -125,7 +126,11 @@ def read_build(settings: CandleSettings, transcript: Transcript, cache: Path) ->
     if failed is not None:
         return Build(reason=failed.reason, remedy=failed.remedy)
     if settings.source == "crate":
-        return Build(executables={name: str(settings.build_folder(cache) / "bin" / name) for name in settings.examples})
+        # The published lock file names the libraries of the same version, and Cargo's messages nothing.
+        return Build(
+            executables={name: str(settings.build_folder(cache) / "bin" / name) for name in settings.examples},
+            libraries=dict.fromkeys(LIBRARIES, settings.crate_version),
+        )
     wanted = settings.examples if settings.source == "checkout" else (REFERENCE,)
     built = cargo.executables(transcript)
     missing = [name for name in wanted if name not in built]
@@ -134,7 +139,7 @@ def read_build(settings: CandleSettings, transcript: Transcript, cache: Path) ->
             reason=f"cargo succeeded but named no executable {', '.join(missing)}",
             remedy=f"Make sure that {settings.folder} is what `source` says.",
         )
-    return Build(executables={name: built[name] for name in wanted})
+    return Build(executables={name: built[name] for name in wanted}, libraries=cargo.libraries(transcript, *LIBRARIES))
 
 
 def _failure(settings: CandleSettings, transcript: Transcript) -> cargo.Failure | None:

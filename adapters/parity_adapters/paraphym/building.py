@@ -97,4 +97,7 @@ def read_build(transcript: Transcript) -> Build:
     executables = cargo.executables(transcript)
     if EXAMPLE not in executables:
         return Build(reason=f"cargo succeeded but named no executable of the example {EXAMPLE}", remedy=NO_EXAMPLE)
-    return Build(executables={EXAMPLE: executables[EXAMPLE]})
+    return Build(
+        executables={EXAMPLE: executables[EXAMPLE]},
+        libraries=cargo.libraries(transcript, "candle-core", "candle-transformers"),
+    )

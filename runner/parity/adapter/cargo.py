@@ -118,6 +118,35 @@ def executables(transcript: Transcript) -> dict[str, str]:
     }
 
 
+def libraries(transcript: Transcript, *names: str) -> dict[str, str]:
+    """Name → version of each of these packages that a build was linked with, by Cargo's messages, followed by what else
+    tells two of one version apart: `0.9.1 at 1a2b3c4` of a git revision, `0.9.1 of FOLDER` of a tree at hand. One of
+    which it used several versions is left out."""
+    found: dict[str, set[str]] = {}
+    for message in _messages(transcript):
+        target = message.get("target") or {}
+        if message.get("reason") != "compiler-artifact" or "lib" not in target.get("kind", ()):
+            continue
+        name, version = _package(str(message.get("package_id")))
+        if name in names and version is not None:
+            manifest = str(message.get("manifest_path"))
+            revision = re.search(r"/git/checkouts/[^/]+/([0-9a-f]+)/", manifest)
+            registry = "/registry/src/" in manifest
+            place = "" if registry else f" at {revision[1]}" if revision else f" of {manifest.rpartition('/')[0]}"
+            found.setdefault(name, set()).add(f"{version}{place}")
+    return {name: next(iter(versions)) for name, versions in found.items() if len(versions) == 1}
+
+
+def _package(identifier: str) -> tuple[str, str | None]:
+    """Name and version in Cargo's id of a package: `SOURCE#name@1.2.3`, `SOURCE/name#1.2.3`, or `name 1.2.3 (SOURCE)`
+    before Cargo 1.77."""
+    if match := re.fullmatch(r"(?P<name>\S+) (?P<version>\S+) \(.*\)", identifier):
+        return match["name"], match["version"]
+    source, _, named = identifier.rpartition("#")
+    name, at, version = named.rpartition("@")
+    return (name if at else source.rpartition("/")[2], version or None)
+
+
 def _messages(transcript: Transcript) -> Iterator[dict[str, Any]]:
     """Cargo's messages; build scripts can print lines of their own between them."""
     for line in transcript.lines("out"):

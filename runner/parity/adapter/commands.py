@@ -76,6 +76,11 @@ class Build(Record):
     """What came of a build: where each executable is, or the first compiler error where there are none."""
 
     executables: dict[str, str] = Field(default_factory=dict, description="name → absolute path")
+    libraries: dict[str, str] = Field(
+        default_factory=dict,
+        description="each library that decides what they compute → its version, and its revision or folder if it has "
+        "one: two runtimes that are built with the same ones compute alike",
+    )
     reason: str | None = None
     remedy: str | None = None
 

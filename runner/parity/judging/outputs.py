@@ -18,16 +18,20 @@ NO_TRIAL = (
 
 
 def output_verdicts(
-    config: Config, evidence: Evidence, models: Sequence[ModelFacts], no_exact: Mapping[str, str]
+    config: Config,
+    evidence: Evidence,
+    models: Sequence[ModelFacts],
+    no_exact: Mapping[str, str],
+    libraries: Mapping[str, Mapping[str, str]],
 ) -> Iterator[tuple[Cell, OutputVerdict]]:
     """Each covered cell of which both sides gave a result, in the order of the config. `no_exact`: model → why it has
-    no exact arm, though it was asked for."""
+    no exact arm, though it was asked for. `libraries`: runtime → those that decide what it computes."""
     quantisation = {model.name: model.quantisation for model in models}
     pairs: dict[tuple[str, str], Compared] = {}
     for cell in covered_by_outputs(config, evidence):
         model, test, runtime = cell
         if (model, test) not in pairs:
-            compared = compared_by(model, test, evidence, quantisation.get(model, {}))
+            compared = replace(compared_by(model, test, evidence, quantisation.get(model, {})), libraries=libraries)
             if asks_for_truth(config, test, tuple(evidence.unset)):
                 compared = _with_arm(compared, evidence, no_exact.get(model))
             pairs[model, test] = compared

@@ -24,7 +24,8 @@ class RunFacts:
     `started`: ISO 8601, UTC. `runtimes`: every runtime that is set → whether it could be used. `cells`: those
     that the config asks for. `not_run`: those of which not all trials ran.
     `spawned`: how many trials got a process. `proofs`: runtime → the seconds that it took on a tiny model for its first
-    token, on a CPU. `no_exact`: models of which the exact arm was asked for, and why they have none."""
+    token, on a CPU. `no_exact`: models of which the exact arm was asked for, and why they have none. `libraries`:
+    runtime → the libraries that it is built with and that decide what it computes."""
 
     name: str
     started: str
@@ -39,6 +40,7 @@ class RunFacts:
     interrupted: bool
     proofs: Mapping[str, float | None] = field(default_factory=dict)
     no_exact: Mapping[str, str] = field(default_factory=dict)
+    libraries: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 def judge(facts: RunFacts, trials: Sequence[Trial]) -> Report:
@@ -49,7 +51,7 @@ def judge(facts: RunFacts, trials: Sequence[Trial]) -> Report:
     around = Circumstances(str(facts.machine["platform"]), devices, not_run, facts.proofs)
     cells = _in_order_of_config(facts.loaded, facts.cells)
     evidence = evidence_of(facts.loaded, trials, cells, around)
-    outputs = dict(output_verdicts(config, evidence, facts.models, facts.no_exact))
+    outputs = dict(output_verdicts(config, evidence, facts.models, facts.no_exact, facts.libraries))
     evidence = replace(evidence, outputs=outputs)
     evidence = replace(evidence, unasked=dict(unasked_verdicts(config, evidence, facts.models)))
     trials, measured, intent = evidence.trials, evidence.measured, evidence.intent

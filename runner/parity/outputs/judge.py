@@ -8,9 +8,9 @@ from parity.outputs.answers import by_ids, by_ids_of_a_sampler
 from parity.outputs.distances import PRINTED, largest_delta
 from parity.outputs.findings import Finding, grows, of_distances, of_texts, prompt_rung, worst_first
 from parity.outputs.pair import Pair
-from parity.outputs.scored_texts import of_scored_texts
+from parity.outputs.scored_texts import is_contradicted, of_scored_texts
 from parity.outputs.sides import Compared
-from parity.outputs.texts import compare_texts
+from parity.outputs.texts import TextsCompared, compare_texts
 from parity.outputs.tolerance import multiple, span_of
 from parity.records import Distances, FirstDifference, OutputVerdict, Rung, RungName, Span, Tolerance, Widest
 
@@ -175,25 +175,30 @@ class _Ladder:
             silent = " and ".join(side.runtime for side in (pair.theirs, pair.ours) if not side.texts)
             said = f"nothing shows the text of {silent}"
             return (_Step(_rung("text", "not shown", said), (Finding("UNPROVEN", said, acceptable=True),)),)
-        finding = of_texts(found, pair.theirs, pair.ours)
-        if not found.agree and not finding.acceptable:
-            finding = of_scored_texts(pair.compared, pair.theirs, pair.ours, finding)
-        if (
-            finding.verdict != "WRONG"
-            and found.at is not None
-            and self.prompt.rung.state == "same"
-            and pair.lead is not None
-        ):
-            by = f"{pair.theirs.runtime} prefers each of its tokens by at least {pair.lead:.3g} nats"
-            said = f"{finding.sentence}, and {by}"
-            # Where a scorer finds both texts greedy, it is not known which of it and the baseline is at fault.
-            doubt = finding.acceptable
-            finding = Finding("UNPROVEN", said) if doubt else Finding("WRONG", f"{said}: no near-tie explains it")
-        if finding.verdict == "WRONG" and pair.arbiter is not None and pair.arbiter.names_baseline:
+        finding = self._of_texts(found)
+        if finding.verdict in ("WRONG", "DRIFT") and pair.arbiter is not None and pair.arbiter.names_baseline:
             drifts = f"by the exact arm {pair.theirs.runtime}, the baseline, is the one that drifts"
             finding = Finding("UNPROVEN", f"{finding.sentence}; {drifts}")
-        state = "same" if finding.acceptable else "differs"
+        state = "differs" if not finding.acceptable else "same" if found.at is None else "within"
         return (_Step(_rung("text", state, finding.sentence), (finding,), found.difference),)
+
+    def _of_texts(self, found: TextsCompared) -> Finding:
+        pair = self.pair
+        finding = of_texts(found, pair.theirs, pair.ours)
+        if finding.acceptable:
+            return finding
+        finding = of_scored_texts(pair, finding, parted=found.at is not None)
+        parted = found.at is not None and self.prompt.rung.state == "same"
+        if finding.verdict != "UNPROVEN" or not parted or pair.lead is None:
+            return finding
+        if is_contradicted(pair.compared, pair.theirs):
+            return finding
+        said = (
+            f"{finding.sentence}, and {pair.theirs.runtime} prefers each of its tokens by at least {pair.lead:.3g} nats"
+        )
+        # Where a scorer finds both texts greedy, it is not known which of it and the baseline is at fault.
+        doubt = finding.acceptable
+        return Finding("UNPROVEN", said) if doubt else Finding("WRONG", f"{said}: no near-tie explains it")
 
     @cached_property
     def scores(self) -> _Step:

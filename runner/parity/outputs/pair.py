@@ -14,7 +14,11 @@ from parity.outputs.rounds import of_varying, varying
 from parity.outputs.sides import Compared, Sequenced, Side
 from parity.outputs.tolerance import BLAMED, PASSES, multiple, tolerance_alike, tolerance_of
 from parity.reading.facts import facts_in
+from parity.reading.sampling import temperature_in
 from parity.records import Distances, Identity, Scalar, Scored, Tolerance
+
+OF_CANDLE = ("rope_table_dtype", "token_embedding", "cpu_avx2", "cpu_f16c", "cpu_neon")
+"""Settings that programs built with Candle report of how they compute."""
 
 OF_NO_NUMBER = {"seed", "affinity", "temperature", "top_k", "top_p"}
 """Settings that change no logit."""
@@ -106,6 +110,21 @@ class Pair:
         declared = self.ours.declared.keys() - {"outputs"}
         return not declared and _set_up(one) == _set_up(other) and scored_alike
 
+    @cached_property
+    def library(self) -> str | None:
+        """The libraries that both are built with, of which one build gives one text: where both take the likeliest
+        token on a CPU, and all is known that decides in which numbers and order it is computed, and is equal."""
+        built = [self.compared.libraries.get(side.runtime) for side in (self.theirs, self.ours)]
+        ran = [side.identity for side in (self.theirs, self.ours)]
+        if not built[0] or built[0] != built[1] or None in ran or self.fault is not None:
+            return None
+        if any(side.not_greedy or temperature_in(side.identity) != 0 for side in (self.theirs, self.ours)):
+            return None
+        found = [_numerics(identity) for identity in ran if identity is not None]
+        if None in found[0].values() or found[0] != found[1] or found[0]["device"] != "cpu":
+            return None
+        return " and ".join(f"{name} {version}" for name, version in built[0].items())
+
     @property
     def on_gpu(self) -> bool:
         """Whether the implementation adds up in an order that may change from run to run."""
@@ -155,6 +174,16 @@ class Pair:
             return None
         lead = smallest_lead(self.theirs, self.sequence)
         return lead if lead is not None and lead > self.tolerance.blamed.delta else None
+
+
+def _numerics(identity: Identity) -> dict[str, Scalar]:
+    """What decides in which numbers and order two programs of one library compute; None where it is not known."""
+    facts, features = facts_in(identity.settings), identity.settings.get("build_features")
+    return {
+        **{name: facts.get(name) for name in ("device", "threads", "kv_type")},
+        **{name: identity.settings.get(name) for name in OF_CANDLE},
+        "build_features": "none" if features == "" else features,
+    }
 
 
 def _set_up(identity: Identity) -> tuple[str | None, str | None, list[str], dict[str, Scalar]]:

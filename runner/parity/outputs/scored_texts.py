@@ -2,13 +2,29 @@
 
 from parity.outputs.continuation import first_different
 from parity.outputs.findings import Finding
+from parity.outputs.pair import Pair
 from parity.outputs.retokenised import Answer, apart
 from parity.outputs.sides import Compared, Side
 
 
-def of_scored_texts(compared: Compared, theirs: Side, ours: Side, differing: Finding) -> Finding:
-    """`differing`: how the two texts differ. It stays as it is where nobody scored what they hold."""
-    one, other = Answer(compared, theirs), Answer(compared, ours)
+def of_scored_texts(pair: Pair, differing: Finding, *, parted: bool) -> Finding:
+    """`differing`: how the two texts differ. It stays as it is where nothing says more of them. `parted`: they differ
+    in a word, and not only in their length."""
+    found = _of_scores(pair, differing)
+    if found.verdict == "WRONG" or not parted or pair.library is None or is_contradicted(pair.compared, pair.theirs):
+        return found
+    said = f"{found.sentence}; both are built with {pair.library} and set up alike, which gives the same text"
+    return Finding("DRIFT", said)
+
+
+def is_contradicted(compared: Compared, side: Side) -> bool:
+    """Whether all other runtimes that scored what a side wrote contradict one of its tokens."""
+    return Answer(compared, side).contradiction is not None
+
+
+def _of_scores(pair: Pair, differing: Finding) -> Finding:
+    theirs, ours = pair.theirs, pair.ours
+    one, other = Answer(pair.compared, theirs), Answer(pair.compared, ours)
     if not one.opinions and not other.opinions:
         return differing
     if one.temperature is None or other.temperature is None:

@@ -39,7 +39,8 @@ class Compared:
     `score`; `asked`: a gate asked for such. `greedy`: the test takes the likeliest token. `quantisation`: tensor type
     of the model → number of tensors. `declared`: runtime → fact → why a difference in it is intended. `exact`: the
     trials of the exact arm, of the kind `exact`, in the order of the config. `no_exact`: why there are none, though
-    they were asked for."""
+    they were asked for. `libraries`: runtime → the libraries that decide what it computes, with what tells one build
+    of them from others."""
 
     model: str
     test: str
@@ -52,6 +53,7 @@ class Compared:
     declared: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     exact: Sequence[Trial] = ()
     no_exact: str | None = None
+    libraries: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     _apart: dict[tuple[int, int], Distances] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
@@ -163,8 +165,7 @@ class Side:
 
     @property
     def text_ids(self) -> Ids:
-        """Of the text of its first round, by the model's own tokenizer; empty where it shows ids of its own, or the
-        text can't be said to follow known ids."""
+        """Of the text of its first round, by the model's own tokenizer; empty where it shows ids of its own."""
         return next((trial.text_ids or () for trial in self.trials), ()) if not self.ids else ()
 
     @property

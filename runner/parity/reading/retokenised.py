@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from parity.adapter.events import Event, Prompt, Token
+from parity.adapter.events import Event, Token
 from parity.errors import ModelError
 from parity.models.pieces import Pieces
 from parity.models.tokenizer import Encode
@@ -14,13 +14,9 @@ UNDECODED = "\ufffd"
 
 def text_ids(events: Sequence[Event], encode: Encode | None, piece_of: Pieces | None) -> tuple[int, ...] | None:
     """The ids of a text that a runtime printed without ids, up to the first character that is not whole and the first
-    special token, of which it is not known whether it was generated or written out. None where there are none, or
-    where nothing proves which ids the text followed: the runtime must have shown how many its prompt had, at least."""
+    special token, of which it is not known whether it was generated or written out. None where there are none."""
     text = shown_text(events)
-    prompt = next((event for event in events if isinstance(event, Prompt)), None)
     if encode is None or piece_of is None or text is None or any(isinstance(event, Token) for event in events):
-        return None
-    if prompt is None or (prompt.ids is None and prompt.count is None):
         return None
     try:
         found = encode(text.partition(UNDECODED)[0])

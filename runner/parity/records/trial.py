@@ -127,7 +127,7 @@ class Trial(Record):
     """Of all generated tokens, those after an end token that the test ignores too. Like `prompt_ids` and `scores`, the
     transcript alone keeps them."""
     text_ids: tuple[int, ...] | None = Field(default=None, exclude=True)
-    """Its text by the model's own tokenizer, where it shows no ids, and those of its prompt are known."""
+    """Its text by the model's own tokenizer, where it shows no ids."""
     pieces: dict[int, bytes] = Field(default_factory=dict, exclude=True)
     """Id → what that token writes, of each id among `text_ids` and `scores`; none for a special token. Ids of which it
     is not known are left out."""

@@ -132,6 +132,7 @@ class State:
             not_run=tuple(not_run(self.config, self.trials, self.given_up, unset=unset, undecided=self.undecided)),
             spawned=self.spawned,
             proofs=self._proofs,
+            libraries={name: found.build.libraries for name, found in self.prepared.items() if found.build},
             interrupted=interrupted,
             no_exact={name: made for name, made in self.exact.items() if isinstance(made, str)},
         )

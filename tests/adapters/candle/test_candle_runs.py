@@ -1,8 +1,6 @@
 """Real runs of Candle's examples and of the reference."""
 
-import hashlib
 import itertools
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from candle_trials import PATIENT, TURN, a_job, adapter, count, figure, phases, text
+from candle_trials import PATIENT, REFERENCE, TURN, a_job, adapter, build_of, count, figure, phases, text, tokenizer_of
 from synthetic import synthesise
 
 from parity.adapter import Build, Transcript
@@ -19,7 +17,7 @@ from parity.errors import ReadError
 from parity.hosts.local import supervise
 from parity.models.inspect import inspect_gguf
 from parity.models.template import chat_turn
-from parity.models.tokenizer import load_encoder, write_tokenizer
+from parity.models.tokenizer import load_encoder
 from parity.reading.measure import measure
 from parity.records import Measurement
 from parity.transcript import Head
@@ -41,14 +39,6 @@ class Ran:
 
 
 RunTrial = Callable[..., Ran]
-REFERENCE = str(Path(__file__).parents[3] / "vendor-scripts" / "candle-reference")
-
-
-def tokenizer_of(model: Path) -> Path:
-    with model.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    facts = a_job(path=str(model)).model.model_copy(update={"sha256": sha256})
-    return write_tokenizer(facts, Path(tempfile.gettempdir()) / f"parity-tests-{sha256}.json")
 
 
 def prompt_ids(ran: Ran, model: Path) -> list[int]:
@@ -61,14 +51,6 @@ def prompt_ids(ran: Ran, model: Path) -> list[int]:
     ids = load_encoder(tokenizer_of(model))(prompt.text)
     assert prompt.count == len(ids)
     return ids
-
-
-def build_of(candle: Candle, folder: Path) -> Build:
-    """Compiles what isn't compiled yet, which can take a quarter of an hour and more."""
-    head = Head(purpose="build", runtime="candle")
-    build = candle.read_build(supervise(candle.build(), head=head, path=folder / "build.jsonl", limits=PATIENT))
-    assert build.executables, (build.reason, build.remedy)
-    return build
 
 
 @pytest.fixture(scope="module")
