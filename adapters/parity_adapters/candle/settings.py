@@ -58,7 +58,8 @@ class CandleSettings(AdapterSettings):
     )
     rope_dtype: Literal["f16", "f32"] | None = Field(
         default=None,
-        description="with source = \"reference\": data type of Qwen3's RoPE tables; by default Candle's own",
+        description="with source = \"reference\": data type of RoPE's tables; by default Candle's own, which is f16 "
+        "for Qwen3 and f32 for the others",
     )
     accept_deviations: bool = Field(
         default=False,

@@ -108,7 +108,7 @@ pub struct Settings {
     pub repeat_last_n: usize,
     /// A `tokenizer.json`; rebuilt from the GGUF's vocabulary unless set.
     pub tokenizer: Option<PathBuf>,
-    /// Of Candle's Qwen3 alone; Candle's own choice unless set.
+    /// `f16` for Candle's Qwen3 alone, whose own choice that is; the others' tables are F32.
     pub rope_dtype: Option<RopeDtype>,
     /// Runs a file although Candle's model leaves something in it out.
     pub accept_deviations: bool,

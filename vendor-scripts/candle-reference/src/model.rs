@@ -61,17 +61,21 @@ impl Model {
     }
 }
 
-/// Makes Candle compute Qwen3's RoPE tables in `dtype`; it takes the type from this key, which no converter writes.
+/// Makes Candle compute RoPE's tables in `dtype`. Qwen3's model takes the type from a key that no converter writes; the
+/// tables of the others are F32.
 pub fn set_rope_dtype(
     architecture: Architecture,
     header: &mut Header,
     dtype: RopeDtype,
 ) -> Result<()> {
     if architecture != Architecture::Qwen3 {
-        return Err(Failure::refused(format!(
-            "rope_dtype: Candle offers no choice for {}, its tables are F32",
-            architecture.name()
-        )));
+        return match dtype {
+            RopeDtype::F32 => Ok(()),
+            RopeDtype::F16 => Err(Failure::refused(format!(
+                "rope_dtype: Candle offers no choice for {}, its tables are F32",
+                architecture.name()
+            ))),
+        };
     }
     let code = match dtype {
         RopeDtype::F32 => 0,

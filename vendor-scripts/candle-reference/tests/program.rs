@@ -331,6 +331,25 @@ fn qwen3s_rope_table_can_be_made_f32_and_that_changes_the_scores() {
 }
 
 #[test]
+fn the_other_models_rope_tables_are_f32_and_asking_for_that_changes_nothing() {
+    for architecture in ["llama", "phi3"] {
+        let model = TinyModel::write(architecture, &[]);
+        let mut job = score_job(&model, &(100..120).collect::<Vec<u64>>(), 1);
+        let by_default = events(&job);
+        job["settings"]["rope_dtype"] = json!("f32");
+        let asked = events(&job);
+        for found in [&by_default, &asked] {
+            assert_eq!(find(found, "settings")["values"]["rope_table_dtype"], "f32");
+        }
+        let logprobs = |events: &[Value]| {
+            let each = scored(events).into_iter().map(|e| e["logprob"].clone());
+            each.collect::<Vec<_>>()
+        };
+        assert_eq!(logprobs(&by_default), logprobs(&asked));
+    }
+}
+
+#[test]
 fn positions_that_f16_cannot_tell_apart_are_refused_unless_accepted() {
     let first = {
         let model = TinyModel::write("qwen3", &[]);
@@ -474,7 +493,7 @@ fn jobs_that_cannot_be_done_are_refused_with_the_reason() {
     let cases = [
         ("/settings/thread", json!(2), "unknown field `thread`"),
         ("/settings/device", json!("metal"), "no metal in it"),
-        ("/settings/rope_dtype", json!("f32"), "no choice for llama"),
+        ("/settings/rope_dtype", json!("f16"), "no choice for llama"),
         ("/test/max_tokens", json!(5000), "RoPE tables for 4096"),
         ("/test/prompt", Value::Null, "expected a string"),
         ("/task", json!("score"), "no ids in `score`"),
