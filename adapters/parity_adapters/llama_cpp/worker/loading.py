@@ -59,6 +59,9 @@ def new_context(llama: Any, model: Any, settings: dict[str, Any], need: int, log
     params.n_ubatch = min(params.n_batch, settings.get("ubatch") or 512)
     params.n_threads = params.n_threads_batch = settings.get("threads") or len(usable_cpus())
     params.type_k = params.type_v = types[settings.get("kv_type") or "f16"]
+    if gpu_layers(llama, settings) == 0:
+        # By default keys and values, and large batches, go to a GPU even where no layer does.
+        params.offload_kqv = params.op_offload = False
     params.flash_attn_type = 1 if settings.get("flash_attention") else 0
     params.no_perf = False
     context = llama.llama_init_from_model(model, params)
