@@ -15,7 +15,7 @@ import pytest
 from model_files import facts_of
 from requantising import requantised
 
-from parity.adapter import Adapter, Command, Launch, Transcript
+from parity.adapter import Adapter, Build, Command, Launch, Transcript
 from parity.adapter.events import (
     Bye,
     Error,
@@ -140,11 +140,17 @@ def run_job(tmp_path: Path) -> RunJob:
     """Runs a job under the supervisor as a trial would, and reads its transcript."""
     numbers = itertools.count(1)
 
-    def run(adapter: Adapter, model: Path | str, facts: dict[str, Any] | None = None, **test: Any) -> Ran:
+    def run(
+        adapter: Adapter,
+        model: Path | str,
+        facts: dict[str, Any] | None = None,
+        build: Build | None = None,
+        **test: Any,
+    ) -> Ran:
         scratch = tmp_path / f"scratch-{next(numbers)}"
         scratch.mkdir()
         task = job(adapter, model, scratch, facts, **test)
-        launch = adapter.launch(task, None)
+        launch = adapter.launch(task, build)
         for name, content in launch.files.items():
             (scratch / name).write_text(content)
         return _supervised(adapter, launch, task, scratch / "transcript.jsonl")
