@@ -30,6 +30,8 @@ WRITTEN_AS: Final = 1
 DISK_MARGIN: Final = 1.05
 MEMORY_MARGIN: Final = 1.2
 """What a program needs to compute with the file, as a multiple of its size: weights, keys and values, and logits."""
+PROGRAM_BYTES: Final = 256 << 20
+"""What it needs for any model: an interpreter and its libraries, and buffers of a fixed size."""
 LARGEST_COPIES: Final = 2
 """How many further copies of the largest tensor Candle holds while it loads a model whose embeddings are its output."""
 
@@ -131,7 +133,7 @@ def _check_disk(header: Header, cache: Path, room: Room) -> None:
 def memory_bytes(header: Header) -> int:
     """What must be available to compute with the F32 file."""
     largest = max(4 * tensor.elements for tensor in header.tensors)
-    return round(MEMORY_MARGIN * exact_bytes(header)) + LARGEST_COPIES * largest
+    return round(MEMORY_MARGIN * exact_bytes(header)) + LARGEST_COPIES * largest + PROGRAM_BYTES
 
 
 def _check_memory(header: Header, room: Room) -> None:
