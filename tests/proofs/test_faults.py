@@ -30,7 +30,7 @@ def floors(row: dict[str, str]) -> float:
     return float("inf") if row["floors"] == "any" else float(row["floors"])
 
 
-@pytest.mark.parametrize("case", SYNTHETIC)
+@pytest.mark.parametrize("case", SOURCES)
 def test_the_page_lists_every_mutant_with_its_magnitude(case: str) -> None:
     architecture, quantised = "qwen3" if "Qwen3" in case else "llama", "F32" not in case
     fitting = [(m.name, m.kind, m.size) for m in MUTANTS if m.fits(architecture, quantised=quantised)]
@@ -38,7 +38,7 @@ def test_the_page_lists_every_mutant_with_its_magnitude(case: str) -> None:
     assert len(fitting) >= 24
 
 
-@pytest.mark.parametrize("case", SYNTHETIC)
+@pytest.mark.parametrize("case", SOURCES)
 def test_no_mutant_above_three_floors_passed_and_the_others_are_shown_otherwise(case: str) -> None:
     for row in rows(case):
         assert row["verdict"] in CAUGHT or floors(row) <= ENOUGH, row
@@ -47,6 +47,7 @@ def test_no_mutant_above_three_floors_passed_and_the_others_are_shown_otherwise(
 
 
 @pytest.mark.parametrize("kind", get_args(Class))
-def test_two_mutants_of_each_class_are_caught(kind: str) -> None:
-    table = [row for case in SYNTHETIC for row in rows(case)]
+@pytest.mark.parametrize("cases", [[REAL], SYNTHETIC], ids=["real", "synthetic"])
+def test_two_mutants_of_each_class_are_caught(cases: list[str], kind: str) -> None:
+    table = [row for case in cases for row in rows(case)]
     assert len({row["Mutant"] for row in table if row["class"] == kind and row["verdict"] in CAUGHT}) >= 2
