@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 from builders import trial
 
+from parity.models.pieces import Added
 from parity.outputs import Compared, judge_outputs
 from parity.records import Departure, Failure, Identity, OutputVerdict, Scalar, Scored, Trial
 
@@ -15,6 +16,7 @@ WORDS = [
     *(" to", " help", "你", "好", "們", "🙂", " Two", " six"),
 ]
 PIECES = {k: word.encode() for k, word in enumerate(WORDS)} | {30: b"\xe4\xbd", 31: b"\xa0", 32: b"\xf0\x9f"}
+PIECES |= {40: Added(b"<think>"), 41: b"\xe3\x80"}
 END = 0
 PROMPT = (90, 91, 92)
 THEIRS = "Two plus two is four. Next Next Next"
@@ -37,10 +39,11 @@ def text_of(ids: Sequence[int]) -> str:
     return b"".join(PIECES[token] for token in ids).decode("utf-8", errors="replace")
 
 
-def identity(sampling: str | None, prompt: bool = True, **settings: Scalar) -> Identity:
+def identity(runtime: str, sampling: str | None, prompt: bool = True, **settings: Scalar) -> Identity:
+    """Of a runtime that is a program of its own."""
     shown = hashlib.sha256(json.dumps(list(PROMPT)).encode()).hexdigest()
     return Identity(
-        runtime="printer",
+        runtime=runtime,
         weights_sha256="ab" * 32,
         prompt_ids_sha256=shown if prompt else None,
         prompt_tokens=len(PROMPT) if prompt else None,
@@ -61,7 +64,7 @@ def printed(
     **settings: Scalar,
 ) -> list[Trial]:
     """A runtime that shows its text alone; `ids`: those of it by the model's tokenizer."""
-    ran = identity(sampling, prompt, **settings).but(ended_early=ended)
+    ran = identity(runtime, sampling, prompt, **settings).but(ended_early=ended)
     fields = {"prompt_ids": PROMPT if prompt else None, "text_ids": tuple(ids) or None, "pieces": PIECES}
     text = text_of(ids) if text is None else text
     return [trial(runtime, number, {"gen_tps": 1.0}, identity=ran, text=text, **fields) for number in (1, 2)]
@@ -70,7 +73,7 @@ def printed(
 def shown(runtime: str, ids: Sequence[int]) -> list[Trial]:
     """A runtime that shows its ids."""
     fields = {"prompt_ids": PROMPT, "output_ids": tuple(ids), "text": text_of(ids)}
-    return [trial(runtime, n, {"gen_tps": 1.0}, identity=identity("greedy"), **fields) for n in (1, 2)]
+    return [trial(runtime, n, {"gen_tps": 1.0}, identity=identity(runtime, "greedy"), **fields) for n in (1, 2)]
 
 
 def score(runtime: str, ids: Sequence[int], instead: Instead | None = None, *, number: int = 3) -> Trial:
@@ -90,7 +93,7 @@ def score(runtime: str, ids: Sequence[int], instead: Instead | None = None, *, n
         round=number,
         warmup=False,
         task="score",
-        identity=identity("greedy"),
+        identity=identity(runtime, "greedy"),
         prompt_ids=PROMPT,
         scores=tuple(rows),
         pieces=PIECES,
@@ -177,9 +180,9 @@ def test_a_token_after_a_near_tie_that_every_scorer_contradicts_is_wrong() -> No
 def test_one_scorer_that_does_not_contradict_keeps_a_text_from_being_called_wrong() -> None:
     scored = [*scored_by("three", two=IS_FOUR), *scored_by("four", two={4: (5, NEAR)})]
     found = judged(BOTH, scored)
-    assert found.verdict == "UNPROVEN"
-    # Each text is greedy by the one that is right or wrong on both sides.
-    assert "both texts are greedy by the scores of four" in found.sentence
+    assert (found.verdict, found.acceptable) == ("UNPROVEN", False)
+    assert "three contradicts that of two: word 5 of two has ' five'" in found.sentence
+    assert "near-tie" not in found.sentence
 
 
 def test_a_baseline_that_is_contradicted_is_named_and_nobody_is_blamed() -> None:
@@ -234,6 +237,8 @@ UNABLE = ids_of("Two", " plus", " unable", " to", " help")
         (ids_of("你", "好", "."), {0: (30, FAR)}),
         (ids_of("Two", "🙂", " is"), {1: (32, FAR)}),
         (ids_of("Two", " is", "."), {1: (99, FAR)}),
+        (ids_of("Two", " is", "."), {0: (40, FAR)}),
+        (ids_of("你", "好", " is", "."), {0: (41, FAR)}),
     ],
     ids=[
         "other split",
@@ -248,6 +253,8 @@ UNABLE = ids_of("Two", " plus", " unable", " to", " help")
         "a part of a character",
         "a part of an emoji",
         "a token of which it is not known what it writes",
+        "an added token that programs may hide",
+        "the first bytes of white space",
     ],
 )
 def test_what_may_have_been_generated_otherwise_is_never_called_wrong(ids: Sequence[int], instead: Instead) -> None:
@@ -338,7 +345,9 @@ def test_a_baseline_that_all_others_contradict_excuses_what_it_would_blame() -> 
     assert judged(trials, [by_itself]).verdict == "WRONG"
     found = judged(trials, [by_itself, score("three", FOUR, {4: (6, FAR)}, number=1), score("three", FIVE)])
     assert found.verdict == "UNPROVEN"
-    assert "that of the baseline is at fault" in found.sentence
+    # It is not said which of the two is at fault.
+    assert "three contradicts that of one: word 5 of one has ' four'" in found.sentence
+    assert "at fault" not in found.sentence
 
 
 def test_a_runtime_is_not_its_own_judge() -> None:
@@ -346,7 +355,8 @@ def test_a_runtime_is_not_its_own_judge() -> None:
     own = score("two", FIVE, number=1)
     found = judged(trials, [own, score("two", FOUR, {4: (6, FAR)})])
     assert found.verdict == "UNPROVEN"
-    assert "that of the baseline is at fault" in found.sentence
+    assert "two contradicts that of one: word 5 of one has ' four'" in found.sentence
+    assert "at fault" not in found.sentence
     others = [own, score("two", FOUR, {4: (6, FAR)}), score("three", FOUR), score("three", FIVE, IS_FOUR, number=1)]
     found = judged(trials, others)
     assert found.verdict == "WRONG"
@@ -371,6 +381,141 @@ def test_black_boxes_on_whole_weights_are_held_to_what_half_precision_differs_by
     for nats, verdict in ((0.07, "UNPROVEN"), (0.09, "WRONG")):
         found = judged(BOTH, scored_by("three", two={4: (5, nats)}), quantisation="F32")
         assert found.verdict == verdict, nats
+
+
+def test_a_third_that_contradicts_a_baseline_which_its_own_scores_support_excuses_nothing() -> None:
+    trials = [*shown("one", FOUR), *printed("two", FIVE)]
+    own = [score("one", FOUR, number=1), score("one", FIVE, IS_FOUR)]
+    third = [score("three", FOUR, {1: (80, FAR)}), score("three", FIVE, IS_FOUR)]
+    assert judged(trials, own).verdict == "WRONG"
+    assert judged(trials, [*own, *third]).verdict == "WRONG"
+
+
+def test_a_baseline_that_its_own_scores_contradict_blames_nobody() -> None:
+    own = {4: (WORDS.index("好"), FAR)}
+    found = judged(BOTH, [score("one", FOUR, own), score("one", FIVE, own)])
+    assert (found.verdict, found.acceptable) == ("UNPROVEN", False)
+    assert "that of the baseline is at fault: word 5 of one has ' four' (id 5) as token 5, where one" in found.sentence
+
+
+# what a declaration covers
+
+GARBAGE = ids_of(" six", " help", "們", " six", " help", "們")
+SHORT = ids_of("Two", " plus", " two", " is", " five")
+
+
+@pytest.mark.parametrize(("ended", "verdict"), [(False, "UNPROVEN"), (True, "WRONG")])
+def test_a_last_token_is_judged_if_it_can_not_be_cut_and_covers_nothing_if_it_may_be(ended: bool, verdict: str) -> None:
+    trials = [*printed("one", (*SHORT[:-1], ids_of(" four")[0])), *printed("two", SHORT, ended=ended)]
+    scored = [score("three", (*SHORT[:-1], ids_of(" four")[0])), score("three", SHORT, {4: (5, 9.0)})]
+    found = judged(trials, scored, declared="text alone")
+    assert (found.verdict, found.acceptable) == (verdict, False), found.sentence
+    assert "greedy" not in found.sentence
+
+
+@pytest.mark.parametrize("nats", [NEAR, FAR])
+def test_a_short_answer_that_differs_at_its_last_token_is_not_covered(nats: float) -> None:
+    trials = [*shown("one", FOUR), *printed("two", SHORT)]
+    scored = [score("one", FOUR, {1: (80, -0.2)}, number=1), score("one", SHORT, {4: (5, nats)})]
+    found = judged(trials, scored, declared="text alone")
+    assert (found.verdict, found.acceptable) == ("UNPROVEN", False), found.sentence
+
+
+def test_a_scorer_that_finds_everything_likely_does_not_outvote_one_that_contradicts() -> None:
+    def flat(t: Trial) -> Trial:
+        return t.but(scores=tuple(s.but(logprob=-10.0, top=((s.id, -10.0), (81, -10.0))) for s in t.scores))
+
+    against = dict.fromkeys(range(len(GARBAGE)), (5, 9.0))
+    scored = [flat(score("three", FOUR)), flat(score("three", GARBAGE)), score("four", FOUR)]
+    trials = [*printed("one", FOUR), *printed("two", GARBAGE)]
+    found = judged(trials, [*scored, score("four", GARBAGE, against)], declared="text alone")
+    assert (found.verdict, found.acceptable) == ("UNPROVEN", False)
+    assert "four contradicts that of two" in found.sentence
+
+
+def test_a_baseline_that_contradicts_the_text_is_not_outvoted_either() -> None:
+    trials = [*shown("one", FOUR), *printed("two", FIVE)]
+    scored = [score("one", FOUR, {2: (80, -0.2)}, number=1), score("one", FIVE, {4: (5, 8.0)})]
+    witness = [score("four", FOUR), score("four", FIVE, {4: (5, NEAR)})]
+    found = judged(trials, [*scored, *witness], declared="text alone")
+    assert (found.verdict, found.acceptable) == ("UNPROVEN", False)
+
+
+def test_a_scorer_that_lists_nothing_neither_explains_nor_contradicts() -> None:
+    def unlisted(t: Trial) -> Trial:
+        return t.but(scores=tuple(s.but(top=()) for s in t.scores))
+
+    trials = [*printed("one", FOUR), *printed("two", GARBAGE)]
+    found = judged(trials, [unlisted(score("three", FOUR)), unlisted(score("three", GARBAGE))], declared="text alone")
+    assert (found.verdict, found.acceptable) == ("UNPROVEN", False)
+
+
+def test_a_runtime_does_not_vouch_for_itself_and_neither_does_its_library() -> None:
+    itself = [score("two", FIVE, number=1), score("two", FOUR, {4: (6, NEAR)})]
+    found = judged([*printed("one", FOUR), *shown("two", FIVE)], itself, declared="x")
+    assert (found.verdict, found.acceptable) == ("UNPROVEN", False)
+    assert "no engine but that of two, by the scores of two," in found.sentence
+    tie = scored_by("three", two={4: (5, NEAR)})
+    assert not judged(BOTH, tie, declared="x", libraries={"two": "0.9.1", "three": "0.11.1"}).counts
+    assert judged(BOTH, tie, declared="x", libraries={"one": "0.9.1", "three": "0.11.1"}).counts
+
+
+def test_all_rounds_of_a_sampler_must_be_texts_that_were_scored() -> None:
+    first, second = printed("two", FIVE, sampling="temperature 0.001")
+    tie = scored_by("three", two={4: (5, NEAR)})
+    for text, counts in ((text_of(FIVE), True), (text_of(FOUR), True), ("zxq vbn from a stale cache entirely", False)):
+        found = judged([*printed("one", FOUR), first, second.but(text=text)], tie, declared="it samples")
+        assert found.counts == counts, found.sentence
+
+
+@pytest.mark.parametrize("text", ["", "\n\n"])
+def test_an_answer_of_white_space_is_one_that_differs(text: str) -> None:
+    two = [t.but(text=text, text_ids=None) for t in printed("two", FIVE)]
+    found = judged([*printed("one", FOUR), *two], [score("three", FOUR)], declared="text alone")
+    assert (found.verdict, found.acceptable) == ("UNPROVEN", False)
+    assert "two gave an answer without a word" in found.sentence
+    odd = [*printed("one", FOUR), *printed("two", FOUR)[:1], two[1]]
+    assert judged(odd, [], declared="text alone").verdict == "WRONG"
+
+
+def test_a_runtime_that_runs_on_after_the_end_token_is_judged_by_scores() -> None:
+    more = (*FOUR, *GARBAGE)
+    trials = [*printed("one", FOUR, ended=True), *printed("two", more)]
+    scored = [score("three", FOUR), score("three", more, dict.fromkeys(range(9, 15), (5, 9.0)))]
+    found = judged(trials, scored, declared="text alone")
+    assert (found.verdict, found.acceptable) == ("WRONG", False), found.sentence
+    ends = [score("three", FOUR), score("three", more, {9: (END, 9.0)})]
+    found = judged(trials, ends, declared="text alone")
+    assert (found.verdict, found.acceptable) == ("UNPROVEN", False), found.sentence
+
+
+# a baseline that is sure of its answer
+
+
+SURE = [score("one", FOUR, number=1)]
+
+
+def without_ids(text: str) -> OutputVerdict:
+    """A text of which nobody scored anything, beside a baseline that is sure of its own."""
+    two = [t.but(text=text, text_ids=None) for t in printed("two", FOUR)]
+    return judged([*shown("one", FOUR), *two], SURE)
+
+
+@pytest.mark.parametrize("text", ["Two plus two is four .  Next Next Next", f"<s>{THEIRS}"])
+def test_what_is_printed_around_or_between_the_same_words_is_not_wrong(text: str) -> None:
+    assert without_ids(text).verdict == "UNPROVEN"
+
+
+def test_a_sure_baseline_makes_other_words_wrong_of_which_nothing_was_scored() -> None:
+    assert without_ids("Two plus two is five. Next Next Next").verdict == "WRONG"
+
+
+def test_a_sure_baseline_does_not_overrule_the_scores_of_a_text() -> None:
+    ids = ids_of("Two", " plus", " two", " is", " four", ".", " Next", " Next")
+    two = [t.but(text="Two plus two is four . Next Next") for t in printed("two", ids)]
+    found = judged([*shown("one", ids), *two], [score("one", ids, number=1)])
+    assert found.verdict == "UNPROVEN", found.sentence
+    assert "no near-tie" not in found.sentence
 
 
 # samplers
@@ -399,7 +544,7 @@ def test_a_sampler_is_held_to_its_temperature(temperature: float, nats: float, v
 
 
 def test_a_program_that_is_greedy_in_effect_has_the_slack_of_its_temperature() -> None:
-    for found, verdict in ((None, "WRONG"), (0.01, "UNPROVEN")):
+    for found, verdict in ((None, "WRONG"), (0.01, "UNPROVEN"), ("0.01", "UNPROVEN"), ("low", "UNPROVEN")):
         settings = {} if found is None else {"temperature_in_effect": found}
         trials = [*printed("one", FOUR), *printed("two", FIVE, **settings)]
         assert judged(trials, scored_by("three", two={4: (5, 1.5)})).verdict == verdict
@@ -410,6 +555,13 @@ def test_a_runtime_of_which_the_sampling_is_not_known_is_not_called_wrong(sampli
     trials = [*printed("one", FOUR), *printed("two", FIVE, sampling=sampling)]
     found = judged(trials, scored_by("three", two=IS_FOUR), declared="text alone")
     assert (found.verdict, found.acceptable) == ("UNPROVEN", False)
+
+
+@pytest.mark.parametrize(("setting", "on", "off"), [("presence_penalty", 1.5, 0), ("mirostat", 2, "off")])
+def test_a_sampler_that_does_more_than_draw_is_not_called_wrong(setting: str, on: Scalar, off: Scalar) -> None:
+    for value, verdict in ((on, "UNPROVEN"), (off, "WRONG")):
+        trials = [*printed("one", FOUR), *printed("two", FIVE, **{setting: value})]
+        assert judged(trials, scored_by("three", two=IS_FOUR)).verdict == verdict
 
 
 # one library

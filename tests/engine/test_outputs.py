@@ -624,7 +624,10 @@ def test_a_program_that_prints_past_the_end_token_is_not_wrong() -> None:
     found = judged(trials, {"one": SPOKEN})
     assert found.verdict == "UNPROVEN"
     assert "the texts agree for 3 words, where that of one ends at its end token; two printed more" in found.sentence
-    assert found.acceptable
+    # It may take another end token than the model's, so that what follows must be judged by scores.
+    assert not found.acceptable
+    ignored = [trial.but(met_end=True) for trial in generated("one", text="a b c")]
+    assert judged([*ignored, *trials[3:]], {"one": SPOKEN}).acceptable
     early = judged([*generated("one", text="a b c"), *trials[3:]], {"one": SPOKEN})
     assert (early.verdict, early.acceptable) == ("UNPROVEN", False)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
 from parity.adapter.events import Event, Text, Token
 from parity.errors import ModelError
@@ -50,12 +50,12 @@ def test_a_special_token_writes_nothing_and_an_added_one_itself(byte_level: Path
 
 
 def test_bytes_and_spaces_of_the_other_family(tmp_path: Path) -> None:
-    words = ["<unk>", "<0x0A>", "<0xE4>", "▁the", "a"]
+    words = ["<unk>", "<0x0A>", "<0xE4>", "▁the", "a", "<0xZZ>", "<0x-1>"]
     tokenizer = Tokenizer(models.BPE({word: k for k, word in enumerate(words)}, [], unk_token="<unk>"))
     path = tmp_path / "tokenizer.json"
     tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
     tokenizer.save(str(path))
-    assert [load_pieces(path)(k) for k in range(1, 5)] == [b"\n", b"\xe4", b" the", b"a"]
+    assert [load_pieces(path)(k) for k in range(1, 7)] == [b"\n", b"\xe4", b" the", b"a", b"<0xZZ>", b"<0x-1>"]
     tokenizer.decoder = decoders.WordPiece()
     tokenizer.save(str(path))
     assert [load_pieces(path)(k) for k in range(1, 5)] == [None] * 4
@@ -66,6 +66,14 @@ def test_ids_end_at_a_broken_character_and_at_a_special_token(byte_level: Path) 
     assert ids_in(byte_level, "ab a<|end|>ab") == [b"ab", b" a"]
     assert ids_in(byte_level, "<|end|>ab") is None
     assert ids_in(byte_level, "") is None
+
+
+def test_ids_end_where_a_tokenizer_writes_other_characters(byte_level: Path) -> None:
+    tokenizer = Tokenizer.from_file(str(byte_level))
+    tokenizer.normalizer = normalizers.NFC()
+    tokenizer.save(str(byte_level))
+    assert ids_in(byte_level, "ab ae\u0301ab") == [b"ab", b" a"]
+    assert b"".join(ids_in(byte_level, "ab \u00e9ab") or []) == "ab \u00e9ab".encode()
 
 
 def test_only_a_text_without_ids_is_split(byte_level: Path) -> None:

@@ -1,6 +1,7 @@
 """What each token of a `tokenizer.json` writes, by itself."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -8,6 +9,11 @@ from parity.models.tokenizer import load_tokenizer
 
 Pieces = Callable[[int], bytes | None]
 """Id → the bytes that the token stands for, none for a special token; None where that is not known."""
+
+
+class Added(bytes):
+    """What a token writes that was added to a vocabulary and is not special: some programs hide such ones, as those
+    around reasoning."""
 
 
 def load_pieces(path: Path) -> Pieces:
@@ -24,7 +30,7 @@ def load_pieces(path: Path) -> Pieces:
 
     def piece(token: int) -> bytes | None:
         if (known := added.get(token)) is not None:
-            return b"" if known.special else str(known.content).encode()
+            return b"" if known.special else Added(str(known.content).encode())
         word = tokenizer.id_to_token(token)
         if word is None:
             return None
@@ -41,8 +47,8 @@ def _of_bytes(word: str) -> bytes | None:
 
 
 def _of_spaces(word: str) -> bytes:
-    if len(word) == len("<0x0A>") and word.startswith("<0x") and word.endswith(">"):
-        return bytes([int(word[3:5], 16)])
+    if found := re.fullmatch(r"<0x([0-9A-Fa-f]{2})>", word):
+        return bytes.fromhex(found[1])
     return word.replace("▁", " ").encode()
 
 

@@ -115,7 +115,9 @@ def of_texts(found: TextsCompared, theirs: Side, ours: Side) -> Finding:
     shorter, longer = (theirs, ours) if found.theirs_shorter else (ours, theirs)
     said = f"the texts agree for {_count(found.same, found.unit)}, where that of {shorter.runtime} ends"
     if found.theirs_shorter and (theirs.ended or theirs.met_end):
-        return Finding("UNPROVEN", f"{said} at its end token; {longer.runtime} printed more", acceptable=True)
+        # Only where the generation is known to have gone on may an honest runtime have printed what follows.
+        went_on = theirs.met_end and not theirs.shows_end and not theirs.ended
+        return Finding("UNPROVEN", f"{said} at its end token; {longer.runtime} printed more", acceptable=went_on)
     return Finding("UNPROVEN", f"{said}; that of {longer.runtime} has {found.longest}")
 
 

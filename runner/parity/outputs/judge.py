@@ -8,9 +8,9 @@ from parity.outputs.answers import by_ids, by_ids_of_a_sampler
 from parity.outputs.distances import PRINTED, largest_delta
 from parity.outputs.findings import Finding, grows, of_distances, of_texts, prompt_rung, worst_first
 from parity.outputs.pair import Pair
-from parity.outputs.scored_texts import is_contradicted, of_scored_texts
+from parity.outputs.scored_texts import is_contradicted, is_scored, of_scored_texts
 from parity.outputs.sides import Compared
-from parity.outputs.texts import TextsCompared, compare_texts
+from parity.outputs.texts import TextsCompared, compare_texts, differ, holds
 from parity.outputs.tolerance import multiple, span_of
 from parity.records import Distances, FirstDifference, OutputVerdict, Rung, RungName, Span, Tolerance, Widest
 
@@ -172,9 +172,8 @@ class _Ladder:
             return ()
         found = compare_texts(pair.theirs, pair.ours)
         if found is None:
-            silent = " and ".join(side.runtime for side in (pair.theirs, pair.ours) if not side.texts)
-            said = f"nothing shows the text of {silent}"
-            return (_Step(_rung("text", "not shown", said), (Finding("UNPROVEN", said, acceptable=True),)),)
+            silent = self._no_text
+            return (_Step(_rung("text", "not shown", silent.sentence), (silent,)),)
         finding = self._of_texts(found)
         if finding.verdict in ("WRONG", "DRIFT") and pair.arbiter is not None and pair.arbiter.names_baseline:
             drifts = f"by the exact arm {pair.theirs.runtime}, the baseline, is the one that drifts"
@@ -182,23 +181,37 @@ class _Ladder:
         state = "differs" if not finding.acceptable else "same" if found.at is None else "within"
         return (_Step(_rung("text", state, finding.sentence), (finding,), found.difference),)
 
+    @property
+    def _no_text(self) -> Finding:
+        """Of two sides of which one shows no text. An answer of white space is one, which words differ from."""
+        sides = (self.pair.theirs, self.pair.ours)
+        silent = [side.runtime for side in sides if not side.texts]
+        blank = [side.runtime for side in sides if any(not text.split() for text in side.printed.values())]
+        if len(blank) == 1:
+            return Finding("UNPROVEN", f"{blank[0]} gave an answer without a word")
+        return Finding("UNPROVEN", f"nothing shows the text of {' and '.join(silent)}", acceptable=True)
+
     def _of_texts(self, found: TextsCompared) -> Finding:
         pair = self.pair
         finding = of_texts(found, pair.theirs, pair.ours)
         if finding.acceptable:
             return finding
         finding = of_scored_texts(pair, finding, parted=found.at is not None)
-        parted = found.at is not None and self.prompt.rung.state == "same"
-        if finding.verdict != "UNPROVEN" or not parted or pair.lead is None:
+        if finding.verdict != "UNPROVEN" or not self._is_led(found):
             return finding
-        if is_contradicted(pair.compared, pair.theirs):
-            return finding
-        said = (
-            f"{finding.sentence}, and {pair.theirs.runtime} prefers each of its tokens by at least {pair.lead:.3g} nats"
-        )
-        # Where a scorer finds both texts greedy, it is not known which of it and the baseline is at fault.
-        doubt = finding.acceptable
-        return Finding("UNPROVEN", said) if doubt else Finding("WRONG", f"{said}: no near-tie explains it")
+        prefers = f"{pair.theirs.runtime} prefers each of its tokens by at least {pair.lead:.3g} nats"
+        return Finding("WRONG", f"{finding.sentence}, and {prefers}: no near-tie explains it")
+
+    def _is_led(self, found: TextsCompared) -> bool:
+        """Whether the text can't differ for an honest runtime, for the baseline is sure of each of its tokens; where no
+        scores say anything of it, and it differs in more than white space and what is printed around an answer."""
+        pair = self.pair
+        if found.at is None or self.prompt.rung.state != "same" or pair.lead is None:
+            return False
+        if is_scored(pair.compared, pair.ours) or is_contradicted(pair.compared, pair.theirs):
+            return False
+        first = next(iter(pair.theirs.texts.values()))
+        return all(not holds(first, text) for text in pair.ours.texts.values() if differ(first, text))
 
     @cached_property
     def scores(self) -> _Step:

@@ -66,9 +66,7 @@ class Pair:
     @cached_property
     def _kin(self) -> frozenset[str]:
         """The runtimes that are, or may be, the same engine as the judged one."""
-        engines = {name: side.identity.runtime if side.identity else None for name, side in self.compared.sides.items()}
-        ours = engines[self.ours.runtime]
-        return frozenset(name for name, engine in engines.items() if None in (engine, ours) or engine == ours)
+        return self.compared.kin(self.ours.runtime)
 
     @cached_property
     def distances(self) -> Distances | None:

@@ -17,7 +17,7 @@ from parity.outputs.findings import Near
 from parity.outputs.floors import HALF, SHORT, Floor, floor_of, of_largest
 from parity.outputs.sides import Compared, Ids, Side
 from parity.outputs.tolerance import BLAMED, PASSES
-from parity.reading.retokenised import UNDECODED
+from parity.reading.retokenised import UNDECODED, Added
 from parity.reading.sampling import temperature_in
 from parity.records import Margin, Scored, Trial
 
@@ -66,8 +66,9 @@ class Answer:
 
     @cached_property
     def judged(self) -> int:
-        """How many tokens are judged: of a text, not the last one, which may be cut."""
-        return len(self.ids) if self.shown else max(len(self.ids) - 1, 0)
+        """How many tokens are judged: of a text, not the last one where it may be cut."""
+        ended = self.whole and (self.side.ended or self.side.met_end)
+        return len(self.ids) if self.shown or ended else max(len(self.ids) - 1, 0)
 
     @cached_property
     def whole(self) -> bool:
@@ -132,7 +133,8 @@ class Answer:
             allowed, blamed = PASSES * floor.span.delta, BLAMED * floor.over(scored.position).delta
             preferred, likeliest = scored.top[0] if scored.top else (scored.id, scored.logprob)
             logprob, at_most = most_of(scored, token)
-            margin = Margin(nats=likeliest - logprob, at_least=at_most)
+            # Without a list, nothing is known of what it prefers.
+            margin = Margin(nats=likeliest - logprob, at_least=at_most or not scored.top)
             yield Opinion(preferred, margin, Near(allowed + self.slack, blamed + self.slack))
 
     @cached_property
@@ -140,19 +142,19 @@ class Answer:
         """Place of the first token, from 0, that every other runtime that scored it puts beyond what honest engines may
         differ by, while nothing likely could have been written there instead."""
         others = {name: found for name, found in self.opinions.items() if name != self.side.runtime}
-        against = {name: set(self._contradicted(name)) for name in others}
+        against = {name: set(self.contradicted_by(name)) for name in others}
         for place in range(self.judged):
             asked = [name for name, found in others.items() if place < len(found)]
             if asked and all(place in against[name] for name in asked):
                 return place
         return None
 
-    def _contradicted(self, scorer: str) -> Iterator[int]:
+    def contradicted_by(self, scorer: str) -> Iterator[int]:
         """The places of the tokens that one scorer contradicts, while it is certain what was generated before."""
         scores = self.along(scorer)
         if not self.shown and not self.written:
             return
-        for place, opinion in enumerate(self.opinions[scorer][: self.judged]):
+        for place, opinion in enumerate(self.opinions.get(scorer, ())[: self.judged]):
             if not self.shown and self._may_be_other(place, scores[place], opinion):
                 return
             if opinion.contradicts:
@@ -182,6 +184,12 @@ class Answer:
     def is_greedy_by(self, scorer: str) -> bool:
         """Whether that is so of all that it wrote."""
         return self.whole and 0 < self.judged == self.explained(scorer)
+
+    def first_odd(self, scorer: str) -> int | None:
+        """Place of the first token that a scorer puts beyond what honest engines may differ by, though a likely one may
+        have been written there instead."""
+        found = enumerate(self.opinions.get(scorer, ())[: self.judged])
+        return next((place for place, opinion in found if opinion.contradicts), None)
 
     def agrees_to(self, scorer: str, place: int) -> bool:
         """Whether a scorer contradicts none of the tokens up to and with one, or all that are judged."""
@@ -224,7 +232,7 @@ def apart(one: Answer, other: Answer) -> Mapping[str, float]:
 def _scores_after(trial: Trial, prompt: Ids | None, ids: Ids) -> Sequence[Scored]:
     """What a trial scored for each of these ids in turn, after the prompt: up to and with the first that it did not
     score."""
-    if prompt is None or trial.prompt_ids != prompt:
+    if not prompt or trial.prompt_ids != prompt:
         return ()
     scores = trial.scores[len(prompt) - 1 :]
     place = first_different(ids, tuple(scored.id for scored in scores))
@@ -232,14 +240,24 @@ def _scores_after(trial: Trial, prompt: Ids | None, ids: Ids) -> Sequence[Scored
 
 
 def _fits(piece: bytes | None, rest: bytes, *, exact: bool) -> bool:
-    """Whether a token could have been written where the rest of a text begins, or more of a text that is cut. Special
-    tokens are written nowhere, so that they always could."""
-    if not piece:
+    """Whether a token could have been written where the rest of a text begins, or more of a text that is cut. Programs
+    write special tokens nowhere, and hide some that are only added, so that these always could."""
+    if not piece or isinstance(piece, Added):
         return True
     if exact:
         return rest.startswith(piece) or piece.startswith(rest)
-    mine, text = _squeezed(piece), _squeezed(rest)
+    mine, text = _squeezed(_without_part(piece)), _squeezed(rest)
     return text.startswith(mine) or mine.startswith(text)
+
+
+def _without_part(piece: bytes) -> bytes:
+    """Without a character at its end of which it has the first bytes alone, where that may be white space."""
+    return next((piece.removesuffix(part) for part in _PARTS if piece.endswith(part)), piece)
+
+
+_SPACES = [chr(code).encode() for code in range(0x80, 0x10000) if chr(code).isspace()]
+_PARTS = sorted({space[:k] for space in _SPACES for k in range(1, len(space))}, key=len, reverse=True)
+"""The first bytes of white space of which a character has more than one."""
 
 
 def _squeezed(text: bytes) -> bytes:

@@ -25,8 +25,8 @@ def varying(side: Side, along: Sequence[Scored]) -> Varying | None:
         return None
     shown: Mapping[int, tuple[object, ...]] = side.ids
     if not shown:
-        shown = {number: tuple(text.split()) for number, text in side.texts.items()}
-    if not shown:
+        shown = {number: tuple(text.split()) for number, text in side.printed.items()}
+    if not any(shown.values()):
         return None
     first = next(iter(shown.values()))
     odd = [number for number, output in shown.items() if output != first]

@@ -73,6 +73,18 @@ class Compared:
         trials = (*self.trials, *self.scored)
         return {token: piece for trial in trials for token, piece in trial.pieces.items()}
 
+    def kin(self, runtime: str) -> frozenset[str]:
+        """The runtimes that are, or may be, one engine with a runtime, itself too: one program, or programs of one
+        library. What they have in common may be a fault."""
+        ours = self._engine(runtime)
+        engines = {name: self._engine(name) for name in self.sides}
+        return frozenset(name for name, engine in engines.items() if not engine or not ours or engine & ours)
+
+    def _engine(self, runtime: str) -> set[str]:
+        """The names of its program and of its libraries; none where its program is not known."""
+        ran = self.sides[runtime].identity or next((t.identity for t in self.scorings(runtime)), None)
+        return {ran.runtime, *self.libraries.get(runtime, {})} if ran is not None and ran.runtime else set()
+
     def _side(self, runtime: str) -> "Side":
         good = [t for t in self.trials if t.runtime == runtime and t.is_measured and t.kind == "full"]
         good = [t for t in good if t.failure is None]
@@ -156,6 +168,12 @@ class Side:
     def texts(self) -> Mapping[int, str]:
         """Round → the text that it generated; empty unless every trial shows some."""
         found = {trial.round: trial.text for trial in self.trials if trial.text is not None and trial.text.split()}
+        return found if len(found) == len(self.trials) else {}
+
+    @property
+    def printed(self) -> Mapping[int, str]:
+        """As `texts`, but white space alone counts, too."""
+        found = {trial.round: trial.text for trial in self.trials if trial.text is not None}
         return found if len(found) == len(self.trials) else {}
 
     @property

@@ -64,6 +64,12 @@ def differ(theirs: str, ours: str) -> bool:
     return bool(theirs.split() and ours.split()) and not _compare(theirs, ours).agree
 
 
+def holds(theirs: str, ours: str) -> bool:
+    """Whether one of two texts holds the other, white space aside."""
+    one, other = ("".join(text.split()) for text in (theirs, ours))
+    return one in other or other in one
+
+
 def _compare(theirs: str, ours: str) -> TextsCompared:
     """Programs differ in the white space around and between words, so that each is one space here."""
     one, other = " ".join(theirs.split()), " ".join(ours.split())

@@ -21,6 +21,11 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
 }
 """What decides the choice → the settings that report it; the first that is reported counts."""
 
+_OTHER_SAMPLERS = (
+    *("presence_penalty", "frequency_penalty", "dry_multiplier", "xtc_probability", "mirostat", "mirostat_mode"),
+)
+"""Settings that change which token is taken in other ways, unless they are 0 or off."""
+
 _NAMES = ("sampling", "sampler", "decoding")
 _SWITCHES = {"do_sample": False, "greedy": True}
 """Setting → the value at which the likeliest token is taken."""
@@ -76,9 +81,13 @@ def temperature_in(ran: Identity | None) -> float | None:
     in effect only. None where it is not known, or more than that decides, such as a repeat penalty."""
     if ran is None or ran.sampling is None or "penalty" in ran.sampling:
         return None
-    if ran.sampling == GREEDY:
-        found = ran.settings.get("temperature_in_effect")
-        return float(found) if isinstance(found, int | float) and found > 0 else 0.0
+    try:
+        if any(_off_or_number(ran.settings.get(key)) for key in _OTHER_SAMPLERS):
+            return None
+        if ran.sampling == GREEDY:
+            return _number(ran.settings.get("temperature_in_effect")) or 0.0
+    except _NotUnderstoodError:
+        return None
     name, _, value = ran.sampling.partition(",")[0].partition(" ")
     return float(value) if name == "temperature" else None
 
