@@ -113,18 +113,20 @@ def judged(perform: Perform, prompt: str, file: Path | None = None) -> tuple[Out
 
 
 @pytest.mark.parametrize("prompt", ["What is 2+2?", "Name three red fruits, one on each line."])
-def test_a_text_of_the_same_weights_can_be_declared_whether_it_is_the_same_or_not(
+def test_a_text_of_the_same_weights_is_not_wrong_and_can_be_declared_where_it_is_the_same(
     perform: Perform, prompt: str
 ) -> None:
     found, base, text = judged(perform, prompt)
-    assert (found.verdict, found.acceptable) == ("UNPROVEN", True), found.sentence
+    assert found.verdict == "UNPROVEN", found.sentence
+    assert found.acceptable == (found.first_difference is None)
     assert text.text_ids is not None
     assert len(text.text_ids) > 5
     if found.first_difference is None:
         # The ids of the text are those that were generated.
         assert (base.output_ids or ())[: len(text.text_ids)] == text.text_ids
     else:
-        assert "part at a near-tie" in found.sentence
+        # They are one engine, which vouches for itself alone.
+        assert "no engine but that of printer, by the scores of llama.cpp and witness, is shown" in found.sentence
 
 
 def test_a_text_of_faulty_weights_is_wrong(perform: Perform, model: Path, tmp_path: Path) -> None:
