@@ -468,6 +468,22 @@ def test_all_rounds_of_a_sampler_must_be_texts_that_were_scored() -> None:
         assert found.counts == counts, found.sentence
 
 
+@pytest.mark.parametrize(("nats", "verdict"), [(0.01, "UNPROVEN"), (FAR, "WRONG")])
+def test_rounds_of_texts_may_part_at_a_near_tie_by_the_scores_of_others(nats: float, verdict: str) -> None:
+    first, second = printed("two", FIVE)
+    odd = second.but(text=text_of(FOUR), text_ids=FOUR)
+    found = judged([*printed("one", FOUR), first, odd], scored_by("three", two={4: (5, nats)}), declared="text alone")
+    assert (found.verdict, found.acceptable) == (verdict, False), found.sentence
+    assert "two is not deterministic: round 2 of 2 gave other text than round 1" in found.sentence
+
+
+def test_rounds_of_texts_may_part_at_a_temperature() -> None:
+    for temperature, verdict in ((0, "WRONG"), (0.01, "UNPROVEN")):
+        first, second = printed("two", FIVE, temperature_in_effect=temperature)
+        found = judged([*printed("one", FOUR), first, second.but(text=text_of(FOUR))], [], declared="text alone")
+        assert (found.verdict, found.acceptable) == (verdict, False), found.sentence
+
+
 @pytest.mark.parametrize("text", ["", "\n\n"])
 def test_an_answer_of_white_space_is_one_that_differs(text: str) -> None:
     two = [t.but(text=text, text_ids=None) for t in printed("two", FIVE)]

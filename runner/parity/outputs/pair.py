@@ -10,7 +10,7 @@ from parity.outputs.continuation import scores_along, smallest_lead, worst_choic
 from parity.outputs.exact import Arm, arm_of
 from parity.outputs.findings import Finding, Near, grows, of_own_choice
 from parity.outputs.floors import Floor, floor_of
-from parity.outputs.rounds import of_varying, varying
+from parity.outputs.rounds import of_varying, ties_of, varying
 from parity.outputs.sides import Compared, Sequenced, Side
 from parity.outputs.tolerance import BLAMED, PASSES, multiple, tolerance_alike, tolerance_of
 from parity.reading.facts import facts_in
@@ -147,10 +147,19 @@ class Pair:
         """What the implementation's own output shows, whatever the baseline's is."""
         along = scores_along(self.ours, self.sequence_by(self.ours))
         if (varied := varying(self.ours, along)) is not None:
-            may_be_a_tie = self.on_gpu and not self.compared.asked
-            yield of_varying(varied, self._near(along), may_be_a_tie=may_be_a_tie)
+            yield of_varying(varied, self._near(along), self._excuse_of_rounds)
         if (own := self._own_choice(self.ours)) is not None:
             yield own
+
+    @property
+    def _excuse_of_rounds(self) -> str | None:
+        """Why rounds that differ are not wrong, where that is known without the runtime's own scores."""
+        if self.on_gpu and not self.compared.asked:
+            return "which a GPU may do at a near-tie, and nothing was scored"
+        if self.ours.ids:
+            return None
+        temperature = temperature_in(self.ours.identity)
+        return f"which a temperature of {temperature:g} allows" if temperature else ties_of(self.compared, self.ours)
 
     def _own_choice(self, side: Side) -> Finding | None:
         if side.not_greedy:

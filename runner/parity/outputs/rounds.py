@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from parity.outputs.continuation import first_different, margin
 from parity.outputs.findings import Finding, Near
-from parity.outputs.sides import Side
+from parity.outputs.retokenised import Answer
+from parity.outputs.sides import Compared, Side
 from parity.records import Margin, Scored
 
 
@@ -38,12 +39,11 @@ def varying(side: Side, along: Sequence[Scored]) -> Varying | None:
     return Varying(said, tuple(_margins(side, odd, along)))
 
 
-def of_varying(found: Varying, near: Near, *, may_be_a_tie: bool = False) -> Finding:
+def of_varying(found: Varying, near: Near, excuse: str | None = None) -> Finding:
     """Where sums are computed in a different order from run to run, as on a GPU, tokens may flip at a near-tie. What
-    follows one is not scored. `may_be_a_tie`: they are, and nothing was asked that would tell how close tokens were."""
-    if may_be_a_tie:
-        said = f"{found.sentence}, which a GPU may do at a near-tie, and nothing was scored"
-        return Finding("UNPROVEN", said, alone=True)
+    follows one is not scored. `excuse`: why they may, where its own scores don't tell how close tokens were."""
+    if excuse is not None:
+        return Finding("UNPROVEN", f"{found.sentence}, {excuse}", alone=True)
     known = [margin for margin in found.margins if margin is not None]
     if len(known) < len(found.margins) or any(abs(margin.nats) > near.blamed for margin in known):
         return Finding("WRONG", found.sentence, alone=True)
@@ -55,6 +55,27 @@ def of_varying(found: Varying, near: Near, *, may_be_a_tie: bool = False) -> Fin
         else f"by its own scores {largest:.3g} nats apart"
     )
     return Finding("UNPROVEN", f"{found.sentence}, {where}; what follows was not checked", alone=True)
+
+
+def ties_of(compared: Compared, side: Side) -> str | None:
+    """That the texts of a runtime without ids part where no other runtime that scored the first one tells the tokens
+    apart by more than honest engines differ; None where one does, or nothing shows that."""
+    answer = Answer(compared, side)
+    first, odd = answer.ids, [trial.text_ids or () for trial in side.trials if trial.text_ids != answer.ids]
+    places = [first_different(first, ids) for ids in odd]
+    scorers = []
+    for name in (name for name in answer.opinions if name != side.runtime):
+        along, opinions = answer.along(name), answer.opinions[name]
+        for place, ids in zip(places, odd, strict=True):
+            if place is None or place >= len(along):
+                return None
+            gap = margin(along[place], first[place], ids[place])
+            if gap is None or abs(gap.nats) > opinions[place].near.blamed:
+                return None
+        scorers.append(name)
+    if not scorers or not odd:
+        return None
+    return f"where the scores of {' and '.join(scorers)} do not tell the tokens apart; what follows was not checked"
 
 
 def _margins(side: Side, odd: Sequence[int], along: Sequence[Scored]) -> Iterator[Margin | None]:
