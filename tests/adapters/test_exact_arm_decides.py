@@ -14,13 +14,22 @@ from parity.outputs import Compared, drifting, judge_outputs
 from parity.reading.trial import read_trial
 from parity.records import OWN, SHARED, ScoreRequest, Slot, Task, Trial
 from parity_adapters.llama_cpp import LlamaCpp, LlamaCppSettings
+from parity_adapters.mlx_lm import MlxLm, MlxLmSettings
 
 pytestmark = pytest.mark.slow
 
 PROMPT, TOKENS = "the 123 in a the 12 and the", 24
 RunJob = Callable[..., Any]
-OF_NUMBERS = [m for m in MUTANTS if m.kind in ("weights", "position") and "qwen3" in m.architectures]
-"""Those that change what is computed of the same ids."""
+OF_NUMBERS = [
+    mutant
+    for mutant in MUTANTS
+    if mutant.kind in ("weights", "position")
+    and mutant.edit is not None
+    and mutant.fits("qwen3", quantised=False)
+    and mutant.name not in ("rope-default", "untied")
+]
+"""Faulty files that change what is computed of the same ids; but for two that are none of this tiny model, which has a
+head of its own and the default base."""
 
 
 class Bench:
@@ -31,6 +40,8 @@ class Bench:
         self._run = run_job
         self._original = original
         self.exact = LlamaCpp(LlamaCppSettings(threads=1, kv_type="f32"), facts)
+        # MLX, which computes these F32 weights in F32, is the second engine, since it need not be compiled.
+        self.arm: dict[str, Adapter[Any]] = {"faulty": self.exact, "mlx": MlxLm(MlxLmSettings(device="cpu"), facts)}
         self.sides: dict[str, tuple[Adapter[Any], Path]] = {
             "honest": (LlamaCpp(LlamaCppSettings(threads=1, kv_type="f32", batch=8), facts), original),
             "faulty": (self.exact, other),
@@ -45,9 +56,10 @@ class Bench:
         own = _answer(self.answers[other])
         if own != asked:
             scores.append(self._trial(other, *self.sides[other], number=OWN, score=own))
-        arm = self._trial("faulty", self.exact, self._original, score=asked).but(kind="exact")
+        members = (self._trial(name, adapter, self._original, score=asked) for name, adapter in self.arm.items())
+        arm = [trial.but(kind="exact") for trial in members]
         answers = [self.answers[baseline], self.answers[other]]
-        return Compared("m", "t", baseline, answers, scores, quantisation={"F32": 1}, exact=[arm])
+        return Compared("m", "t", baseline, answers, scores, quantisation={"F32": 1}, exact=arm)
 
     def _trial(self, name: str, adapter: Adapter[Any], model: Path, number: int = SHARED, **job: Any) -> Trial:
         task: Task = "score" if "score" in job else "generate"

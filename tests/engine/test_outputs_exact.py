@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import get_args
 
 import pytest
@@ -303,7 +304,9 @@ def test_a_member_that_did_not_answer_for_the_sequence_is_none_and_said(odd: Tri
     assert found.exact.members == ("llama",)
     assert any(said in reason for reason in found.exact.silent)
     assert found.exact.resolution is None
-    assert "one, the baseline, is the one that drifts" in found.sentence
+    assert found.exact.doubt is not None
+    assert found.exact.doubt.startswith("as far as is known, it is computed by one engine (llama)")
+    assert "one lies farther from it" in found.sentence
     none = judged(ALIKE, scored, (odd,))
     assert (none.verdict, none.exact) == ("DRIFT", None)
     assert none.no_exact is not None
@@ -388,23 +391,124 @@ def test_each_side_is_held_to_the_tolerance_of_its_own_numeric_class() -> None:
     assert found.verdict != "DRIFT", "it lies no farther than the baseline"
 
 
-def test_an_arm_of_one_engine_decides_nothing_in_favour_of_a_side_that_may_share_its_fault() -> None:
-    faulty = noisy(SPOKEN, BAD)
-    arm = (member("two", faulty, engine="two"),)
-    favoured = judged(ALIKE, {"one": SPOKEN, "two": noisy(faulty, FINE, seed=8)}, arm)
-    assert favoured.verdict == "DRIFT"
-    assert favoured.exact is not None
-    assert favoured.exact.doubt is not None
-    assert "decides nothing in favour of two" in favoured.exact.doubt
-    independent = judged(ALIKE, {"one": SPOKEN, "two": noisy(faulty, FINE, seed=8)}, (member("three", faulty),))
-    assert independent.verdict == "UNPROVEN", "the same, were it another engine's"
+ONE_PROGRAM = [
+    *generated("one", program="llama engine", settings={"flash_attention": "on"}),
+    *generated("two", program="llama engine", settings={"flash_attention": "off"}),
+]
+"""One program on both sides, set up otherwise: an arm of that program may have what only one of them has."""
+
+CANDLES = {"reference": {"candle-core": "0.9.1"}, "two": {"candle-core": "0.9.2", "candle-transformers": "0.9.2"}}
 
 
-def test_an_arm_of_the_baselines_engine_alone_blames_nobody_further() -> None:
-    scored = {"one": SPOKEN, "two": noisy(SPOKEN, 0.35), "three": noisy(SPOKEN, WORSE, seed=7)}
-    trials = [*ALIKE, *generated("three")]
-    assert judged(trials, scored, (member("one", engine="one"),)).verdict == "UNPROVEN"
-    assert judged(trials, scored, (member("four"),)).verdict == "DRIFT", "the same, were it another engine's"
+@pytest.mark.parametrize("engine", ["llama engine", "two", "of nobody else"])
+@pytest.mark.parametrize("trials", [ALIKE, ONE_PROGRAM], ids=["two programs", "one program"])
+@pytest.mark.parametrize("shared", ["one", "two"])
+@pytest.mark.parametrize("size", [0.1, ODD, 0.36, 0.45, WORSE])
+def test_an_arm_of_one_engine_changes_no_verdict_and_names_nobody(
+    trials: Sequence[Trial], engine: str, shared: str, size: float
+) -> None:
+    """It may have the fault of either side, whatever the names of their programs are."""
+    faulty = noisy(SPOKEN, size, seed=5)
+    rows = {name: noisy(faulty, 0.02, seed=8) if name == shared else SPOKEN for name in ("one", "two")}
+    found = judged(trials, rows, (member("reference", faulty, engine=engine),))
+    without = judged(trials, rows, ())
+    assert (found.verdict, found.acceptable) == (without.verdict, without.acceptable)
+    assert "is the one that" not in found.sentence
+    if found.verdict in ("DRIFT", "UNPROVEN"):
+        assert found.exact is not None
+        assert found.exact.doubt is not None
+        assert "it decides nothing" in found.exact.doubt
+    if found.verdict == "DRIFT":
+        assert f"{'one' if shared == 'two' else 'two'} lies farther from it" in found.sentence
+
+
+@pytest.mark.parametrize(("theirs", "ours", "exact"), [(-1.0, 0.2, 0.1), (-3.0, 0.5, 3.0), (-1.0, 0.2, -3.0)])
+def test_an_arm_of_one_engine_settles_no_flip(theirs: float, ours: float, exact: float) -> None:
+    scored = [score_trial("one", flip(theirs)), score_trial("two", flip(ours)), own_answer()]
+    assert parted(theirs, ours, exact).verdict != judged(PARTING, scored, ()).verdict, "two engines do"
+    found = judged(PARTING, scored, (member("reference", flip(exact)),))
+    assert found.verdict == judged(PARTING, scored, ()).verdict
+
+
+def test_an_arm_of_one_engine_excuses_no_text() -> None:
+    trials = [*generated("one", text="a b c"), *generated("two", None, text="a x c")]
+    drifted = [[x * 3 for x in row] for row in SPOKEN]
+    assert judged(trials, {"one": drifted}, (member("reference"),)).verdict == "WRONG"
+
+
+def test_programs_that_are_built_with_one_library_are_one_engine() -> None:
+    """Of any version, and whatever the programs' names are."""
+    rows = {"one": noisy(SPOKEN, BAD), "two": SPOKEN}
+    arm = (member("reference"), member("two", noisy(SPOKEN, 1e-6)))
+    assert judged(ALIKE, rows, arm).verdict == "UNPROVEN"
+    found = judge_outputs(replace(compared(ALIKE, rows, arm), libraries=CANDLES), "two")
+    assert found is not None
+    assert found.verdict == "DRIFT"
+    assert found.exact is not None
+    assert found.exact.doubt is not None
+    assert "one engine (reference and two)" in found.exact.doubt
+
+
+WITNESSES = [*generated("three"), *generated("four")]
+HONEST = {"three": noisy(SPOKEN, FINE, seed=21), "four": noisy(SPOKEN, FINE, seed=22)}
+OFF = noisy(SPOKEN, BAD, seed=31)
+ARM_OFF = (member("llama", OFF), member("candle", noisy(OFF, 1e-6)))
+"""Two engines that agree on a file that is at fault."""
+
+
+@pytest.mark.parametrize("size", [0.36, 0.45, 0.6, 0.8])
+@pytest.mark.parametrize("mutant", ["one", "two"])
+def test_an_arm_that_two_independent_witnesses_contradict_decides_nothing(size: float, mutant: str) -> None:
+    rows = {"one": SPOKEN, "two": SPOKEN} | {mutant: noisy(SPOKEN, size, seed=8)} | HONEST
+    found = judged([*ALIKE, *WITNESSES], rows, ARM_OFF)
+    assert found.verdict == judged([*ALIKE, *WITNESSES], rows, ()).verdict
+    assert found.verdict == {"one": "UNPROVEN", "two": "DRIFT"}[mutant], (
+        "of the baseline, its distances from others say so"
+    )
+    assert "is the one that drifts" not in found.sentence
+    honest = "one" if mutant == "two" else "two"
+    assert found.exact is not None
+    assert found.exact.doubt == f"three and four agree with {honest}, and all are far from it: it decides nothing"
+
+
+@pytest.mark.parametrize(
+    "programs",
+    [("three", "three"), ("llama engine", "four"), ("llama engine", "candle engine"), (None, "four")],
+    ids=["of one engine", "of a member's", "of both members'", "of no name"],
+)
+def test_witnesses_of_one_engine_or_of_a_members_do_not_outvote_it(programs: tuple[str | None, str]) -> None:
+    """They may share a fault with the baseline, as all that quantise activations may."""
+    shared = noisy(SPOKEN, BAD)
+    rows = {"one": shared, "two": SPOKEN, "three": noisy(shared, FINE, seed=3), "four": noisy(shared, FINE, seed=4)}
+    three, four = (generated(name, program=program) for name, program in zip(("three", "four"), programs, strict=True))
+    if programs[0] is None:
+        three = [t.but(identity=t.identity.but(runtime=None)) for t in three if t.identity is not None]
+    found = judged([*ALIKE, *three, *four], rows)
+    assert found.verdict == "UNPROVEN"
+    assert "one, the baseline, is the one that drifts" in found.sentence
+    assert found.exact is not None
+    assert found.exact.doubt is None
+
+
+def test_two_that_agree_with_an_outvoted_arm_beside_them_are_not_warned_of() -> None:
+    rows = {"one": SPOKEN, "two": noisy(SPOKEN, FINE, seed=8), **HONEST}
+    found = judged([*ALIKE, *WITNESSES], rows, ARM_OFF)
+    assert found.verdict == "EQUIVALENT"
+    assert "share a fault" not in found.sentence
+    assert found.exact is not None
+    assert found.exact.doubt is not None
+
+
+def test_an_engine_of_both_sides_may_be_one_of_two_members() -> None:
+    """Where two engines agree, what a side has in common with one of them is no fault."""
+    mutant = noisy(SPOKEN, BAD)
+    arm = (member("one", engine="llama engine"), member("candle", noisy(SPOKEN, 1e-6)))
+    named = judged(ONE_PROGRAM, {"one": SPOKEN, "two": mutant}, arm)
+    assert named.verdict == "DRIFT"
+    assert "two is the one that drifts" in named.sentence
+    turned = judged(ONE_PROGRAM, {"one": mutant, "two": SPOKEN}, arm)
+    assert turned.verdict == "UNPROVEN"
+    assert "one, the baseline, is the one that drifts" in turned.sentence
 
 
 def test_an_engine_of_no_name_may_be_any() -> None:
@@ -413,19 +517,6 @@ def test_an_engine_of_no_name_may_be_any() -> None:
     assert found.verdict == "DRIFT"
     assert found.exact is not None
     assert found.exact.doubt is not None
-
-
-def test_one_program_on_both_sides_is_judged_by_an_arm_of_its_own() -> None:
-    """What the arm has in common with both sides is no difference between them."""
-    same = [*generated("one", program="llama engine"), *generated("two", program="llama engine")]
-    arm = (member("one", engine="llama engine"),)
-    mutant = noisy(SPOKEN, BAD)
-    named = judged(same, {"one": SPOKEN, "two": mutant}, arm)
-    assert named.verdict == "DRIFT"
-    assert "two is the one that drifts" in named.sentence
-    turned = judged(same, {"one": mutant, "two": SPOKEN}, arm)
-    assert turned.verdict == "UNPROVEN"
-    assert "one, the baseline, is the one that drifts" in turned.sentence
 
 
 def test_one_engine_that_is_set_up_alike_stays_held_to_itself() -> None:
@@ -484,6 +575,21 @@ def test_a_token_that_the_exact_arm_prefers_is_no_fault_of_the_runtime() -> None
     assert found.verdict == "UNPROVEN", found.sentence
     assert not found.acceptable
     assert parted(-3.0, 3.0, 3.0, arm=(member("two", flip(3.0), engine="two"),)).verdict == "WRONG"
+
+
+@pytest.mark.parametrize(
+    ("ours", "exact", "verdict"),
+    [(4.0, 0.1, "WRONG"), (1.6, 0.1, "WRONG"), (1.6, 1.2, "UNPROVEN"), (0.5, 0.1, "UNPROVEN")],
+)
+def test_a_baseline_that_drifts_excuses_no_token_that_the_runtime_prefers_by_far_more_than_the_arm(
+    ours: float, exact: float, verdict: OutputKind
+) -> None:
+    theirs = noisy(flip(-3.0 if ours < 1 else -0.2), WORSE, seed=3)
+    scored = [score_trial("one", theirs), score_trial("two", flip(ours)), own_answer()]
+    found = judged(PARTING, scored, (member("llama", flip(exact)), member("candle", flip(exact))))
+    greedy = next(rung for rung in found.rungs if rung.name == "greedy")
+    assert found.verdict == verdict, found.sentence
+    assert ("one, the baseline, is the one that is off" in greedy.detail) == (verdict == "UNPROVEN")
 
 
 def test_what_follows_a_settled_flip_must_have_been_scored_too() -> None:

@@ -24,7 +24,8 @@ UNPROVEN stands here for distances between what passes and what is called drift;
 cells that turn to a pass, none has a side that is far, or a runtime that is beyond the tolerance by more than the
 baseline. Nothing here is acceptable to a declaration.
 
-An arm of one engine may have the fault of a side of that engine. Then it decides nothing in favour of that side.
+An arm of one engine has the faults of that engine, which a side of any name may share, and one that two independent
+witnesses contradict has a fault of its own. Then every verdict stays.
 """
 
 from dataclasses import dataclass, replace
@@ -79,32 +80,17 @@ class Arbiter:
 
     @cached_property
     def doubt(self) -> str | None:
-        """Why it decides nothing of a pair that differs, or not all."""
-        if self.arm.contradiction is not None:
-            return self.arm.contradiction
-        if (too_coarse := self._too_coarse) is not None:
-            return too_coarse
-        leaning = [side.runtime for side, can in ((self.ours, self.may_help), (self.theirs, self.may_blame)) if not can]
-        if not leaning:
-            return None
-        return (
-            f"as far as is known, it is computed by one engine ({' and '.join(self.arm.members)}), whose faults it may "
-            f"share, so that it decides nothing in favour of {' and '.join(leaning)}"
-        )
+        """Why it decides nothing of a pair that differs."""
+        return self.fault or self._too_coarse or self.arm.of_one_engine
 
     @property
     def decides(self) -> bool:
-        return self.arm.contradiction is None and self._too_coarse is None
+        return self.doubt is None
 
     @cached_property
-    def may_help(self) -> bool:
-        """Whether it may speak for the judged runtime."""
-        return not self.arm.leans_to(self.ours, self.theirs)
-
-    @cached_property
-    def may_blame(self) -> bool:
-        """Whether it may speak for the baseline."""
-        return not self.arm.leans_to(self.theirs, self.ours)
+    def fault(self) -> str | None:
+        """What shows that the arm itself is at fault."""
+        return self.arm.contradiction or self.arm.outvoted((self.theirs, self.ours))
 
     @cached_property
     def _too_coarse(self) -> str | None:
@@ -133,10 +119,7 @@ class Arbiter:
         if ours is None or theirs is None or not self.decides:
             return "stays"
         times = [multiple(found.distances, self.unit) for found in (ours, theirs)]
-        found = decide(pair, ours.nearness, theirs.nearness, *times, alike=self.alike)
-        if found in ("theirs", "equivalent", "undecided"):
-            return found if self.may_help else "stays"
-        return found if self.may_blame else "stays"
+        return decide(pair, ours.nearness, theirs.nearness, *times, alike=self.alike)
 
     def near(self, position: int) -> Near:
         """By how much it may prefer a token that a side of honest computation did not take."""
@@ -149,7 +132,7 @@ class Arbiter:
         if self._ours is not None:
             return self._decision("DRIFT") == "theirs"
         far = self._theirs is not None and self._theirs.nearness == "far"
-        return far and self.decides and self.may_help
+        return far and self.decides
 
     @property
     def drifts(self) -> str | None:
@@ -177,11 +160,11 @@ class Arbiter:
             case "undecided":
                 return Finding("UNPROVEN", f"{said}: neither is known to be the one that drifts")
             case _:
-                return replace(pair, sentence=f"{said}{self._warning(kind)}")
+                return replace(pair, sentence=f"{said}{self._farther if kind == 'DRIFT' else self._warning(kind)}")
 
     def record(self, differs: bool) -> ExactArm:
         """`differs`: there is something to decide, which it may not be able to."""
-        return self.arm.record(self.doubt if differs else self.arm.contradiction)
+        return self.arm.record(self.doubt if differs else self.fault)
 
     @property
     def where(self) -> str:
@@ -191,9 +174,19 @@ class Arbiter:
         theirs, ours = (_place(found) for found in (self._theirs, self._ours))
         return f"from the exact arm, {theirs}, and {ours}"
 
+    @property
+    def _farther(self) -> str:
+        """Which of two that differ lies farther from an arm that decides nothing: it need not be the one at fault."""
+        if self._ours is None or self._theirs is None or self.fault is not None:
+            return ""
+        theirs, ours = (multiple(found.distances, self.unit) for found in (self._theirs, self._ours))
+        if max(theirs, ours) <= PASSES * min(theirs, ours):
+            return ""
+        return f": {self.ours.runtime if ours > theirs else self.theirs.runtime} lies farther from it"
+
     def _warning(self, kind: OutputKind) -> str:
         far = [found.runtime for found in (self._theirs, self._ours) if found is not None and found.nearness == "far"]
-        if kind not in ("IDENTICAL", "EQUIVALENT") or not far or self.arm.contradiction is not None:
+        if kind not in ("IDENTICAL", "EQUIVALENT") or not far or self.fault is not None:
             return ""
         if len(far) > 1:
             return ": they agree, and both are far from it, so that they may share a fault"

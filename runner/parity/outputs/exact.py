@@ -2,7 +2,8 @@
 known, and how far each runtime lies from it. Pure.
 
 Its members are computed by the programs of runtimes of the run, so that it may have a fault of such a program. Where
-two engines agree, it has none that one of them alone has.
+two engines agree, it has none that one of them alone has, whoever else is of that engine. What both have in common is
+the F32 file.
 """
 
 import math
@@ -11,11 +12,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations, pairwise
 
+from parity.outputs.engines import Engine, akin, engine_of
 from parity.outputs.findings import of_distances
 from parity.outputs.floors import SAME_F32, SHORT, Floor, floor_of, of_largest
 from parity.outputs.sides import Compared, Side, last_try
 from parity.outputs.tolerance import BLAMED, PASSES, largest_of, multiple, scaled, span_of, tolerance_of
-from parity.records import ExactArm, ExactDistance, Identity, Nearness, OutputKind, Scored, Span, Tolerance, Trial
+from parity.records import ExactArm, ExactDistance, Nearness, OutputKind, Scored, Span, Tolerance, Trial
 
 F32 = Floor(of_largest(SAME_F32), "measured between llama.cpp, MLX and NumPy on the same F32 weights", SHORT)
 """What engines that compute F32 weights in F32 throughout differ by."""
@@ -54,6 +56,45 @@ class Arm:
             "called drift between computations in F32, so that one of them is at fault"
         )
 
+    @cached_property
+    def engines(self) -> Mapping[str, Engine]:
+        """Member → what tells its engine."""
+        libraries = self.compared.libraries
+        return {name: engine_of(trial.identity, libraries.get(name)) for name, trial in self.members.items()}
+
+    @cached_property
+    def of_one_engine(self) -> str | None:
+        """That no two members are known to be of different engines."""
+        if any(not akin(*pair) for pair in combinations(self.engines.values(), 2)):
+            return None
+        members = " and ".join(self.members)
+        return f"as far as is known, it is computed by one engine ({members}), and has its faults: it decides nothing"
+
+    def outvoted(self, sides: Sequence[Side]) -> str | None:
+        """That two other runtimes agree with one of the sides, and all three are far from it. They are of two engines,
+        and none of a member's: two members may have a fault in common, such as the file's."""
+        engines, judged = self.compared.engines, {side.runtime for side in sides}
+        free = [name for name in self.compared.scores if not any(akin(engines[name], e) for e in self.engines.values())]
+        witnesses = [name for name in free if name not in judged and self._is_far(name)]
+        for side in sides:
+            agreeing = [name for name in witnesses if self._is_far(side.runtime) and self._agree(side.runtime, name)]
+            for pair in combinations(agreeing, 2):
+                if not akin(*(engines[name] for name in pair)):
+                    return (
+                        f"{' and '.join(pair)} agree with {side.runtime}, and all are far from it: it decides nothing"
+                    )
+        return None
+
+    def _is_far(self, runtime: str) -> bool:
+        found = self.distance(runtime)
+        return found is not None and found.nearness == "far"
+
+    def _agree(self, one: str, other: str) -> bool:
+        """Whether two that scored the sequence lie within what honest ones do."""
+        apart = self.compared.apart(self.compared.scores[one], self.compared.scores[other])
+        sides = [self.compared.sides[name].identity for name in (one, other)]
+        return multiple(apart, scaled(floor_of(self.compared.quantisation, sides).span, PASSES)) <= 1
+
     def distance(self, runtime: str) -> ExactDistance | None:
         """None where the runtime did not score the sequence."""
         ours = self.compared.scores.get(runtime)
@@ -86,18 +127,10 @@ class Arm:
         if self.resolution is None:
             return found
         blamed = largest_of([found.blamed, scaled(self.resolution, BLAMED)])
-        if any(_kin(trial.identity, side) for trial in self.members.values()):
+        engine = self.compared.engines[side.runtime]
+        if any(akin(engine, member) for member in self.engines.values()):
             return found.but(blamed=blamed)
         return found.but(blamed=blamed, allowed=largest_of([found.allowed, scaled(self.resolution, PASSES)]))
-
-    def leans_to(self, side: Side, other: Side) -> bool:
-        """Whether it may have the fault of one side that the other has not: its members are of one engine, which that
-        side is, or may be, too."""
-        engines = {trial.identity.runtime if trial.identity else None for trial in self.members.values()}
-        if len(engines - {None}) > 1:
-            return False
-        alike = _program(side.identity) is not None and _program(side.identity) == _program(other.identity)
-        return not alike and any(_kin(trial.identity, side) for trial in self.members.values())
 
     def record(self, doubt: str | None) -> ExactArm:
         hashes = {trial.identity.weights_sha256 for trial in self.members.values() if trial.identity is not None}
@@ -148,15 +181,3 @@ def _unfit(trial: Trial, like: Sequence[Scored]) -> str | None:
         return f"is no member: {trial.departures[0].sentence}"
     same = [(s.position, s.id) for s in trial.scores] == [(s.position, s.id) for s in like]
     return None if same else "scored a different sequence in F32"
-
-
-def _kin(member: Identity | None, side: Side) -> bool:
-    """Whether a side is, or may be, of the engine of a member."""
-    engines = [found.runtime if found is not None else None for found in (member, side.identity)]
-    return None in engines or engines[0] == engines[1]
-
-
-def _program(identity: Identity | None) -> tuple[str, str, list[str]] | None:
-    if identity is None or identity.runtime is None or identity.version is None:
-        return None
-    return identity.runtime, identity.version, sorted(identity.programs.values())

@@ -15,7 +15,8 @@ def settle_flip(flip: Finding, at: FirstDifference, tolerance: Tolerance | None,
     - It prefers the baseline's token by more than honest engines take different ones at: WRONG.
     - It prefers the implementation's by as much: UNPROVEN, naming the baseline.
     - It finds a near-tie or prefers the implementation's, and the baseline alone prefers its own by far, or is the one
-      that drifts by its distances: UNPROVEN, naming the baseline.
+      that drifts by its distances: UNPROVEN, naming the baseline, unless the implementation prefers its token by far
+      more than the arm does.
     - It finds a near-tie, the implementation's own scores do too, and those of the baseline lie between a near-tie and
       far: EQUIVALENT, for only the baseline's are off.
 
@@ -35,12 +36,12 @@ def settle_flip(flip: Finding, at: FirstDifference, tolerance: Tolerance | None,
     near = arbiter.near(at.position)
     said = f"{flip.sentence}; the exact arm {_prefers(found, theirs, ours)}"
     if high < -near.blamed:
-        return Finding("WRONG", f"{said}: {ours} is wrong there") if arbiter.may_blame else flip
-    if not arbiter.may_help:
-        return flip
+        return Finding("WRONG", f"{said}: {ours} is wrong there")
     if low > near.blamed:
         return Finding("UNPROVEN", f"{said}: {theirs}, the baseline, is wrong there")
-    if blames and low >= -near.passes and (arbiter.names_baseline or _baseline_alone(at, tolerance, arbiter)):
+    off = _exceeds(at.our_margin, high + near.blamed)
+    excused = not off and (arbiter.names_baseline or _baseline_alone(at, tolerance, arbiter))
+    if blames and low >= -near.passes and excused:
         return Finding("UNPROVEN", f"{said}: {theirs}, the baseline, is the one that is off")
     if flip.verdict == "UNPROVEN" and low == high and abs(low) <= near.passes and _is_tie(at, tolerance, arbiter):
         return Finding("EQUIVALENT", f"{said}, a near-tie, as {ours} does")

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from parity.outputs.distances import distances, same_sequence
+from parity.outputs.engines import Engine, akin, engine_of
 from parity.reading.departures import CHANGED
 from parity.reading.facts import facts_in
 from parity.reading.outcome import NEVER_RAN
@@ -73,17 +74,19 @@ class Compared:
         trials = (*self.trials, *self.scored)
         return {token: piece for trial in trials for token, piece in trial.pieces.items()}
 
-    def kin(self, runtime: str) -> frozenset[str]:
-        """The runtimes that are, or may be, one engine with a runtime, itself too: one program, or programs of one
-        library. What they have in common may be a fault."""
-        ours = self._engine(runtime)
-        engines = {name: self._engine(name) for name in self.sides}
-        return frozenset(name for name, engine in engines.items() if not engine or not ours or engine & ours)
+    @cached_property
+    def engines(self) -> Mapping[str, Engine]:
+        """Runtime → what tells its engine."""
+        return {name: engine_of(self._ran(side), self.libraries.get(name)) for name, side in self.sides.items()}
 
-    def _engine(self, runtime: str) -> set[str]:
-        """The names of its program and of its libraries; none where its program is not known."""
-        ran = self.sides[runtime].identity or next((t.identity for t in self.scorings(runtime)), None)
-        return {ran.runtime, *self.libraries.get(runtime, {})} if ran is not None and ran.runtime else set()
+    def kin(self, runtime: str) -> frozenset[str]:
+        """The runtimes that are, or may be, one engine with a runtime, itself too: what they have in common may be a
+        fault."""
+        ours = self.engines[runtime]
+        return frozenset(name for name, engine in self.engines.items() if akin(engine, ours))
+
+    def _ran(self, side: "Side") -> Identity | None:
+        return side.identity or next((trial.identity for trial in self.scorings(side.runtime)), None)
 
     def _side(self, runtime: str) -> "Side":
         good = [t for t in self.trials if t.runtime == runtime and t.is_measured and t.kind == "full"]
