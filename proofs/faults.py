@@ -64,7 +64,7 @@ def main() -> int:
 
 
 def exact(page: Path | None) -> int:
-    """Whether the exact arm names each of ten mutants, whichever side is the baseline."""
+    """Whether each of ten mutants lies farther from the exact weights than MLX, whichever side is the baseline."""
     with tempfile.TemporaryDirectory(prefix="parity-faults-") as folder:
         bench = Bench(Driver(Path(folder)), case_of(EXACT_CASE, Path(folder)))
         found = [bench.truth(mutant) for mutant in MUTANTS if mutant.name in DECIDED]
@@ -73,7 +73,7 @@ def exact(page: Path | None) -> int:
         (t.mutant.name, *(f"{d:.2g}" for d in (t.ours, t.theirs, t.ours_as_baseline, t.theirs_as_baseline)), verdict(t))
         for t in (none, *found)
     ]
-    headers = ("Mutant", "its mean KL", "of MLX", "as the baseline", "of MLX", "the arm names")
+    headers = ("Mutant", "its mean KL", "of MLX", "as the baseline", "of MLX", "farther away")
     text = f"{made()}\n\n{tabulate(rows, headers=headers, tablefmt='github', disable_numparse=True)}"
     print(text)
     if page is not None:

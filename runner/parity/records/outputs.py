@@ -139,7 +139,7 @@ class ExactArm(Record):
     resolution_by_quarter: tuple[float, ...] = Field(
         default=(), description="largest |Δ log p| of the sequence's ids between members, by quarter of the positions"
     )
-    doubt: str | None = Field(default=None, description="why it decides nothing, or not all, of this pair")
+    doubt: str | None = Field(default=None, description="why it decides nothing of this pair")
     distances: tuple[ExactDistance, ...] = Field(default=(), description="of each runtime that scored the sequence")
 
     def of(self, runtime: str) -> ExactDistance | None:
