@@ -14,6 +14,11 @@ ALL_LISTED = 1 - 1e-4
 MOST_PROBABILITY = 1 + 1e-5
 """The most that the probabilities of distinct tokens can add up to, each with an error of some millionths."""
 
+MOST_IDS = 2**31
+"""Of any vocabulary: ids are held in 32 bits, with a sign."""
+LARGEST = 1e6
+"""Of a logit, and so of a log-probability, in nats: far beyond that of any model."""
+
 
 def unanswered(request: ScoreRequest, events: Sequence[Event]) -> str | None:
     """What is missing from the scores of a sequence, or wrong with them, as a sentence; None where nothing is."""
@@ -43,7 +48,17 @@ def _wrong(request: ScoreRequest, position: int, token: int | None, score: Score
         return f"its score number {position} is that of position {score.position}"
     if score.id != token:
         return f"it scored id {score.id} at position {position}, and the sequence has {token} there"
-    return _wrong_top(request.top, score)
+    return _beyond(score) or _wrong_top(request.top, score)
+
+
+def _beyond(score: ScoredPosition) -> str | None:
+    """That an id or a figure can't be one."""
+    odd = next((token for token, _ in score.top if not 0 <= token < MOST_IDS), None)
+    if odd is not None:
+        return f"at position {score.position} it lists id {odd}, which no vocabulary has"
+    figures = (score.logprob, score.logsumexp, *(logprob for _, logprob in score.top))
+    huge = next((figure for figure in figures if not abs(figure) <= LARGEST), None)
+    return None if huge is None else f"at position {score.position} it shows {huge:g} nats, which no model computes"
 
 
 def _wrong_top(most: int, score: ScoredPosition) -> str | None:
