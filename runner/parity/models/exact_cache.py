@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -38,6 +38,10 @@ LARGEST_COPIES: Final = 2
 
 class NoExactError(Exception):
     """There is no F32 file of a model; the message says why."""
+
+
+class _HeldError(Exception):
+    """Another program holds a lock."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +96,8 @@ def _kept(model: ModelFacts, final: Path, watch: Watch) -> ModelFacts | None:
 
 
 def _make(model: ModelFacts, header: Header, final: Path, watch: Watch, room: RoomOf) -> ModelFacts:
-    for abandoned in (final, *final.parent.glob(f".{final.name}.part-*")):
-        abandoned.unlink(missing_ok=True)
+    final.unlink(missing_ok=True)
+    _remove_abandoned(final)
     _check_disk(header, final.parent, room(final.parent))
     descriptor, name = tempfile.mkstemp(prefix=f".{final.name}.part-", dir=final.parent)
     os.close(descriptor)
@@ -109,6 +113,19 @@ def _make(model: ModelFacts, header: Header, final: Path, watch: Watch, room: Ro
             partial.unlink(missing_ok=True)
     write_json(_record_of(final), {"written_as": WRITTEN_AS, "sha256": sha256, "made_of": model.sha256})
     return _facts(model, final, sha256, watch)
+
+
+def _remove_abandoned(final: Path) -> None:
+    """Removes the parts that killed runs left of any model: those whose lock nobody holds. That of `final` is held
+    here."""
+    for part in final.parent.glob(".*.gguf.part-*"):
+        made = part.with_name(part.name.removeprefix(".").partition(".part-")[0])
+        with suppress(OSError, _HeldError), nullcontext() if made == final else alone(made, _give_up):
+            part.unlink(missing_ok=True)
+
+
+def _give_up() -> None:
+    raise _HeldError
 
 
 def _facts(model: ModelFacts, final: Path, sha256: Any, watch: Watch) -> ModelFacts:

@@ -12,6 +12,7 @@ import pytest
 from gguf import GGMLQuantizationType, quants
 from model_files import CONFIG, LAYERS, facts_of, model_folder
 
+from parity.cache import alone
 from parity.models import Step, file_sha256, silent
 from parity.models.exact import exact_bytes, not_dequantised, write_exact
 from parity.models.exact_cache import DISK_MARGIN, NoExactError, Room, exact_model, memory_bytes
@@ -154,6 +155,26 @@ def test_parts_that_a_killed_run_left_are_removed(model: Path, tmp_path: Path) -
     assert not list(cache.glob("*part-*"))
     assert not list(cache.glob(".*part-*"))
     assert Path(found.path).stat().st_size == found.size_bytes > 1000
+
+
+def test_parts_of_other_models_go_before_room_is_asked_for_unless_they_are_being_written(
+    model: Path, tmp_path: Path
+) -> None:
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    left, held = cache / ".killed.gguf.part-abc", cache / ".other.gguf.part-def"
+    left.write_bytes(b"half")
+    held.write_bytes(b"half")
+    asked = []
+
+    def room(folder: Path) -> Room:
+        asked.append(left.exists())
+        return PLENTY
+
+    with alone(cache / "other.gguf"):
+        exact_model(facts_of(model), cache, lambda step: None, room)
+    assert asked == [True, False]
+    assert held.exists()
 
 
 def test_a_watch_that_stops_leaves_nothing_behind(model: Path, tmp_path: Path) -> None:
