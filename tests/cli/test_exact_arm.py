@@ -12,7 +12,7 @@ from parity.adapter import AdapterSettings
 from parity.models import exact_cache
 from parity.models.exact_cache import Room
 from parity.records import Trial
-from parity.run import exact
+from parity.run import exact, performing
 from parity.run.log import RunFolder
 from parity.run.score import recorded_runtimes, recorded_state
 from parity.run.session import LOCAL, make_adapters
@@ -220,7 +220,87 @@ def test_where_it_cannot_be_made_again_its_trials_are_refused(
     assert "m: no exact arm: computing with its F32 file needs" in ended.err
     found = [trial.failure for trial in trials(program.folder / "again") if trial.kind == "exact"]
     assert [failure.kind if failure else None for failure in found] == ["refused", "refused"]
-    assert "can't be read" in found[0].message if found[0] else False
+    assert found[0] is not None
+    assert "was deleted and can't be made again: computing with its F32 file needs" in found[0].message
+    assert found[0].message.count(".gguf") == 1
+
+
+def removing(host: ScriptedHost) -> None:
+    """The arm's file is deleted while the first of its trials runs."""
+
+    def remove(head: Any, cancel: Any) -> None:
+        if head.purpose == "trial" and len(of_arm(host)) == 1:
+            Path(of_arm(host)[0].job.model.path).unlink(missing_ok=True)
+
+    host.before = remove
+
+
+def test_a_file_that_is_deleted_in_mid_run_is_made_again_for_the_next_trial(program: Program) -> None:
+    host = host_of(program)
+    removing(host)
+    assert run(program, host) == 0
+    *_, two = [trial for trial in trials(program.folder / "run") if trial.kind == "exact"]
+    assert two.failure is None, two.failure
+    assert two.identity is not None
+    assert two.identity.weights_sha256 == of_arm(host)[1].job.model.sha256
+
+
+def test_an_arm_that_was_refused_is_run_when_the_run_is_resumed(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = host_of(program)
+    removing(host)
+    with monkeypatch.context() as full:
+        made = exact_cache.exact_model
+        tries: list[int] = []
+
+        def once(*arguments: Any) -> Any:
+            tries.append(1)
+            if len(tries) > 1:
+                raise exact_cache.NoExactError("its F32 file needs 9 GiB on the disk, and 0 B are free")
+            return made(*arguments)
+
+        full.setattr(exact, "exact_model", once)
+        assert run(program, host) == 0
+    found = [trial.failure for trial in trials(program.folder / "run") if trial.kind == "exact"]
+    assert [failure.kind if failure else None for failure in found] == [None, "refused"]
+    assert found[1] is not None
+    assert "was deleted and can't be made again: its F32 file needs 9 GiB on the disk" in found[1].message
+    assert "`parity run --resume` tries it again" in found[1].message
+    resumed = host_of(program)
+    assert program("run", "--resume", "run", host=resumed).code == 0
+    assert trials_of(resumed) == [ARMS[1]]
+    assert trials(program.folder / "run")[-1].failure is None
+
+
+def test_a_model_that_did_not_fit_has_its_arm_when_the_run_is_resumed(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as full:
+        full.setattr(exact_cache, "DISK_MARGIN", 1e9)
+        run(program, host_of(program))
+    assert isinstance(json.loads((program.folder / "run" / exact.EXACT).read_text())["m"], str)
+    resumed = host_of(program)
+    assert program("run", "--resume", "run", host=resumed).code == 0
+    assert trials_of(resumed) == ARMS
+    assert isinstance(json.loads((program.folder / "run" / exact.EXACT).read_text())["m"], dict)
+    assert {verdict["no_exact"] for verdict in program.report()["outputs"]} == {None}
+
+
+def test_the_user_can_stop_it_while_the_file_is_made_again(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    host = host_of(program)
+    removing(host)
+    check = performing.check_ready
+
+    def pressed(session: Any, model: Any) -> None:
+        if not Path(model.path).exists():
+            session.cancel.request()
+        check(session, model)
+
+    monkeypatch.setattr(performing, "check_ready", pressed)
+    assert run(program, host) == 130
+    found = [trial.failure for trial in trials(program.folder / "run") if trial.kind == "exact"]
+    assert [failure.kind if failure else None for failure in found] == [None, "interrupted"]
 
 
 def test_the_plan_names_and_counts_them(program: Program) -> None:

@@ -27,6 +27,9 @@ PATIENCE = 10
 """How many times the limits of other trials one of the exact arm may take: its weights have up to eight times as many
 bytes, and Candle computes one position a forward."""
 
+NEW_RUN = "start a new run for an exact arm"
+AGAIN = f"resume the run, which makes it again; if that does not help, {NEW_RUN}"
+
 Exact = Mapping[str, ModelFacts | str]
 """Model → its F32 file, or why it has none. A model of which no gate asks for the truth is left out."""
 
@@ -59,18 +62,27 @@ def patient(limits: Limits) -> Limits:
     return limits.but(**{name: min(PATIENCE * getattr(limits, name), LONGEST_S) for name in longer})
 
 
-def check_unchanged(model: ModelFacts) -> None:
-    """Before a trial of the exact arm.
+def check_ready(session: Session, model: ModelFacts, room: RoomOf = room_of) -> None:
+    """Before a trial of the exact arm. Makes its file again if that is gone. `model`: the facts of the F32 file.
 
     Raises:
-        RefusedError: the F32 file is not the recorded one any more.
+        RefusedError: the F32 file is not the recorded one any more, or can't be made again.
+        StoppedError: the user wants to stop.
     """
+    path = Path(model.path)
+    if not path.exists():
+        [source] = (known for known in session.folder.read_run().models if known.name == model.name)
+        made = _made(session, source, room)
+        if isinstance(made, str):
+            gone = f"{path.name}, the F32 file of the exact arm, was deleted and can't be made again: {made}"
+            raise RefusedError(f"{gone}; `parity run --resume` tries it again")
     try:
-        sha256 = content_sha256(Path(model.path))
+        sha256 = content_sha256(path)
     except (OSError, ModelError) as error:
-        raise RefusedError(f"{model.path}, the F32 file of the exact arm, can't be read: {error}") from error
+        why = error.wrong if isinstance(error, ModelError) else error.strerror
+        raise RefusedError(f"the F32 file of the exact arm can't be read: {why}") from error
     if sha256 != model.sha256:
-        raise RefusedError(f"{model.path} is not the F32 file that this run began with: remove it and run again")
+        raise RefusedError(f"{path} is not the F32 file that this run began with: remove it and {AGAIN}")
 
 
 def supply_exact(
@@ -86,9 +98,12 @@ def supply_exact(
             made = _supply(session, model, able, room)
         except StoppedError:
             break
+        known = found.get(model.name)
         if isinstance(made, str):
             session.progress.note(f"{model.name}: no exact arm: {made}")
-        if not isinstance(found.get(model.name), ModelFacts):
+        elif isinstance(known, ModelFacts) and known.sha256 != made.sha256:
+            session.progress.note(f"{model.name}: {made.path} is not the F32 file that this run began with: {NEW_RUN}")
+        if not isinstance(known, ModelFacts):
             found[model.name] = made
     if found:
         kept = {name: made if isinstance(made, str) else made.model_dump(mode="json") for name, made in found.items()}
@@ -105,6 +120,11 @@ def wanted(config: Config, unset: Sequence[str], models: Sequence[ModelFacts]) -
 def _supply(session: Session, model: ModelFacts, able: Sequence[str], room: RoomOf) -> ModelFacts | str:
     if not able:
         return "no runtime of the config that is ready here can compute it"
+    return _made(session, model, room)
+
+
+def _made(session: Session, model: ModelFacts, room: RoomOf) -> ModelFacts | str:
+    """Raises StoppedError where the user wants to stop."""
 
     def watch(step: Step) -> None:
         if session.cancel.count:

@@ -154,7 +154,7 @@ def go_on(session: Session, state: State) -> Report:
     if needed:
         supply_tokenizers(session, state.run.models)
     supply_conversions(session, state.prepared, state.run.models)
-    if state.next_turn() is not None:
+    if state.next_turn() is not None or state.lacks_exact:
         state = replace(state, exact=supply_exact(session, state.prepared, state.run.models))
     fill(session, state)
     session.folder.end(interrupted=session.cancel.count > 0)

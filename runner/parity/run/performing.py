@@ -4,7 +4,7 @@ import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from parity.adapter.events import Settings
 from parity.config import LoadedConfig, TestConfig, test_spec
@@ -15,7 +15,7 @@ from parity.reading.identity import WEIGHTS_FILE
 from parity.reading.trial import read_events
 from parity.records import Job, ModelFacts, ScoreRequest, Slot, TestSpec, Trial, TrialKind
 from parity.run.converting import converted_for
-from parity.run.exact import check_unchanged, patient
+from parity.run.exact import StoppedError, check_ready, patient
 from parity.run.files import look, may_be_weights, programs_of
 from parity.run.hashes import record_program, record_weights_sha256, recorded_weights, recorded_weights_sha256
 from parity.run.log import job_without_secrets
@@ -48,13 +48,15 @@ def perform(
             if slot.task not in prepared.adapter.tasks:
                 raise RefusedError(f"{prepared.adapter.name} can't do the task `{slot.task}`")
             if slot.kind == "exact":
-                check_unchanged(model)
+                check_ready(session, model)
             elif converted := converted_for(folder, slot.runtime, model.name):
                 job = job.but(converted=converted)
                 head = head.but(job=job_without_secrets(job, session.loaded.secrets))
             launch = prepared.adapter.launch(job, prepared.build)
         except RefusedError as error:
-            transcript = _refused(path, head, str(error))
+            transcript = _unspawned(path, head, str(error), "refused")
+        except StoppedError:
+            transcript = _unspawned(path, head, "the run was interrupted", "cancelled")
         else:
             config = session.loaded.config
             common = config.runtimes[slot.runtime]
@@ -129,8 +131,8 @@ def job_test(loaded: LoadedConfig, test: TestConfig, kind: TrialKind) -> TestSpe
     return spec.but(max_tokens=test.short_tokens) if kind in ("short", "floor-short") else spec
 
 
-def _refused(path: Path, head: Head, message: str) -> Transcript:
+def _unspawned(path: Path, head: Head, message: str, cause: Literal["refused", "cancelled"]) -> Transcript:
     writer = TranscriptWriter(path, head)
-    writer.no_spawn(NoSpawn(t_ns=time.monotonic_ns(), errno=0, message=message, cause="refused"))
+    writer.no_spawn(NoSpawn(t_ns=time.monotonic_ns(), errno=0, message=message, cause=cause))
     writer.close()
     return read_transcript(path)
