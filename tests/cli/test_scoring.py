@@ -1,9 +1,10 @@
 """Trials that score an answer: of which sequence, by which runtimes, when, and what is kept of them."""
 
+import json
 from pathlib import Path
 
 import pytest
-from scripted_host import HANGS, Program, Script, ScriptedHost, config, table
+from scripted_host import HANGS, KilledError, Meanwhile, Program, Script, ScriptedHost, config, table
 
 from parity.records import Trial
 from parity.run.log import RunFolder
@@ -158,3 +159,59 @@ def test_a_failed_score_takes_nothing_from_what_was_measured(program: Program) -
     failed = [trial for trial in trials(program.folder / "run") if trial.failure is not None]
     assert [(trial.task, trial.runtime) for trial in failed] == [("score", "other")]
     assert tasks(host)[-2:] == [("score", "base"), ("score", "other")]
+
+
+REQUIRED = HANGS + '[[gates]]\nname = "same-answers"\nkind = "outputs"\n'
+
+
+def late() -> Script:
+    """It never ends when it scores."""
+    return Script(fault=lambda head: "hang" if head.slot is not None and head.slot.task == "score" else None)
+
+
+def test_a_score_that_never_ends_on_a_busy_machine_passes_nothing_and_comes_again(program: Program) -> None:
+    host = program.host(other=late())
+    host.meanwhile = lambda head: Meanwhile(others_cpu=1.6)
+    assert run(program, host, text=config(TWO, gates=REQUIRED, rounds=1)) == 3
+    assert tasks(host)[-3:] == [("score", "base"), ("score", "other"), ("score", "other")]
+    report = program.report()
+    [found] = report["outputs"]
+    assert (found["verdict"], found["acceptable"]) == ("UNPROVEN", False)
+    said = "other could not score the sequence on a busy machine (timeout:"
+    assert said in found["sentence"]
+    assert "other programs used 1.60 of 2 CPUs" in found["sentence"]
+    [verdict] = [v for v in report["verdicts"] if v["gate"] == "same-answers"]
+    assert verdict["verdict"] == "NOT COMPARABLE"
+    again = program.host()
+    again.meanwhile = host.meanwhile
+    assert program("run", "--resume", "run", host=again).code == 0
+    assert tasks(again) == [("score", "other")]
+    assert {v["verdict"] for v in program.report()["verdicts"]} == {"PASS"}
+
+
+@pytest.mark.parametrize("at", [-2, -1], ids=["before the baseline's", "before its own"])
+def test_what_was_not_scored_when_the_run_ended_passes_nothing(program: Program, at: int) -> None:
+    text = config(TWO, gates=REQUIRED, rounds=1)
+    whole = program.host()
+    run(program, whole, text=text)
+    host = program.host()
+    host.kill_at = len(whole.trials) + 1 + at
+    with pytest.raises(KilledError):
+        program("run", program.write(text), "--out", "again", host=host)
+    assert program("score", "again").code == 130
+    [found] = json.loads((program.folder / "again" / "report.json").read_text(encoding="utf-8"))["outputs"]
+    assert (found["verdict"], found["acceptable"]) == ("UNPROVEN", False)
+    assert "other was not asked to score the sequence: the run ended before that" in found["sentence"] or at == -1
+    assert program("run", "--resume", "again", host=program.host()).code == 0
+
+
+def test_what_was_not_scored_for_lack_of_a_required_gate_that_can_be_decided_passes_nothing(program: Program) -> None:
+    """The one required gate judges a runtime that crashes: no more trials are run for the optional one."""
+    gates = HANGS.replace("kind", 'runtimes = ["third"]\nkind') + GATES.removeprefix(HANGS)
+    crashing = Script(fault=lambda head: "crash" if head.purpose == "trial" else None)
+    host = program.host(third=crashing)
+    run(program, host, text=config(TWO + table("third"), gates=gates, rounds=1))
+    assert ("score", "other") not in tasks(host)
+    found = next(v for v in program.report()["outputs"] if v["runtime"] == "other")
+    assert (found["verdict"], found["acceptable"]) == ("UNPROVEN", False)
+    assert "no required gate can be decided by more trials" in found["sentence"]

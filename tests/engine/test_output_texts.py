@@ -9,7 +9,7 @@ from builders import trial
 
 from parity.models.pieces import Added
 from parity.outputs import Compared, judge_outputs
-from parity.records import Departure, Failure, Identity, OutputVerdict, Scalar, Scored, Trial
+from parity.records import Departure, Failure, Identity, OutputVerdict, Scalar, Scored, Trial, TrialKind
 
 WORDS = [
     *("", "Two", " plus", " two", " is", " four", " five", ".", "\n\n", " Next", "Next", " un", " unable", "able"),
@@ -107,6 +107,7 @@ def judged(
     quantisation: str = "Q4_1",
     declared: str | None = None,
     libraries: Mapping[str, str] | None = None,
+    not_begun: Mapping[tuple[str, TrialKind, int], str] | None = None,
 ) -> OutputVerdict:
     """`libraries`: runtime → the version of Candle that it is built with."""
     found = judge_outputs(
@@ -119,6 +120,8 @@ def judged(
             quantisation={quantisation: 9},
             declared={"two": {"outputs": declared} if declared else {}},
             libraries={name: {"candle-core": version} for name, version in (libraries or {}).items()},
+            not_begun=not_begun or {},
+            text_rounds={"one": 3, "two": 4, "five": 5},
         ),
         "two",
     )
@@ -647,3 +650,53 @@ def test_one_library_does_not_blame_for_a_baseline_that_is_contradicted() -> Non
     assert judged(trials, scored_by("three", one={4: (6, FAR)}, two={}), libraries=SAME).verdict == "UNPROVEN"
     cut = [*printed("one", FOUR, **CANDLE), *printed("two", FOUR[:5], **CANDLE)]
     assert judged(cut, [], libraries=SAME).verdict == "UNPROVEN"
+
+
+# scores that were due and are missing
+
+
+BUSY = "other programs used 1.50 of 2 CPUs while it ran (limit 0.50)"
+
+
+@pytest.mark.parametrize(("number", "what"), [(1, "the sequence"), (3, "the text of one"), (4, "the text of two")])
+@pytest.mark.parametrize("kind", ["timeout:total", "interrupted", "crash", "not begun"])
+def test_no_declaration_covers_a_text_that_a_runtime_was_to_score_and_did_not(
+    number: int, what: str, kind: str
+) -> None:
+    scored = scored_by("three", two={4: (5, NEAR)})
+    assert judged(BOTH, scored, declared="text alone").counts
+    silent = score("four", FIVE, number=number).but(scores=(), failure=Failure(kind=kind, message="it ended"))
+    silent = silent.but(void=BUSY if kind == "timeout:total" else None)
+    if kind == "not begun":
+        due: dict[tuple[str, TrialKind, int], str] = {("four", "full", number): "the run ended before that"}
+        found = judged(BOTH, scored, declared="text alone", not_begun=due)
+    else:
+        found = judged(BOTH, [*scored, silent], declared="text alone")
+    assert (found.verdict, found.counts) == ("UNPROVEN", False)
+    assert f"scored {what}" in found.sentence or f"score {what}" in found.sentence
+    assert "four " in found.sentence
+
+
+def test_no_declaration_covers_a_text_that_was_scored_while_a_file_changed() -> None:
+    changed = Departure(fact="changed", sentence="four.gguf was changed while it ran")
+    scored = [*scored_by("three", two={4: (5, NEAR)}), score("four", FIVE, number=4).but(departures=(changed,))]
+    found = judged(BOTH, scored, declared="text alone")
+    assert (found.verdict, found.counts) == ("UNPROVEN", False)
+    assert "four scored the text of two, and four.gguf was changed while it ran" in found.sentence
+
+
+def test_the_text_of_another_runtime_that_was_not_scored_says_nothing_of_this_one() -> None:
+    silent = score("four", FIVE, number=5).but(scores=(), failure=Failure(kind="crash", message="it died"))
+    assert judged(BOTH, [*scored_by("three", two={4: (5, NEAR)}), silent], declared="text alone").counts
+
+
+def test_rounds_of_a_text_are_not_called_wrong_for_scores_that_are_missing() -> None:
+    odd = [t.but(text=text_of(FIVE), text_ids=FIVE) if t.round == 2 else t for t in printed("two", FOUR)]
+    trials = [*printed("one", FOUR), *odd]
+    assert judged(trials, []).verdict == "WRONG"
+    void = score("three", FOUR, number=4).but(
+        scores=(), void=BUSY, failure=Failure(kind="timeout:total", message="late")
+    )
+    found = judged(trials, [void])
+    assert (found.verdict, found.acceptable) == ("UNPROVEN", False)
+    assert "three could not score the text of two on a busy machine" in found.sentence

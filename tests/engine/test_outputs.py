@@ -22,7 +22,7 @@ from parity.outputs import Compared, judge_outputs
 from parity.outputs.distances import distances
 from parity.outputs.floors import QUANTISED, Floor, floor_of, of_largest
 from parity.outputs.tolerance import BLAMED, PASSES, tolerance_of
-from parity.records import Departure, Failure, Identity, OutputVerdict, Rung, Scalar, Trial
+from parity.records import Departure, Failure, Identity, OutputVerdict, Rung, Scalar, Trial, TrialKind
 
 Q4 = {"Q4_1": 210, "F32": 61}
 PLACE, OTHER = 10, 39
@@ -56,6 +56,7 @@ def judged(
     declared: Mapping[str, str] | None = None,
     greedy: bool = True,
     quantisation: Mapping[str, int] = Q4,
+    not_begun: Mapping[tuple[str, TrialKind, int], str] | None = None,
 ) -> OutputVerdict:
     """The verdict on `two` beside the baseline `one`. `scored`: runtime → what it scored of the sequence, or trials."""
     if isinstance(scored, Mapping):
@@ -70,6 +71,7 @@ def judged(
             greedy=greedy,
             quantisation=quantisation,
             declared={"two": declared or {}},
+            not_begun=not_begun or {},
         ),
         "two",
     )
@@ -101,11 +103,11 @@ def test_the_same_ids_and_log_probabilities_are_identical() -> None:
 
 
 def test_the_same_ids_are_identical_where_nothing_is_scored_and_the_rung_says_why() -> None:
-    found = judged(ALIKE, scored=[score_trial("one", SPOKEN), score_trial("two", None, failure="refused")])
+    found = judged(ALIKE, scored=[score_trial("one", SPOKEN)])
     assert found.verdict == "IDENTICAL"
     assert found.sentence == "all 24 token ids are the same"
     assert rung(found, "scores").state == "not shown"
-    assert rung(found, "scores").detail == "two did not score the sequence (refused: it died)"
+    assert rung(found, "scores").detail.startswith("two was not asked to score the sequence: it can't")
     assert "one was not asked to score" in rung(judged(ALIKE), "scores").detail
 
 
@@ -799,6 +801,7 @@ def test_scores_of_a_different_sequence_are_no_scores() -> None:
     found = judge_outputs(compared, "two")
     assert found is not None
     assert rung(found, "scores").detail == "two scored a different sequence"
+    assert (found.verdict, found.acceptable) == ("UNPROVEN", False)
 
 
 # what the machine and the length of a text do
@@ -814,25 +817,72 @@ def test_a_far_pair_of_other_runtimes_does_not_widen_what_passes_over_many_posit
     assert found.blamed.delta > BLAMED * 0.01
 
 
-@pytest.mark.parametrize(
-    ("kind", "void", "fault"),
-    [
-        ("timeout:total", "others used 1.5 CPUs", False),
-        ("interrupted", None, False),
-        ("refused", None, False),
-        ("timeout:total", None, True),
-        ("crash:SIGSEGV", None, True),
-    ],
-)
-def test_only_a_failure_of_its_own_to_score_is_held_against_a_runtime(kind: str, void: str | None, fault: bool) -> None:
-    failed = score_trial("two", SPOKEN).but(scores=(), void=void, failure=Failure(kind=kind, message="it ended"))
-    compared = Compared(
-        model="m", test="t", baseline="one", trials=ALIKE, scored=[score_trial("one", SPOKEN), failed], quantisation=Q4
-    )
-    found = judge_outputs(compared, "two")
-    assert found is not None
-    assert found.verdict == ("UNPROVEN" if fault else "IDENTICAL"), found.sentence
-    assert not found.acceptable
+BUSY = "other programs used 1.50 of 2 CPUs while it ran (limit 0.50)"
+MISSING = [
+    ("timeout:total", BUSY, f"could not score {{}} on a busy machine (timeout:total: it ended; {BUSY})"),
+    ("timeout:total", None, "failed to score {} (timeout:total: it ended)"),
+    ("crash:SIGSEGV", None, "failed to score {} (crash:SIGSEGV: it ended)"),
+    ("oom", None, "failed to score {} (oom: it ended)"),
+    ("unavailable", None, "failed to score {} (unavailable: it ended)"),
+    ("refused", None, "failed to score {} (refused: it ended)"),
+    ("interrupted", None, "was interrupted before it had scored {}"),
+]
+"""Why a trial that was due has no result, and what is said of it."""
+
+
+def failed(trial: Trial, kind: str, void: str | None) -> Trial:
+    return trial.but(scores=(), void=void, failure=Failure(kind=kind, message="it ended"))
+
+
+@pytest.mark.parametrize("silent", ["one", "two"])
+@pytest.mark.parametrize(("kind", "void", "said"), MISSING)
+def test_a_score_that_was_due_and_is_missing_never_passes(silent: str, kind: str, void: str | None, said: str) -> None:
+    scored = [score_trial(name, SPOKEN) for name in ("one", "two")]
+    scored = [failed(trial, kind, void) if trial.runtime == silent else trial for trial in scored]
+    found = judged(ALIKE, scored, declared={"outputs": "it prints text alone"})
+    assert (found.verdict, found.counts) == ("UNPROVEN", False), found.sentence
+    assert f"{silent} {said.format('the sequence')}" in found.sentence
+    assert rung(found, "scores").detail.startswith(f"{silent} {said.format('the sequence')}")
+
+
+@pytest.mark.parametrize("silent", ["one", "two"])
+def test_a_score_that_was_due_and_never_begun_does_not_pass_either(silent: str) -> None:
+    scored = [score_trial(name, SPOKEN) for name in ("one", "two") if name != silent]
+    due: dict[tuple[str, TrialKind, int], str] = {(silent, "full", 1): "the run ended before that"}
+    found = judged(ALIKE, scored, declared={"outputs": "it prints text alone"}, not_begun=due)
+    assert (found.verdict, found.counts) == ("UNPROVEN", False)
+    assert f"{silent} was not asked to score the sequence: the run ended before that" in found.sentence
+
+
+def test_a_good_attempt_counts_beside_those_that_are_void() -> None:
+    void = failed(score_trial("two", SPOKEN), "timeout:total", BUSY)
+    scored = [score_trial("one", SPOKEN), void, score_trial("two", SPOKEN).but(attempt=2)]
+    assert judged(ALIKE, scored).verdict == "IDENTICAL"
+
+
+@pytest.mark.parametrize(("kind", "void", "said"), MISSING)
+def test_its_own_answer_that_was_due_and_is_missing_never_passes(kind: str, void: str | None, said: str) -> None:
+    """It goes on where the baseline ended, so that all the others scored is less than what it generated."""
+    trials = [*generated("one", CONTINUATION[:20], ended=True, shows_end=True), *generated("two")]
+    sequence = (*PROMPT, *CONTINUATION[:20])
+    both = [score_trial(name, SPOKEN[: len(sequence) - 1], sequence) for name in ("one", "two")]
+    own = score_trial("two", SPOKEN, number=2)
+    declared = {"outputs": "it ignores the end token"}
+    assert judged(trials, [*both, own], declared=declared).counts
+    found = judged(trials, [*both, failed(own, kind, void)], declared=declared)
+    assert (found.verdict, found.counts) == ("UNPROVEN", False)
+    assert f"two {said.format('its own answer')}" in found.sentence
+    due: dict[tuple[str, TrialKind, int], str] = {("two", "full", 2): "the run ended before that"}
+    assert not judged(trials, both, declared=declared, not_begun=due).counts
+
+
+@pytest.mark.parametrize(("void", "verdict"), [(BUSY, "UNPROVEN"), (None, "WRONG")])
+def test_rounds_are_not_called_wrong_for_scores_that_the_machine_kept_back(void: str | None, verdict: str) -> None:
+    odd = [t.but(output_ids=PARTED) if t.round == 2 else t for t in generated("two")]
+    silent = failed(score_trial("two", SPOKEN), "timeout:total", void)
+    found = judged([*generated("one"), *odd], [score_trial("one", SPOKEN), silent])
+    assert (found.verdict, found.acceptable) == (verdict, False)
+    assert ("nothing shows how close the tokens were" in found.sentence) == (void is not None)
 
 
 def test_a_program_that_prints_past_an_ignored_end_token_is_not_blamed_for_it() -> None:

@@ -288,14 +288,21 @@ def test_the_record_names_members_file_and_resolution() -> None:
 @pytest.mark.parametrize(
     ("odd", "said"),
     [
-        (member("candle").but(scores=(), failure=Failure(kind="oom", message="no memory")), "failed to score in F32"),
+        (
+            member("candle").but(scores=(), failure=Failure(kind="oom", message="no memory")),
+            "candle failed to score the sequence in F32 (oom: no memory)",
+        ),
+        (
+            member("candle").but(scores=(), void="others ran", failure=Failure(kind="timeout:total", message="late")),
+            "candle could not score the sequence in F32 on a busy machine (timeout:total: late; others ran)",
+        ),
         (member("candle").but(departures=(Departure(fact="weights", sentence="it ran others"),)), "it ran others"),
         (
             score_trial("candle", SPOKEN, (*SEQUENCE[:-1], 0)).but(kind="exact"),
             "candle scored a different sequence in F32",
         ),
     ],
-    ids=["failed", "other weights", "other ids"],
+    ids=["failed", "void", "other weights", "other ids"],
 )
 def test_a_member_that_did_not_answer_for_the_sequence_is_none_and_said(odd: Trial, said: str) -> None:
     scored = {"one": noisy(SPOKEN, BAD), "two": SPOKEN}
@@ -311,6 +318,15 @@ def test_a_member_that_did_not_answer_for_the_sequence_is_none_and_said(odd: Tri
     assert (none.verdict, none.exact) == ("DRIFT", None)
     assert none.no_exact is not None
     assert said in none.no_exact
+
+
+def test_a_member_that_was_not_run_is_said() -> None:
+    of = compared(ALIKE, {"one": SPOKEN, "two": SPOKEN}, (TWO[0],))
+    found = judge_outputs(replace(of, not_begun={("candle", "exact", 1): "the run ended before that"}), "two")
+    assert found is not None
+    assert found.exact is not None
+    assert found.exact.silent == ("candle was not asked to score the sequence in F32: the run ended before that",)
+    assert found.verdict == "IDENTICAL"
 
 
 def test_why_there_is_no_arm_is_kept() -> None:

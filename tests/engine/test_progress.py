@@ -119,6 +119,14 @@ def test_a_failed_trial_is_shown_with_its_failure(plain: PlainProgress, lines: l
     assert lines == ["[1/1] round 1 · m · t · one: stall: it made no progress"]
 
 
+def test_of_a_void_trial_that_failed_the_failure_is_shown_first(plain: PlainProgress, lines: list[str]) -> None:
+    [slot] = slots(1)
+    plain.begin(slot, [slot])
+    late = Failure(kind="timeout:total", message="it did not end")
+    plain.done(slot, trial("one", 1, {}, failure=late).but(void="others ran"))
+    assert lines == ["[1/1] round 1 · m · t · one: timeout:total: it did not end (void: others ran)"]
+
+
 @pytest.mark.parametrize(
     ("changes", "shown"),
     [

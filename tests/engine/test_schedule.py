@@ -344,3 +344,71 @@ def test_the_arm_scores_what_the_runtimes_score() -> None:
     assert request is not None
     assert request.ids == (1, 2, 3, 4, 5, 6, 7)
     assert request == sequence_of(asked, arm.but(kind="full"), trials)
+
+
+# trials that score and that a busy machine kept from a result
+
+
+def scoring(trials: Sequence[Trial], earlier: int = 0, rounds: int = 1) -> list[tuple[str, str, int]]:
+    """The slots of the next turn: runtime, kind and attempt."""
+    asked = with_truth().but(rounds=config(rounds={"fixed": rounds, "warmup": 0}).rounds)
+    turn = next_turn(asked, trials, scorers={"one", "two"}, arms=ARMS, earlier=earlier)
+    return [(slot.runtime, slot.kind, slot.attempt) for slot in turn or ()]
+
+
+def late(slot: Slot) -> Trial:
+    return done(slot, "timeout:total").but(void="the machine was busy")
+
+
+@pytest.mark.parametrize("kind", ["full", "exact"])
+def test_a_void_score_comes_again_alone_and_once_in_one_go(kind: str) -> None:
+    whole = in_order(with_truth(), [])
+    trials = [
+        late(slot) if (slot.task, slot.kind, slot.runtime) == ("score", kind, "one") else done(slot) for slot in whole
+    ]
+    assert scoring(trials) == [("one", kind, 2)]
+    [again] = [trial for trial in trials if trial.void is not None]
+    assert scoring([*trials, again.but(attempt=2)]) == []
+    assert (
+        scoring(
+            [*trials, done(Slot(model="m", test="t", runtime="one", task="score", kind=again.kind, round=1, attempt=2))]
+        )
+        == []
+    )
+
+
+def test_it_comes_again_when_the_run_is_resumed() -> None:
+    whole = in_order(with_truth(), [])
+    void = next(late(slot) for slot in whole if slot.task == "score")
+    trials = [done(slot) for slot in whole if slot.place != void.place]
+    trials += [void, void.but(attempt=2)]
+    assert scoring(trials) == []
+    assert scoring(trials, earlier=len(trials)) == [("one", "full", 3)]
+    tried = [*trials, void.but(attempt=3)]
+    assert scoring(tried, earlier=len(trials)) == [("one", "full", 4)]
+    assert scoring([*tried, void.but(attempt=4)], earlier=len(trials)) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "again"), [("refused", True), ("unavailable", True), ("crash", False), ("oom", False)]
+)
+def test_a_score_that_never_ran_comes_again_when_the_run_is_resumed_and_a_crash_does_not(
+    kind: str, again: bool
+) -> None:
+    trials = [done(slot, kind if slot.kind == "exact" else None) for slot in in_order(with_truth(), [])]
+    assert scoring(trials) == []
+    expected = [("one", "exact", 2), ("three", "exact", 2)] if again else []
+    assert scoring(trials, earlier=len(trials)) == expected
+
+
+def test_void_scores_take_no_repeat_from_the_rounds_and_void_rounds_none_from_the_scores() -> None:
+    asked = with_truth()
+    whole = in_order(asked, [])
+    rounds = [slot for slot in whole if slot.task == "generate"]
+    void = [trial(slot).but(void="busy", prompt_ids=(1, 2), output_ids=(3, 4)) for slot in rounds]
+    # As often as rounds run again: what they take is used up.
+    trials = [t.but(attempt=k) for k in (1, 2, 3) for t in void]
+    scores = [late(slot) for slot in whole if (slot.task, slot.kind) == ("score", "full")]
+    assert scoring([*trials, *scores]) == [("one", "full", 2), ("two", "full", 2)]
+    assert len(scoring(void)) == 3
+    assert scoring([*void, *scores, *[s.but(attempt=2) for s in scores]]) == scoring(void)

@@ -9,7 +9,7 @@ from parity.judging.scored import asks_for_truth
 from parity.judging.verdict import cells_of, is_elsewhere
 from parity.outputs import Compared, judge_outputs
 from parity.reading.facts import FACTS
-from parity.records import Cell, ModelFacts, OutputVerdict, Report
+from parity.records import Cell, ModelFacts, OutputVerdict, Report, Slot, text_round
 
 NO_TRIAL = (
     "none of its trials was run: no runtime showed the ids of a prompt and an answer, its runtimes were given up, or "
@@ -23,15 +23,22 @@ def output_verdicts(
     models: Sequence[ModelFacts],
     no_exact: Mapping[str, str],
     libraries: Mapping[str, Mapping[str, str]],
+    not_begun: Sequence[tuple[Slot, str]] = (),
 ) -> Iterator[tuple[Cell, OutputVerdict]]:
     """Each covered cell of which both sides gave a result, in the order of the config. `no_exact`: model → why it has
-    no exact arm, though it was asked for. `libraries`: runtime → those that decide what it computes."""
+    no exact arm, though it was asked for. `libraries`: runtime → those that decide what it computes. `not_begun`: the
+    trials that score and were due, and were not run; with why."""
     quantisation = {model.name: model.quantisation for model in models}
     pairs: dict[tuple[str, str], Compared] = {}
     for cell in covered_by_outputs(config, evidence):
         model, test, runtime = cell
         if (model, test) not in pairs:
-            compared = replace(compared_by(model, test, evidence, quantisation.get(model, {})), libraries=libraries)
+            compared = replace(
+                compared_by(model, test, evidence, quantisation.get(model, {})),
+                libraries=libraries,
+                not_begun={(s.runtime, s.kind, s.round): why for s, why in not_begun if s.cell[:2] == (model, test)},
+                text_rounds={name: text_round(place) for place, name in enumerate(config.runtimes)},
+            )
             if asks_for_truth(config, test, tuple(evidence.unset)):
                 compared = _with_arm(compared, evidence, no_exact.get(model))
             pairs[model, test] = compared

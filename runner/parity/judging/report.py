@@ -13,7 +13,7 @@ from parity.judging.settings import settings_of
 from parity.judging.unasked import differing_outputs, unasked_verdicts
 from parity.judging.verdict import verdicts
 from parity.judging.warnings import budgets_of, trial_warnings
-from parity.records import Cell, ModelFacts, NotRun, Report, RuntimeReport, Scalar, Trial
+from parity.records import Cell, ModelFacts, NotRun, Report, RuntimeReport, Scalar, Slot, Trial
 from parity.redaction import REDACTED, SECRET
 
 
@@ -25,7 +25,8 @@ class RunFacts:
     that the config asks for. `not_run`: those of which not all trials ran.
     `spawned`: how many trials got a process. `proofs`: runtime → the seconds that it took on a tiny model for its first
     token, on a CPU. `no_exact`: models of which the exact arm was asked for, and why they have none. `libraries`:
-    runtime → the libraries that it is built with and that decide what it computes."""
+    runtime → the libraries that it is built with and that decide what it computes. `not_begun`: the trials that score
+    and were due, of which none was run, with why."""
 
     name: str
     started: str
@@ -41,6 +42,7 @@ class RunFacts:
     proofs: Mapping[str, float | None] = field(default_factory=dict)
     no_exact: Mapping[str, str] = field(default_factory=dict)
     libraries: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    not_begun: Sequence[tuple[Slot, str]] = ()
 
 
 def judge(facts: RunFacts, trials: Sequence[Trial]) -> Report:
@@ -51,7 +53,8 @@ def judge(facts: RunFacts, trials: Sequence[Trial]) -> Report:
     around = Circumstances(str(facts.machine["platform"]), devices, not_run, facts.proofs)
     cells = _in_order_of_config(facts.loaded, facts.cells)
     evidence = evidence_of(facts.loaded, trials, cells, around)
-    outputs = dict(output_verdicts(config, evidence, facts.models, facts.no_exact, facts.libraries))
+    judged_outputs = output_verdicts(config, evidence, facts.models, facts.no_exact, facts.libraries, facts.not_begun)
+    outputs = dict(judged_outputs)
     evidence = replace(evidence, outputs=outputs)
     evidence = replace(evidence, unasked=dict(unasked_verdicts(config, evidence, facts.models)))
     trials, measured, intent = evidence.trials, evidence.measured, evidence.intent

@@ -15,12 +15,15 @@ from itertools import combinations, pairwise
 from parity.outputs.engines import Engine, akin, engine_of
 from parity.outputs.findings import of_distances
 from parity.outputs.floors import SAME_F32, SHORT, Floor, floor_of, of_largest
-from parity.outputs.sides import Compared, Side, last_try
+from parity.outputs.missing import last_try, why_missing
+from parity.outputs.sides import Compared, Side
 from parity.outputs.tolerance import BLAMED, PASSES, largest_of, multiple, scaled, span_of, tolerance_of
 from parity.records import ExactArm, ExactDistance, Nearness, OutputKind, Scored, Span, Tolerance, Trial
 
 F32 = Floor(of_largest(SAME_F32), "measured between llama.cpp, MLX and NumPy on the same F32 weights", SHORT)
 """What engines that compute F32 weights in F32 throughout differ by."""
+
+IN_F32 = "the sequence in F32"
 
 _NEARNESS: Mapping[OutputKind, Nearness] = {"EQUIVALENT": "near", "UNPROVEN": "between", "DRIFT": "far"}
 
@@ -164,7 +167,9 @@ def arm_of(compared: Compared) -> Arm | str | None:
     tries = {name: [t for t in compared.exact if t.runtime == name] for name in dict.fromkeys(_names(compared))}
     members = {name: trial for name, found in tries.items() if (trial := last_try(found)) is not None}
     reasons = {name: reason for name, trial in members.items() if (reason := _unfit(trial, like)) is not None}
-    silent = tuple(f"{name} {reason}" for name, reason in reasons.items())
+    unasked = {name: why for (name, kind, _), why in compared.not_begun.items() if kind == "exact"}
+    not_begun = (why_missing(name, None, why, IN_F32) for name, why in unasked.items() if name not in members)
+    silent = (*reasons.values(), *(found.said for found in not_begun if found is not None))
     fit = {name: trial for name, trial in members.items() if name not in reasons}
     return Arm(compared, fit, silent) if fit else "; ".join(silent)
 
@@ -176,8 +181,9 @@ def _names(compared: Compared) -> list[str]:
 def _unfit(trial: Trial, like: Sequence[Scored]) -> str | None:
     """Why a trial is no member: it failed, did not run the exact weights on the CPU, or scored something else."""
     if trial.failure is not None:
-        return f"failed to score in F32 ({trial.failure.kind}: {trial.failure.message})"
+        missing = why_missing(trial.runtime, trial, None, IN_F32)
+        return missing.said if missing is not None else None
     if trial.departures:
-        return f"is no member: {trial.departures[0].sentence}"
+        return f"{trial.runtime} is no member: {trial.departures[0].sentence}"
     same = [(s.position, s.id) for s in trial.scores] == [(s.position, s.id) for s in like]
-    return None if same else "scored a different sequence in F32"
+    return None if same else f"{trial.runtime} scored a different sequence in F32"

@@ -9,7 +9,7 @@ from parity.outputs.distances import PRINTED, largest_delta
 from parity.outputs.findings import Finding, grows, of_distances, of_texts, prompt_rung, worst_first
 from parity.outputs.pair import Pair
 from parity.outputs.scored_texts import is_contradicted, is_scored, of_scored_texts
-from parity.outputs.sides import Compared
+from parity.outputs.sides import Compared, Side
 from parity.outputs.texts import TextsCompared, compare_texts, differ, holds
 from parity.outputs.tolerance import multiple, span_of
 from parity.records import Distances, FirstDifference, OutputVerdict, Rung, RungName, Span, Tolerance, Widest
@@ -216,11 +216,10 @@ class _Ladder:
     @cached_property
     def scores(self) -> _Step:
         pair = self.pair
+        # A runtime that gave no answer, for whatever reason, may be at fault in what it would have answered.
+        missing = tuple(Finding("UNPROVEN", said) for side in (pair.theirs, pair.ours) for said in self._missing(side))
         if pair.distances is None or pair.tolerance is None:
-            failed = [side.failed_to_score for side in (pair.theirs, pair.ours)]
-            # A runtime that can't answer may be at fault in what it answered, too.
-            findings = tuple(Finding("UNPROVEN", said) for said in failed if said is not None)
-            return _Step(_rung("scores", "not shown", self._not_scored()), findings)
+            return _Step(_rung("scores", "not shown", self._not_scored()), missing)
         one, other = (pair.scored[side.runtime] for side in (pair.theirs, pair.ours))
         # All that both list is gone through only where the sequence's own ids don't tell them apart.
         apart = pair.distances.largest_delta
@@ -229,7 +228,7 @@ class _Ladder:
         if pair.arbiter is not None:
             finding = pair.arbiter.of_distances(finding, between=pair.between)
         words = {"IDENTICAL": "same", "EQUIVALENT": "within"}
-        return _Step(_rung("scores", words.get(finding.verdict, "differs"), finding.sentence), (finding,))
+        return _Step(_rung("scores", words.get(finding.verdict, "differs"), finding.sentence), (finding, *missing))
 
     @property
     def differs(self) -> bool:
@@ -239,8 +238,17 @@ class _Ladder:
 
     def _not_scored(self) -> str:
         silent = [side for side in (self.pair.theirs, self.pair.ours) if side.runtime not in self.pair.scored]
-        reasons = (s.not_scored if not s.scores else f"{s.runtime} scored a different sequence" for s in silent)
-        return "; ".join(reasons)
+        return "; ".join(self._odd(side) or side.not_scored for side in silent)
+
+    def _missing(self, side: Side) -> list[str]:
+        odd = self._odd(side)
+        return [*(found.said for found in side.missing), *([odd] if odd is not None else [])]
+
+    def _odd(self, side: Side) -> str | None:
+        """That it scored something, and not what the others did."""
+        if not side.scores or side.runtime in self.pair.scored:
+            return None
+        return f"{side.runtime} scored a different sequence"
 
 
 def _rung(name: RungName, state: str, detail: str) -> Rung:

@@ -147,7 +147,7 @@ class Pair:
         """What the implementation's own output shows, whatever the baseline's is."""
         along = scores_along(self.ours, self.sequence_by(self.ours))
         if (varied := varying(self.ours, along)) is not None:
-            yield of_varying(varied, self._near(along), self._excuse_of_rounds)
+            yield of_varying(varied, self._near(along), self._excuse_of_rounds or self._untold(along))
         if (own := self._own_choice(self.ours)) is not None:
             yield own
 
@@ -160,6 +160,14 @@ class Pair:
             return None
         temperature = temperature_in(self.ours.identity)
         return f"which a temperature of {temperature:g} allows" if temperature else ties_of(self.compared, self.ours)
+
+    def _untold(self, along: Sequence[Scored]) -> str | None:
+        """That what would show whether its rounds part at a near-tie is missing, and not by a fault of its own."""
+        if self.ours.ids:
+            missing = [found.said for found in self.ours.missing if not found.by_itself and not along]
+        else:
+            missing = self.compared.missing_of_texts(self.ours.runtime)
+        return f"and nothing shows how close the tokens were: {missing[0]}" if missing else None
 
     def _own_choice(self, side: Side) -> Finding | None:
         if side.not_greedy:

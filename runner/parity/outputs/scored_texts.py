@@ -80,6 +80,8 @@ def _doubt_of_greed(pair: Pair, one: Answer, other: Answer, by: Sequence[str]) -
             return _unlikely(answer, unlikely, name)
     if not by:
         return None
+    if missing := pair.compared.missing_of_texts(pair.theirs.runtime, pair.ours.runtime):
+        return "; ".join(missing)
     if not set(by) - pair.compared.kin(pair.ours.runtime):
         engine = f"no engine but that of {pair.ours.runtime}, by the scores of {' and '.join(by)},"
         return f"{engine} is shown to find both texts likely"

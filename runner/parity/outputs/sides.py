@@ -6,13 +6,15 @@ from functools import cached_property
 
 from parity.outputs.distances import distances, same_sequence
 from parity.outputs.engines import Engine, akin, engine_of
+from parity.outputs.missing import Missing, last_try, why_missing
 from parity.reading.departures import CHANGED
 from parity.reading.facts import facts_in
-from parity.reading.outcome import NEVER_RAN
 from parity.reading.sampling import GREEDY
-from parity.records import OWN, SHARED, Distances, Identity, Scored, Trial
+from parity.records import OWN, SHARED, Distances, Identity, Scored, Trial, TrialKind
 
 Ids = tuple[int, ...]
+
+THE_SEQUENCE = "the sequence"
 
 STOPS_AT_END = "end token or token budget"
 """The stop rule as programs that speak the event protocol report it."""
@@ -41,7 +43,8 @@ class Compared:
     of the model → number of tensors. `declared`: runtime → fact → why a difference in it is intended. `exact`: the
     trials of the exact arm, of the kind `exact`, in the order of the config. `no_exact`: why there are none, though
     they were asked for. `libraries`: runtime → the libraries that decide what it computes, with what tells one build
-    of them from others."""
+    of them from others. `not_begun`: runtime, kind and round of the trials of the task `score` that were due → why they
+    were not run. `text_rounds`: runtime → the round in which others score its text."""
 
     model: str
     test: str
@@ -55,6 +58,8 @@ class Compared:
     exact: Sequence[Trial] = ()
     no_exact: str | None = None
     libraries: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    not_begun: Mapping[tuple[str, TrialKind, int], str] = field(default_factory=dict)
+    text_rounds: Mapping[str, int] = field(default_factory=dict)
     _apart: dict[tuple[int, int], Distances] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
@@ -91,11 +96,27 @@ class Compared:
     def _side(self, runtime: str) -> "Side":
         good = [t for t in self.trials if t.runtime == runtime and t.is_measured and t.kind == "full"]
         good = [t for t in good if t.failure is None]
-        score, own = (
-            last_try([t for t in self._scored if t.runtime == runtime and t.round == number])
-            for number in (SHARED, OWN)
+        score, own = (self._tried(runtime, number) for number in (SHARED, OWN))
+        missing = [
+            why_missing(runtime, tried, self.not_begun.get((runtime, "full", number)), what)
+            for tried, number, what in ((score, SHARED, THE_SEQUENCE), (own, OWN, "its own answer"))
+        ]
+        known = tuple(found for found in missing if found is not None)
+        return Side(runtime, tuple(good), score, own, self.greedy, self.declared.get(runtime, {}), known)
+
+    def _tried(self, runtime: str, number: int) -> Trial | None:
+        return last_try([t for t in self._scored if t.runtime == runtime and t.round == number])
+
+    def missing_of_texts(self, *runtimes: str) -> list[str]:
+        """Why trials that were due to score the texts of some runtimes, or the sequence, gave no result."""
+        wanted = {SHARED: THE_SEQUENCE}
+        wanted |= {self.text_rounds[name]: f"the text of {name}" for name in runtimes if name in self.text_rounds}
+        due = dict.fromkeys((t.runtime, t.round) for t in self._scored if t.round in wanted)
+        due |= {(name, k): None for name, kind, k in self.not_begun if kind == "full" and k in wanted}
+        found = (
+            why_missing(name, self._tried(name, k), self.not_begun.get((name, "full", k)), wanted[k]) for name, k in due
         )
-        return Side(runtime, tuple(good), score, own, self.greedy, self.declared.get(runtime, {}))
+        return [why.said for why in found if why is not None]
 
     @cached_property
     def sequence(self) -> Sequenced | None:
@@ -131,15 +152,11 @@ class Compared:
         return [trial for trial in self.scored if trial.kind != "exact"]
 
 
-def last_try(tries: Sequence[Trial]) -> Trial | None:
-    """The last that gave a result, or else the last."""
-    return max(tries, key=lambda trial: (trial.failure is None, trial.attempt), default=None)
-
-
 @dataclass(frozen=True)
 class Side:
     """One runtime. `trials`: its measured trials that gave a result; `score`: its trial that scored the sequence which
-    all score; `own`: the one that scored its own prompt and answer."""
+    all score; `own`: the one that scored its own prompt and answer; `missing`: why these gave no result, of those that
+    were due."""
 
     runtime: str
     trials: tuple[Trial, ...]
@@ -147,6 +164,7 @@ class Side:
     own: Trial | None
     asked_greedy: bool
     declared: Mapping[str, str]
+    missing: tuple[Missing, ...] = ()
 
     @property
     def identity(self) -> Identity | None:
@@ -228,26 +246,17 @@ class Side:
         return own.scores[len(prompt) - 1 :]
 
     @property
-    def failed_to_score(self) -> str | None:
-        """How it failed to score the sequence, where it was there and could be asked, and the machine left it time."""
-        failure = self.score.failure if self.score is not None and self.score.void is None else None
-        if failure is None or failure.kind in (*NEVER_RAN, "interrupted"):
-            return None
-        return f"{self.runtime} failed to score the sequence ({failure.kind}: {failure.message})"
-
-    @property
     def not_scored(self) -> str:
         """Why there are no scores."""
         if not self.asked_greedy:
             return f"{self.runtime} was not asked to score, since the test samples its tokens"
+        if self.missing and not self.scores:
+            return self.missing[0].said
         if self.score is None:
             return (
                 f"{self.runtime} was not asked to score the sequence: it can't, no trial shows the ids of a prompt and "
                 "an answer, or the run ended before that"
             )
-        if self.score.failure is not None:
-            failure = f"{self.score.failure.kind}: {self.score.failure.message}"
-            return self.failed_to_score or f"{self.runtime} did not score the sequence ({failure})"
         return f"{self.runtime} scored no position"
 
     @property

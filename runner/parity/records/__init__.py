@@ -46,7 +46,7 @@ from parity.records.report import (
     Verdict,
     VerdictKind,
 )
-from parity.records.scores import OWN, SHARED, Scored, ScoreRequest
+from parity.records.scores import OWN, SHARED, Scored, ScoreRequest, text_round
 from parity.records.trial import Checkout, Departure, Failure, Identity, Measurement, Trial
 from parity.records.work import (
     LONGEST_S,
@@ -125,4 +125,5 @@ __all__ = [
     "Verdict",
     "VerdictKind",
     "Widest",
+    "text_round",
 ]

@@ -9,6 +9,11 @@ SHARED, OWN = 1, 2
 are of the texts of runtimes that show no ids, in the order of the config: 3 is that of its first runtime."""
 
 
+def text_round(place: int) -> int:
+    """The round in which the text of the runtime at a place of the config, from 0, is scored."""
+    return OWN + 1 + place
+
+
 class ScoreRequest(Record):
     """A sequence to score, teacher-forced: prompt ids, then the ids that follow them."""
 

@@ -176,10 +176,11 @@ def describe(slot: Slot) -> str:
 
 def result_of(trial: Trial) -> str:
     """What came of it in a few words."""
+    if trial.failure is not None:
+        void = f" (void: {trial.void})" if trial.void is not None else ""
+        return f"{trial.failure.kind}: {trial.failure.message}{void}"
     if trial.void is not None:
         return f"void: {trial.void}"
-    if trial.failure is not None:
-        return f"{trial.failure.kind}: {trial.failure.message}"
     shown = []
     for metric in ("load_s", "prompt_tps", "gen_tps"):
         value = next((m for m in trial.measurements if m.metric == metric and m.value is not None), None)

@@ -88,7 +88,7 @@ def resume_run(loaded: LoadedConfig, folder: RunFolder, run: RunRecord, host: Ho
             run = run.but(loaded=loaded)
             state = recorded_state(folder, run, _finish(session, run, recorded))
             folder.write_results([trial for trial in state.trials if not interrupted(trial)])
-            return go_on(session, state)
+            return go_on(session, replace(state, earlier=len(state.trials)))
 
 
 def _finish(session: Session, run: RunRecord, recorded: Mapping[str, Prepared]) -> dict[str, Prepared]:

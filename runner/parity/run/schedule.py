@@ -9,6 +9,7 @@ from itertools import islice
 from parity.config import Config, TestConfig
 from parity.judging.evidence import Pair
 from parity.judging.scored import asks_for_truth, is_scored
+from parity.reading.outcome import NEVER_RAN
 from parity.records import OWN, SHARED, Cell, Slot, Task, Trial, TrialKind
 from parity.run.order import orders
 from parity.run.sequences import sequence_of, texts_of
@@ -22,6 +23,8 @@ Undecided = Callable[[Pair, Sequence[Trial]], Sequence[str]]
 SHARE_OF_VOIDS = 0.5
 """How many turns of a model and test may run again because they were void, for each round that it may have."""
 
+TRIES_OF_SCORES = 2
+"""How often a trial that scores may run in one go where each misses a deadline on a busy machine."""
 
 NONE: frozenset[str] = frozenset()
 
@@ -45,13 +48,15 @@ def next_turn(
     undecided: Undecided = nothing_open,
     scorers: Set[str] = NONE,
     arms: Arms = NO_ARMS,
+    earlier: int = 0,
 ) -> Turn | None:
     """The slots to fill next, or None when nothing is left to do.
 
-    A slot whose trial was interrupted comes again under the next attempt, and so does every slot of a void turn.
-    `unset` are optional runtimes that are not set here, `given_up` the cells that are not tried any more, `scorers` the
-    runtimes that can score a sequence."""
-    due = next(_turns_left(config, trials, unset, given_up or {}, undecided, scorers, arms), None)
+    A slot whose trial was interrupted comes again under the next attempt, and so does every slot of a void turn; of a
+    turn that scores, those that are void alone. `unset` are optional runtimes that are not set here, `given_up` the
+    cells that are not tried any more, `scorers` the runtimes that can score a sequence. `earlier`: how many of the
+    trials ran before the run was resumed; those that the machine kept from scoring then come again."""
+    due = next(_turns_left(config, trials, unset, given_up or {}, undecided, scorers, arms, earlier), None)
     if due is None:
         return None
     attempts: Counter[tuple[object, ...]] = Counter()
@@ -113,9 +118,11 @@ def slots_left(
     undecided: Undecided = nothing_open,
     scorers: Set[str] = NONE,
     arms: Arms = NO_ARMS,
+    earlier: int = 0,
 ) -> list[Slot]:
     """Every slot that is known to be still due, in order. How many rounds follow these depends on what they show."""
-    return [slot for turn in _turns_left(config, trials, unset, given_up, undecided, scorers, arms) for slot in turn]
+    left = _turns_left(config, trials, unset, given_up, undecided, scorers, arms, earlier)
+    return [slot for turn in left for slot in turn]
 
 
 def estimate_s(slots: Sequence[Slot], mean_s: Mapping[Cell, float]) -> float | None:
@@ -144,14 +151,15 @@ def _turns_left(
     undecided: Undecided,
     scorers: Set[str],
     arms: Arms,
+    earlier: int,
 ) -> Iterator[Turn]:
     """Each turn with the slots of it that are due; turns without any are left out.
 
     Of the rounds beyond the least ones, only the next is known to be due, and only while a gate is undecided by all of
     the rounds before it."""
     ran: dict[tuple[object, ...], list[Trial]] = {}
-    for trial in trials:
-        if not interrupted(trial):
+    for number, trial in enumerate(trials):
+        if not interrupted(trial) and not (number < earlier and _kept_from_scoring(trial)):
             ran.setdefault(_turn_of(trial), []).append(trial)
     voids = _void_passes(ran.values())
     waiting: set[Pair] = set()
@@ -159,10 +167,11 @@ def _turns_left(
     for turn in schedule(config, unset, scorers, arms):
         first, mine = turn[0], ran.get(_turn_of(turn[0]), [])
         pair, is_measured = (first.model, first.test), first.is_measured
-        asked = turn
         if first.task == "score":
             asked = tuple(slot for slot in turn if sequence_of(config, slot, trials) is not None)
-        due = _due(asked, mine, given_up, may_repeat=voids[pair] <= _most_voids(config))
+            due = _due_scores(asked, mine, given_up)
+        else:
+            due = _due(turn, mine, given_up, may_repeat=voids[pair] <= _most_voids(config))
         if not due or (is_measured and pair in over):
             continue
         if is_measured and not _is_certain(config, first.round):
@@ -192,10 +201,30 @@ def _due(turn: Turn, ran: Sequence[Trial], given_up: Mapping[Cell, object], may_
     return tuple(wanted) if any(trial.void is not None for trial in latest.values()) else ()
 
 
+def _due_scores(turn: Turn, ran: Sequence[Trial], given_up: Mapping[Cell, object]) -> Turn:
+    """The slots of a turn that scores which have no result yet, those that were tried least first. Nothing is compared
+    in time, so that no other comes again with one that is void."""
+    tries = Counter(trial.place for trial in ran)
+    done = {trial.place for trial in ran if trial.void is None}
+    wanted = [slot for slot in turn if slot.cell not in given_up and slot.place not in done]
+    fewest = min((tries[slot.place] for slot in wanted), default=TRIES_OF_SCORES)
+    return tuple(slot for slot in wanted if tries[slot.place] == fewest < TRIES_OF_SCORES)
+
+
+def _kept_from_scoring(trial: Trial) -> bool:
+    """Whether a trial scored nothing for a reason that may be gone: a busy machine, a program or a file that was not
+    there."""
+    if trial.task != "score" or trial.failure is None:
+        return False
+    return trial.void is not None or trial.failure.kind in NEVER_RAN
+
+
 def _void_passes(turns: Iterable[Sequence[Trial]]) -> Counter[Pair]:
-    """How many passes over turns of each model and test were void."""
+    """How many passes over turns of each model and test were void; of those that generate."""
     voids: Counter[Pair] = Counter()
     for ran in turns:
+        if ran[0].task == "score":
+            continue
         passes: Counter[tuple[object, ...]] = Counter()
         void = set()
         for trial in ran:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence, Set
 from parity.config import Config
 from parity.judging.scored import judged_on
 from parity.outputs.texts import differ
-from parity.records import OWN, SHARED, ScoreRequest, Slot, Trial
+from parity.records import OWN, SHARED, ScoreRequest, Slot, Trial, text_round
 
 
 def sequence_of(config: Config, slot: Slot, trials: Sequence[Trial]) -> ScoreRequest | None:
@@ -32,7 +32,7 @@ def texts_of(config: Config, test: str, scorers: Set[str], unset: Sequence[str] 
     """The rounds in which texts of a test may be scored: each runtime has the one after its place in the config,
     whatever the trials show. Those that score show ids, so that their texts say no more."""
     judged = {*judged_on(config, test, unset), config.baseline} - scorers
-    return [OWN + place for place, name in enumerate(config.runtimes, start=1) if name in judged]
+    return [text_round(place) for place, name in enumerate(config.runtimes) if name in judged]
 
 
 def _of_text(config: Config, slot: Slot, trials: Sequence[Trial]) -> ScoreRequest | None:

@@ -17,17 +17,21 @@ from parity.run.schedule import Turn, next_turn, planned, slots_left
 from parity.run.sequences import sequence_of
 from parity.run.session import can_score
 
+ENDED = "the run ended before that, and `parity run --resume` goes on"
+
 
 @dataclass(frozen=True)
 class State:
     """`prepared`: runtime → what its preparation came to. `trials`: those that ran, in their order. `spawned`: how many
-    of them got a process. `exact`: the models of which the exact arm was asked for."""
+    of them got a process. `exact`: the models of which the exact arm was asked for. `earlier`: how many of the trials
+    ran before the run was resumed."""
 
     run: RunRecord
     prepared: Mapping[str, Prepared]
     trials: tuple[Trial, ...] = ()
     spawned: int = 0
     exact: Exact = field(default_factory=dict)
+    earlier: int = 0
 
     @property
     def config(self) -> Config:
@@ -58,6 +62,7 @@ class State:
             undecided=self.undecided,
             scorers=self.scorers,
             arms=self.arms,
+            earlier=self.earlier,
         )
 
     def next_turn(self) -> Turn | None:
@@ -71,7 +76,23 @@ class State:
             undecided=self.undecided,
             scorers=self.scorers,
             arms=self.arms,
+            earlier=self.earlier,
         )
+
+    @property
+    def not_begun(self) -> list[tuple[Slot, str]]:
+        """The trials that score and are due of runtimes that gave a result, of which none was run; with why."""
+        gave = {trial.cell for trial in self.trials if trial.is_measured and trial.failure is None}
+        silent = {cell: None for cell in planned(self.config) if cell not in gave}
+        unset, begun = self.run.loaded.not_set, {trial.place for trial in self.trials}
+        left = slots_left(self.config, self.trials, unset=unset, given_up=silent, scorers=self.scorers, arms=self.arms)
+        due = [slot for slot in left if slot.task == "score" and slot.place not in begun]
+        return [(slot, self.given_up[slot.cell].reason if slot.cell in self.given_up else ENDED) for slot in due]
+
+    @property
+    def lacks_exact(self) -> bool:
+        """Whether a model has no F32 file for a reason that may be gone."""
+        return any(isinstance(made, str) for made in self.exact.values())
 
     @cached_property
     def scorers(self) -> frozenset[str]:
@@ -134,6 +155,7 @@ class State:
             proofs=self._proofs,
             libraries={name: found.build.libraries for name, found in self.prepared.items() if found.build},
             interrupted=interrupted,
+            not_begun=self.not_begun,
             no_exact={name: made for name, made in self.exact.items() if isinstance(made, str)},
         )
         return judge(facts, self.trials)
