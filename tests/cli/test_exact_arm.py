@@ -128,6 +128,8 @@ def test_a_config_with_none_of_its_engines_says_so(program: Program, monkeypatch
     reason = json.loads((program.folder / "run" / exact.EXACT).read_text())["m"]
     assert reason == "no runtime of the config that is ready here can compute it"
     assert f"m: no exact arm: {reason}" in ended.err
+    verdicts = [v["sentence"] for v in program.report()["verdicts"] if v["gate"] == "same-answers"]
+    assert all(sentence.endswith(f"; no exact arm: {reason}") for sentence in verdicts)
 
 
 def test_a_model_that_does_not_fit_is_left_out_and_the_run_goes_on(
@@ -153,6 +155,10 @@ def test_a_member_that_fails_is_lost_alone(program: Program) -> None:
     assert report["not_run"] == []
     page = (program.folder / "run" / "report.md").read_text(encoding="utf-8")
     assert "exact trials of round 1" in page
+    verdicts = [v["sentence"] for v in report["verdicts"] if v["gate"] == "same-answers"]
+    assert len(verdicts) == 2
+    said = "; not in the exact arm: base failed to score the sequence in F32 (crash:SIGSEGV"
+    assert all(said in sentence for sentence in verdicts)
 
 
 @pytest.mark.parametrize("cut_off", [1, 2, 3], ids=["before the arm", "between its trials", "after it"])
@@ -308,6 +314,33 @@ def test_the_plan_names_and_counts_them(program: Program) -> None:
     assert "score by the exact arm, if it fits this machine: t/base, t/second" in planned
     assert "9 to 14 trials, depending on whether answers differ and the exact arm fits" in planned
     assert "limits.total_s allows at most 320 min" in planned
+
+
+@pytest.mark.parametrize(
+    ("runtimes", "said"),
+    [
+        (THREE, None),
+        (TWO, "exact arm: computed by base alone, so that it is shown and decides nothing"),
+        (None, "exact arm: none, because no runtime of the config can compute it"),
+    ],
+    ids=["two members", "one", "none"],
+)
+def test_the_plan_says_what_the_arm_lacks(
+    program: Program, monkeypatch: pytest.MonkeyPatch, runtimes: str | None, said: str | None
+) -> None:
+    if runtimes is None:
+        monkeypatch.setattr(CommandLine, "exact", None)
+    planned = program("plan", program.write(config(runtimes or TWO, gates=GATES, rounds=1))).out
+    assert (said in planned) if said else ("exact arm:" not in planned)
+
+
+def test_the_plan_and_the_verdict_say_that_truth_is_nothing_to_a_test_that_samples(program: Program) -> None:
+    text = config(THREE, gates=GATES, rounds=1).replace("max_tokens = 12", "max_tokens = 12\ntemperature = 0.5")
+    planned = program("plan", program.write(text)).out
+    assert "exact arm of t: none, because the test samples its tokens" in planned
+    run(program, host_of(program), text=text)
+    [sentence, _] = [v["sentence"] for v in program.report()["verdicts"] if v["gate"] == "same-answers"]
+    assert "; no exact arm: the test samples its tokens" in sentence
 
 
 def test_progress_names_them(program: Program) -> None:

@@ -50,7 +50,7 @@ class OutputsGate(GateBase):
             who = " or ".join(silent)
             reason = f"no trial of {who} gave a result" if silent else "they were not judged"
             return Judgement("NOT RUN", f"no outputs to compare: {reason}")
-        said = f"{found.verdict}: {found.sentence}"
+        said = f"{found.verdict}: {found.sentence}{self._without_arm(found, cell, evidence)}"
         if found.verdict in ("IDENTICAL", "EQUIVALENT"):
             return Judgement("PASS", said)
         if found.verdict in ("DRIFT", "WRONG"):
@@ -58,6 +58,17 @@ class OutputsGate(GateBase):
         if found.is_accepted:
             return Judgement("PASS", f"{said}; accepted as declared", declared=(f"outputs: {found.declared}",))
         return Judgement("NOT COMPARABLE", f"{said}; {to_accept(found)}")
+
+    def _without_arm(self, found: OutputVerdict, cell: Cell, evidence: Evidence) -> str:
+        """That the gate asked for the exact arm, and what of it there is not."""
+        if not self.truth:
+            return ""
+        if cell[1] not in evidence.greedy:
+            return "; no exact arm: the test samples its tokens"
+        if found.no_exact is not None:
+            return f"; no exact arm: {found.no_exact}"
+        silent = found.exact.silent if found.exact is not None else ()
+        return f"; not in the exact arm: {'; '.join(silent)}" if silent else ""
 
 
 def unless_outputs_differ(judgement: Judgement, cell: Cell, evidence: Evidence) -> Judgement:

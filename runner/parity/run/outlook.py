@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
@@ -10,6 +10,7 @@ from typing import TypeVar
 from tabulate import tabulate
 
 from parity.config import LoadedConfig, test_spec
+from parity.judging.scored import asks_for_truth
 from parity.records import OWN, SHARED, Cell, HostFacts, Record, Slot, TrialKind
 from parity.run.budgets import Times, budget_warnings
 from parity.run.exact import patient
@@ -27,7 +28,8 @@ SHOWN_ROUNDS = 2
 
 class Outlook(Record):
     """A plan with what is known ahead of it. `models`: name → where its file lies, None where it must be fetched.
-    `trials`: those that the run may have; `at_least` so many run, whatever they show. `estimate_s`: of these."""
+    `trials`: those that the run may have; `at_least` so many run, whatever they show. `estimate_s`: of these.
+    `exact_arm`: what a gate that asks for it will not get, as sentences."""
 
     name: str
     baseline: str
@@ -38,6 +40,7 @@ class Outlook(Record):
     estimate_s: float | None
     estimated_from: str | None
     at_most_s: float
+    exact_arm: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
@@ -64,8 +67,25 @@ def outlook(loaded: LoadedConfig, host: HostFacts) -> Outlook:
         estimate_s=_estimate_s(least, seen),
         estimated_from=seen.run,
         at_most_s=sum(_at_most_s(loaded, slot) for slot in plan),
+        exact_arm=tuple(_lacking(loaded, arm)),
         warnings=tuple(budget_warnings(loaded.config, seen.times)),
     )
+
+
+def _lacking(loaded: LoadedConfig, arm: Sequence[str]) -> Iterator[str]:
+    """What gates that ask for the exact arm are known not to get from it."""
+    config = loaded.config
+    asking = [gate for gate in config.gates if gate.kind == "outputs" and gate.truth]
+    tests = [test for test in config.tests if any(gate.tests is None or test.name in gate.tests for gate in asking)]
+    if any(asks_for_truth(config, test.name, loaded.not_set) for test in tests):
+        if not arm:
+            able = "llama.cpp and the Candle reference can"
+            yield f"exact arm: none, because no runtime of the config can compute it; {able}"
+        elif len(arm) == 1:
+            yield f"exact arm: computed by {arm[0]} alone, so that it is shown and decides nothing"
+    for test in tests:
+        if test.temperature > 0:
+            yield f"exact arm of {test.name}: none, because the test samples its tokens"
 
 
 @dataclass(frozen=True)
@@ -153,6 +173,7 @@ def render(found: Outlook) -> str:
         lines.append(f"model {name}: {path or 'not here yet; the run will fetch it'}")
     lines += [f"not set here: {name} (optional)" for name in found.not_set]
     lines += ["", *_order(found), "", f"{_count(found)}; {_time(found)}"]
+    lines += found.exact_arm
     lines += [f"warning: {warning}" for warning in found.warnings]
     return "\n".join(lines)
 
