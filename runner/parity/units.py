@@ -9,6 +9,8 @@ _COUNTS = ("tokens",)
 _LEAST_DECIMALS = 2
 _MOST_DECIMALS = 9
 _LARGEST_END = 1e6
+_LEAST_NATS = 1e-6
+_LEAST_TIMES, _MOST_TIMES = 0.001, 1000
 
 
 def format_value(value: float, unit: str) -> str:
@@ -38,6 +40,22 @@ def format_ratio(ratio: float, interval: tuple[float, float] | None) -> str:
         return f"{ratio:.{decimals}f}×, no interval"
     low, high = (_ratio_end(end, decimals) for end in interval)
     return f"{ratio:.{decimals}f}× [{low}, {high}]"
+
+
+def format_nats(value: float, digits: int = 2) -> str:
+    """A distance in nats, without the unit: `0.036`, `below 1e-6`, which is what six printed digits hold."""
+    return "below 1e-6" if 0 < value < _LEAST_NATS else _significant(value, digits)
+
+
+def format_times(value: float, digits: int = 2) -> str:
+    """How many times a tolerance: `17`, `over 1,000`, `below 0.001`."""
+    if value >= _MOST_TIMES:
+        return f"over {_MOST_TIMES:,}"
+    return f"below {_LEAST_TIMES}" if 0 < value < _LEAST_TIMES else _significant(value, digits)
+
+
+def _significant(value: float, digits: int) -> str:
+    return f"{value:,.0f}" if abs(value) >= 10**digits else f"{value:.{digits}g}"
 
 
 def _ratio_end(end: float, least_decimals: int) -> str:

@@ -228,7 +228,7 @@ def test_where_it_cannot_be_made_again_its_trials_are_refused(
     assert [failure.kind if failure else None for failure in found] == ["refused", "refused"]
     assert found[0] is not None
     assert "was deleted and can't be made again: computing with its F32 file needs" in found[0].message
-    assert found[0].message.count(".gguf") == 1
+    assert ".gguf" not in found[0].message
 
 
 def removing(host: ScriptedHost) -> None:

@@ -513,6 +513,25 @@ def test_a_witness_far_from_the_baseline_is_named_instead_of_blaming_the_runtime
     assert not found.acceptable
 
 
+def test_beside_a_baseline_that_others_differ_from_as_much_the_reason_is_said() -> None:
+    trials = [*ALIKE, *generated("three")]
+    scored = {"one": noisy(SPOKEN, 1.0, seed=7), "two": noisy(SPOKEN, 0.1, seed=3), "three": SPOKEN}
+    found = judged(trials, scored)
+    assert (found.verdict, found.acceptable) == ("UNPROVEN", False)
+    assert "and too little to call it drift, because one and three differ from each other by" in found.sentence
+    alone = judged(ALIKE, {"one": SPOKEN, "two": noisy(SPOKEN, 0.22)})
+    assert alone.verdict == "UNPROVEN"
+    assert "1.16 times the tolerance, and too little to call it drift; " in alone.sentence
+
+
+def test_at_a_flip_beside_such_a_baseline_too() -> None:
+    trials = [*PARTING, *generated("three")]
+    two = swapped(SPOKEN, PLACE, OTHER, 3.0)
+    found = judged(trials, {"one": noisy(SPOKEN, 1.0, seed=7), "two": two, "three": two})
+    assert found.verdict == "UNPROVEN", found.sentence
+    assert "too little to call it wrong, because one and three differ from each other by" in found.sentence
+
+
 def test_a_witness_close_to_the_baseline_does_not_excuse_drift() -> None:
     trials = [*ALIKE, *generated("three")]
     found = judged(trials, {"one": SPOKEN, "two": noisy(SPOKEN, 0.5), "three": noisy(SPOKEN, 0.02, seed=7)})

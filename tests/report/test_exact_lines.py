@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from parity.records import OutputVerdict, Report, Widest
-from parity.report import FORMATS
+from parity.report import FORMATS, terminal_table
 
 
 @pytest.fixture
@@ -35,6 +35,41 @@ def test_each_runtime_has_its_distance_and_the_farthest_is_told(shown: Shown) ->
     for name, said in (("Alpha", "(near it)"), ("Beta", "(near it)"), ("Gamma", "(far from it, the farthest)")):
         line = text[text.index(f"Exact arm of Simple Math: {name} lies at mean KL") :]
         assert line[: line.index(").") + 1].endswith(said)
+
+
+def test_where_all_are_near_none_is_the_farthest(shown: Shown, drifting: OutputVerdict) -> None:
+    assert drifting.exact is not None
+    near = tuple(found.but(nearness="near") for found in drifting.exact.distances)
+    text = shown(exact=drifting.exact.but(distances=near))
+    assert "(near it)" in text
+    assert "farthest)" not in text
+
+
+def test_no_figure_is_a_power_of_ten_that_says_nothing(shown: Shown, drifting: OutputVerdict) -> None:
+    assert drifting.exact is not None
+    one, *_ = drifting.exact.distances
+    tiny = one.but(times=8.5e-6, distances=one.distances.but(mean_kl=3.3e-13, p99_kl=3.9e-12))
+    text = shown(needed=1.3e3, exact=drifting.exact.but(distances=(tiny,)))
+    assert "needs over 1,000× the tolerance" in text
+    assert "mean KL below 1e-6 nats, 99th percentile below 1e-6" in text
+    assert "below 0.001× its tolerance" in text
+
+
+def test_headers_of_the_outputs_are_whole_at_80_columns(
+    build_report: Callable[..., Report], drifting: OutputVerdict
+) -> None:
+    """Also with the longest words and figures in the cells."""
+    runtimes = {name: {"gen_tps": 10.0} for name in ("alpha", "beta", "gamma", "delta")}
+    report = build_report(
+        runtimes,
+        titles={"gamma": "llama.cpp"},
+        outputs=(drifting.but(verdict="UNPROVEN", needed=1.3e3, runtime="gamma"),),
+    )
+    text = terminal_table(report, 80)
+    table = text[text.index("Outputs\n") :].splitlines()[3:6]
+    for header in ("Runtime", "Verdict", "Prompt", "Answer", "Log-probs", "Needed"):
+        assert any(header in line.split() for line in table[:2]), table
+    assert max(map(len, text.splitlines())) <= 80
 
 
 def test_an_arm_of_one_member_says_that_its_resolution_was_not_measured(shown: Shown, drifting: OutputVerdict) -> None:

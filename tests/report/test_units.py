@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parity.units import format_delta, format_difference, format_ratio, format_value, format_words
+from parity.units import (
+    format_delta,
+    format_difference,
+    format_nats,
+    format_ratio,
+    format_times,
+    format_value,
+    format_words,
+)
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -78,3 +86,22 @@ def test_nonzero_value_is_never_written_as_zero(value: float, unit: str) -> None
 def test_value_is_written_to_within_five_percent(value: float) -> None:
     written = float(format_value(value, "s").removesuffix(" s"))
     assert written == pytest.approx(value, rel=0.051)
+
+
+@pytest.mark.parametrize(
+    ("nats", "text"),
+    [(0.0, "0"), (3.3e-13, "below 1e-6"), (9.9e-7, "below 1e-6"), (6e-6, "6e-06"), (0.0361, "0.036"), (8.39, "8.4")],
+)
+def test_nats_below_what_is_printed_are_no_figure(nats: float, text: str) -> None:
+    assert format_nats(nats) == text
+
+
+@pytest.mark.parametrize(
+    ("times", "text"),
+    [
+        *((0.0, "0"), (7.1e-6, "below 0.001"), (0.001, "0.001"), (0.0712, "0.071"), (17.4, "17")),
+        *((123.4, "123"), (999.0, "999"), (1300.0, "over 1,000"), (2.9e299, "over 1,000")),
+    ],
+)
+def test_multiples_far_from_one_are_bounds(times: float, text: str) -> None:
+    assert format_times(times) == text

@@ -37,6 +37,7 @@ from parity.outputs.findings import Finding, Near
 from parity.outputs.sides import Side
 from parity.outputs.tolerance import BLAMED, PASSES, multiple, span_of
 from parity.records import Distances, ExactArm, ExactDistance, Nearness, OutputKind, Span
+from parity.units import format_nats, format_times
 
 Decision = Literal["stays", "ours", "drift", "theirs", "equivalent", "undecided"]
 """`ours`: it stays, and the runtime is named. `drift`: the runtime is named where nothing was decided. `theirs`: the
@@ -195,6 +196,6 @@ class Arbiter:
 
 def _place(found: ExactDistance) -> str:
     return (
-        f"{found.runtime} is at mean KL {found.distances.mean_kl:.3g} nats and |Δ log p| "
-        f"{found.distances.largest_delta:.3g} ({found.times:.2g} times its tolerance)"
+        f"{found.runtime} is at mean KL {format_nats(found.distances.mean_kl, 3)} nats and |Δ log p| "
+        f"{format_nats(found.distances.largest_delta, 3)} ({format_times(found.times)} times its tolerance)"
     )

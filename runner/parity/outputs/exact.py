@@ -19,6 +19,7 @@ from parity.outputs.missing import last_try, why_missing
 from parity.outputs.sides import Compared, Side
 from parity.outputs.tolerance import BLAMED, PASSES, largest_of, multiple, scaled, span_of, tolerance_of
 from parity.records import ExactArm, ExactDistance, Nearness, OutputKind, Scored, Span, Tolerance, Trial
+from parity.units import format_times
 
 F32 = Floor(of_largest(SAME_F32), "measured between llama.cpp, MLX and NumPy on the same F32 weights", SHORT)
 """What engines that compute F32 weights in F32 throughout differ by."""
@@ -54,9 +55,10 @@ class Arm:
         most = scaled(F32.over(len(self.scores)), BLAMED)
         if self.resolution is None or multiple(self.resolution, most) <= 1:
             return None
+        times = format_times(multiple(self.resolution, most), 3)
         return (
-            f"its members {' and '.join(self.members)} differ by {multiple(self.resolution, most):.3g} times what is "
-            "called drift between computations in F32, so that one of them is at fault"
+            f"its members {' and '.join(self.members)} differ by {times} times what is called drift between "
+            "computations in F32, so that one of them is at fault"
         )
 
     @cached_property

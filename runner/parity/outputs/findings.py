@@ -7,8 +7,9 @@ from parity.outputs.continuation import OwnChoice
 from parity.outputs.distances import PRINTED
 from parity.outputs.sides import Side
 from parity.outputs.texts import TextsCompared
-from parity.outputs.tolerance import multiple
+from parity.outputs.tolerance import BLAMED, PASSES, multiple, scaled
 from parity.records import Distances, FirstDifference, OutputKind, Rung, Tolerance
+from parity.units import format_nats, format_times
 
 GROWS = 3.0
 """How many times farther apart the second half of a sequence must be, for growth to be called drift."""
@@ -76,7 +77,8 @@ def of_flip(found: FirstDifference, length: int, theirs: Side, ours: Side, toler
         return Finding("WRONG", f"{said}: {preferring}, and {allowed}")
     near = tolerance.allowed.delta
     if worst > near:
-        allowed = f"more than the {near:.3g} nats of a near-tie, and too little to call it wrong"
+        because = f", because {_apart(tolerance)}" if _is_raised(tolerance) and worst > _by_default(tolerance) else ""
+        allowed = f"more than the {near:.3g} nats of a near-tie, and too little to call it wrong{because}"
         return Finding("UNPROVEN", f"{said}: {preferring}, {allowed}")
     if any(margin.at_least for _, margin in known):
         unlisted = "the other token is not listed, so that it may be a near-tie or far from one"
@@ -136,13 +138,15 @@ def of_distances(found: Distances, largest: float, tolerance: Tolerance, runtime
         return Finding(
             "IDENTICAL", f"the log-probabilities are equal in all printed digits at {found.positions} positions"
         )
+    mean, p99, delta = (format_nats(nats, 3) for nats in (found.mean_kl, found.p99_kl, found.largest_delta))
     said = (
-        f"mean KL {found.mean_kl:.3g} nats, 99th percentile {found.p99_kl:.3g}, largest |Δ log p| "
-        f"{found.largest_delta:.3g}, the same likeliest token at {found.same_top:.1%} of {found.positions} positions"
+        f"mean KL {mean} nats, 99th percentile {p99}, largest |Δ log p| {delta}, the same likeliest token at "
+        f"{found.same_top:.1%} of {found.positions} positions"
     )
     times = multiple(found, tolerance.allowed)
     if grows(found) and found.late_kl > tolerance.allowed.mean_kl:
-        halves = f"mean KL {found.early_kl:.3g} in the first half, {found.late_kl:.3g} in the second"
+        early, late = (format_nats(kl, 3) for kl in (found.early_kl, found.late_kl))
+        halves = f"mean KL {early} in the first half, {late} in the second"
         grown = f"{said}; it grows with position: {halves}"
         if max(found.late_kl / tolerance.blamed.mean_kl, multiple(found, tolerance.blamed)) > 1:
             return Finding("DRIFT", grown)
@@ -152,11 +156,32 @@ def of_distances(found: Distances, largest: float, tolerance: Tolerance, runtime
         return Finding("UNPROVEN", f"{said}: {outside}, which is too much to tell")
     if times <= 1:
         return Finding("EQUIVALENT", f"{said}: within the tolerance{_references(times, tolerance, runtime)}")
-    said += f": {times:.3g} times the tolerance"
+    said += f": {format_times(times, 3)} times the tolerance"
     if multiple(found, tolerance.blamed) > 1:
         return Finding("DRIFT", said)
-    doubt = _references(times, tolerance, runtime) or ", and too little to call it drift"
+    because = f", because {_apart(tolerance)}" if _is_raised(tolerance) and times > BLAMED / PASSES else ""
+    doubt = _references(times, tolerance, runtime) or f", and too little to call it drift{because}"
     return Finding("UNPROVEN", said + doubt)
+
+
+def _is_raised(tolerance: Tolerance) -> bool:
+    """Whether what is called drift begins later than by the default, because other runtimes lie apart."""
+    if tolerance.references is None:
+        return False
+    raised = scaled(tolerance.references, BLAMED)
+    return raised.delta >= tolerance.blamed.delta or raised.p99_kl >= tolerance.blamed.p99_kl
+
+
+def _by_default(tolerance: Tolerance) -> float:
+    """The nats of a flip above which it is wrong where no other runtime shows more."""
+    return BLAMED * tolerance.floor.delta
+
+
+def _apart(tolerance: Tolerance) -> str:
+    """By how much the others that lie farthest apart do."""
+    assert tolerance.references is not None, "others scored the sequence"
+    spread = multiple(tolerance.references, tolerance.allowed)
+    return f"{tolerance.farthest} differ from each other by {format_times(spread, 3)} times of it"
 
 
 def _references(times: float, tolerance: Tolerance, runtime: str) -> str:
@@ -166,10 +191,8 @@ def _references(times: float, tolerance: Tolerance, runtime: str) -> str:
     spread = multiple(tolerance.references, tolerance.allowed)
     if spread <= 1 or spread <= times:
         return ""
-    return (
-        f", but {tolerance.farthest} differ from each other by {spread:.3g} times of it: they disagree more than "
-        f"{runtime} does with the baseline, and one of them may be at fault"
-    )
+    more = f"they disagree more than {runtime} does with the baseline, and one of them may be at fault"
+    return f", but {_apart(tolerance)}: {more}"
 
 
 def worst_first(findings: Sequence[Finding]) -> list[Finding]:

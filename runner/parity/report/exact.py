@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from parity.records import ExactArm, ExactDistance, OutputVerdict
 from parity.report.index import Index
+from parity.units import format_nats, format_times
 
 _WORDS = {"near": "near it", "between": "between near and far", "far": "far from it"}
 
@@ -16,7 +17,9 @@ def exact_lines(index: Index, verdict: OutputVerdict) -> Iterator[str]:
             yield f"{where}: there is none: {verdict.no_exact}."
         return
     yield f"{where}: {_members(index, verdict.exact)}."
-    farthest = max(verdict.exact.distances, key=lambda found: found.times, default=None)
+    # Where all are near, that one is the farthest means nothing.
+    apart = [found for found in verdict.exact.distances if found.nearness != "near"]
+    farthest = max(apart, key=lambda found: found.times, default=None)
     for found in verdict.exact.distances:
         yield f"{where}: {index.runtime_title(found.runtime)} {_distance(found, farthest=found is farthest)}."
     if verdict.exact.doubt is not None:
@@ -29,17 +32,18 @@ def _members(index: Index, arm: ExactArm) -> str:
     if arm.resolution is None:
         return f"the weights in F32, computed by {names} alone, so that how well it is known was not measured{silent}"
     found = arm.resolution
-    quarters = ", ".join(f"{delta:.1g}" for delta in arm.resolution_by_quarter)
+    mean, p99, delta = (format_nats(nats, 1) for nats in (found.mean_kl, found.p99_kl, found.delta))
+    quarters = ", ".join(format_nats(nats, 1) for nats in arm.resolution_by_quarter)
     return (
-        f"the weights in F32, computed by {names}, which differ by mean KL {found.mean_kl:.1g} nats, 99th percentile "
-        f"{found.p99_kl:.1g}, |Δ log p| {found.delta:.1g} (by quarter of the sequence: {quarters}){silent}"
+        f"the weights in F32, computed by {names}, which differ by mean KL {mean} nats, 99th percentile {p99}, "
+        f"|Δ log p| {delta} (by quarter of the sequence: {quarters}){silent}"
     )
 
 
 def _distance(found: ExactDistance, *, farthest: bool) -> str:
-    apart = found.distances
+    apart, where = found.distances, _WORDS[found.nearness]
+    mean, p99, delta = (format_nats(nats) for nats in (apart.mean_kl, apart.p99_kl, apart.largest_delta))
     return (
-        f"lies at mean KL {apart.mean_kl:.2g} nats, 99th percentile {apart.p99_kl:.2g}, |Δ log p| "
-        f"{apart.largest_delta:.2g} from it, {found.times:.2g}× its tolerance ({_WORDS[found.nearness]}"
-        f"{', the farthest' if farthest else ''})"
+        f"lies at mean KL {mean} nats, 99th percentile {p99}, |Δ log p| {delta} from it, {format_times(found.times)}× "
+        f"its tolerance ({where}{', the farthest' if farthest else ''})"
     )

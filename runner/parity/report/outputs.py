@@ -7,6 +7,7 @@ from parity.report.delta import MISSING
 from parity.report.exact import exact_lines
 from parity.report.index import Index
 from parity.report.view import Marked, Table
+from parity.units import format_nats, format_times
 
 _STATES = {"same": "same", "within": "within tolerance", "differs": "differs", "not shown": "not shown"}
 _SHOWN_TOP = 3
@@ -20,7 +21,7 @@ def outputs_table(index: Index) -> Table | None:
         return None
     notes = _Notes()
     rows = tuple(_row(index, verdict, notes) for verdict in found)
-    headers = ("Runtime", "Verdict", "Prompt", "Continuation", "Log-probs", "Needed")
+    headers = ("Runtime", "Verdict", "Prompt", "Answer", "Log-probs", "Needed")
     below = [line for verdict in found for line in _below(index, verdict)]
     below += [line for verdict in found for line in exact_lines(index, verdict)]
     return Table(headers, rows, tuple(notes.lines), tuple(dict.fromkeys(below)))
@@ -52,7 +53,7 @@ def _row(index: Index, verdict: OutputVerdict, notes: _Notes) -> tuple[Marked, .
         _entry(rungs["prompt"], notes),
         _continuation(continuation, notes),
         _scores(verdict, rungs.get("scores"), notes),
-        Marked(f"{verdict.needed:.2g}×" if verdict.needed is not None else MISSING),
+        Marked(f"{format_times(verdict.needed)}×" if verdict.needed is not None else MISSING),
     )
 
 
@@ -72,7 +73,7 @@ def _scores(verdict: OutputVerdict, rung: Rung | None, notes: _Notes) -> Marked:
     if rung is None or verdict.distances is None:
         return Marked(MISSING, () if rung is None else notes.mark(rung.detail))
     found = verdict.distances
-    return Marked(f"{_STATES[rung.state]}: KL {found.mean_kl:.2g}, |Δ| {found.largest_delta:.2g}")
+    return Marked(f"{_STATES[rung.state]}: KL {format_nats(found.mean_kl)}, |Δ| {format_nats(found.largest_delta)}")
 
 
 def _below(index: Index, verdict: OutputVerdict) -> Iterator[str]:
@@ -82,15 +83,16 @@ def _below(index: Index, verdict: OutputVerdict) -> Iterator[str]:
     if (found := verdict.distances) is not None:
         generated = f"{found.positions} positions, {found.continuation} of them generated"
         yield (
-            f"{where}, over {generated}: KL at least {found.mean_kl:.3g} nats (mean) and {found.p99_kl:.3g} (99th "
-            f"percentile), with a probability of {found.outside:.2g} outside the tokens that both sides list; largest "
-            f"|Δ log p| {found.largest_delta:.3g} at position {found.largest_at}{_widest(index, verdict)}; same "
-            f"likeliest token {found.same_top:.1%}; perplexity {found.perplexity:.4g}, {index.baseline.title} "
-            f"{found.baseline_perplexity:.4g}."
+            f"{where}, over {generated}: KL at least {format_nats(found.mean_kl, 3)} nats (mean) and "
+            f"{format_nats(found.p99_kl, 3)} (99th percentile), with a probability of {found.outside:.2g} outside the "
+            f"tokens that both sides list; largest |Δ log p| {format_nats(found.largest_delta, 3)} at position "
+            f"{found.largest_at}{_widest(index, verdict)}; same likeliest token {found.same_top:.1%}; perplexity "
+            f"{_perplexity(found.perplexity)}, {index.baseline.title} {_perplexity(found.baseline_perplexity)}."
         )
     if verdict.tolerance is not None and verdict.needed is not None:
         passes = f": {_span(verdict.would_pass)} would have passed" if verdict.would_pass is not None else ""
-        yield f"{where} needs {verdict.needed:.2g}× the tolerance{passes}. Allowed: {_tolerance(verdict.tolerance)}."
+        needs = f"{where} needs {format_times(verdict.needed)}× the tolerance{passes}"
+        yield f"{needs}. Allowed: {_tolerance(verdict.tolerance)}."
 
 
 def _widest(index: Index, verdict: OutputVerdict) -> str:
@@ -125,7 +127,12 @@ def _difference(index: Index, verdict: OutputVerdict, found: FirstDifference) ->
 
 
 def _span(span: Span) -> str:
-    return f"mean KL {span.mean_kl:.2g}, 99th percentile {span.p99_kl:.2g}, |Δ log p| {span.delta:.2g}"
+    mean, p99, delta = (format_nats(nats) for nats in (span.mean_kl, span.p99_kl, span.delta))
+    return f"mean KL {mean}, 99th percentile {p99}, |Δ log p| {delta}"
+
+
+def _perplexity(value: float) -> str:
+    return f"{value:.4g}" if value < 10_000 else f"{value:,.0f}"
 
 
 def _tolerance(found: Tolerance) -> str:

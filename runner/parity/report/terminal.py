@@ -113,22 +113,32 @@ def _fitted(
     headers: Sequence[str], rows: Sequence[Sequence[str]], width: int | None
 ) -> tuple[list[str], list[int] | None]:
     """Headers wrapped so that the table holds `width`, and the widths that cells wrap at: headers give way first, then
-    always the widest column."""
+    always the widest column, and words of headers are broken last."""
     if width is None:
         return list(headers), None
     bodies = [max(map(len, column), default=0) for column in zip(*rows, strict=True)] or [0] * len(headers)
     widths = [max(len(text) + _HEADER_PADDING, body) for text, body in zip(headers, bodies, strict=True)]
-    while sum(widths) > width - _COLUMN_GAP * (len(widths) - 1):
-        spare = [k for k, column in enumerate(widths) if column > max(bodies[k], _NARROWEST_COLUMN)]
-        widest = max(spare or range(len(widths)), key=lambda k: widths[k])
-        if widths[widest] <= _NARROWEST_COLUMN:
-            break
-        widths[widest] -= 1
+    least = [max(_NARROWEST_COLUMN, _longest_word(text) + _HEADER_PADDING) for text in headers]
+    most_to_least = (
+        [max(body, word) for body, word in zip(bodies, least, strict=True)],
+        least,
+        [_NARROWEST_COLUMN] * len(widths),
+    )
+    for floors in most_to_least:
+        while sum(widths) > width - _COLUMN_GAP * (len(widths) - 1):
+            spare = [k for k, column in enumerate(widths) if column > floors[k]]
+            if not spare:
+                break
+            widths[max(spare, key=lambda k: widths[k])] -= 1
     wrapped = [
         "\n".join(_HeaderWrapper(columns - _HEADER_PADDING).wrap(text))
         for text, columns in zip(headers, widths, strict=True)
     ]
     return wrapped, widths
+
+
+def _longest_word(header: str) -> int:
+    return max(map(len, _HeaderWrapper(1, break_long_words=False).wrap(header)), default=0)
 
 
 class _HeaderWrapper(textwrap.TextWrapper):

@@ -74,7 +74,7 @@ def check_ready(session: Session, model: ModelFacts, room: RoomOf = room_of) -> 
         [source] = (known for known in session.folder.read_run().models if known.name == model.name)
         made = _made(session, source, room)
         if isinstance(made, str):
-            gone = f"{path.name}, the F32 file of the exact arm, was deleted and can't be made again: {made}"
+            gone = f"the F32 file of the exact arm was deleted and can't be made again: {made}"
             raise RefusedError(f"{gone}; `parity run --resume` tries it again")
     try:
         sha256 = content_sha256(path)
@@ -82,7 +82,7 @@ def check_ready(session: Session, model: ModelFacts, room: RoomOf = room_of) -> 
         why = error.wrong if isinstance(error, ModelError) else error.strerror
         raise RefusedError(f"the F32 file of the exact arm can't be read: {why}") from error
     if sha256 != model.sha256:
-        raise RefusedError(f"{path} is not the F32 file that this run began with: remove it and {AGAIN}")
+        raise RefusedError(f"{path} is not the F32 file that this run began with: {AGAIN}")
 
 
 def supply_exact(
