@@ -7,6 +7,7 @@ from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import cast
 
 import pytest
 from hypothesis import given, settings
@@ -197,6 +198,31 @@ def test_find_gives_the_first_or_the_last_line() -> None:
 def test_the_tail_holds_the_last_lines_of_both_streams_in_order_of_arrival() -> None:
     pieces = (Piece(1, "out", b"a\n\nb\n"), Piece(2, "err", b"c\n"), Piece(3, "out", b"d"))
     assert Transcript(HEAD, pieces=pieces).tail(3) == ("b", "c", "d")
+
+
+class Unread:
+    """A piece whose bytes nobody may ask for."""
+
+    t_ns = 0
+    stream = "out"
+
+
+def test_the_tail_of_an_endless_output_reads_its_end_alone() -> None:
+    flood = tuple(Piece(k, "out", b"flooding\n" * 8000) for k in range(1, 7))
+    pieces = cast(tuple[Piece, ...], (*[Unread()] * 1000, *flood))
+    assert Transcript(HEAD, pieces=pieces).tail(3) == ("flooding",) * 3
+
+
+LONG = st.sampled_from((b"a\n", b"b\r", b"c" * 30_000, b"\n", b" \n" * 9000, b"d\r\n", b"12 %\r" * 9000, b"e\n" * 9000))
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.tuples(st.sampled_from(STREAMS), LONG), max_size=14), st.integers(1, 4))
+def test_the_tail_is_that_of_all_lines_however_long_they_are(chunks: list[tuple[Stream, bytes]], count: int) -> None:
+    transcript = Transcript(HEAD, pieces=tuple(Piece(k // 2, stream, data) for k, (stream, data) in enumerate(chunks)))
+    lines = [line for stream in STREAMS for line in transcript.lines(stream)]
+    shown = [line for line in sorted(lines, key=lambda line: line.t_ns) if line.text.strip() and not line.overwritten]
+    assert transcript.tail(count) == tuple(line.text[:400] for line in shown[-count:])
 
 
 def test_a_character_cut_in_two_by_a_read_is_still_valid() -> None:

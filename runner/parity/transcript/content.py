@@ -154,9 +154,30 @@ class Transcript:
         return None
 
     def tail(self, count: int = 12) -> tuple[str, ...]:
-        """The last lines of both streams in order of arrival, for a message, as a terminal would show them."""
-        both = sorted((line for stream in ("out", "err") for line in self.lines(stream)), key=lambda line: line.t_ns)
-        return tuple(line.text[:400] for line in both if line.text.strip() and not line.overwritten)[-count:]
+        """The last lines of both streams in order of arrival, for a message, as a terminal would show them. No more of
+        the end is read than holds them: a program may have printed millions of lines."""
+        size = _TAIL_BYTES
+        while (found := self._tail_within(size, count)) is None:
+            size *= 4
+        return found
+
+    def _tail_within(self, size: int, count: int) -> tuple[str, ...] | None:
+        """The last lines by the last `size` bytes of the output; None where these don't tell."""
+        first = len(self.pieces)
+        while first > 0 and size > 0:
+            first -= 1
+            size -= len(self.pieces[first].data)
+        end = replace(self, pieces=self.pieces[first:])
+        lines = {stream: list(end.lines(stream)) for stream in _STREAMS}
+        earlier = []
+        if first:
+            # Of the first line of each stream, the beginning may be missing here.
+            earlier = [found.pop(0).t_ns for found in lines.values() if found] + [self.pieces[first - 1].t_ns]
+        both = sorted((line for found in lines.values() for line in found), key=lambda line: line.t_ns)
+        shown = [line for line in both if line.text.strip() and not line.overwritten][-count:]
+        if first and (len(shown) < count or shown[0].t_ns <= max(earlier)):
+            return None
+        return tuple(line.text[:400] for line in shown)
 
     @property
     def valid_utf8(self) -> bool:
@@ -167,6 +188,12 @@ class Transcript:
         except UnicodeDecodeError:
             return False
         return True
+
+
+_STREAMS: tuple[Stream, Stream] = ("out", "err")
+
+_TAIL_BYTES = 64 * 1024
+"""Of the end of an output, what is read first for its last lines."""
 
 
 def _line_text(held: bytearray) -> str:
