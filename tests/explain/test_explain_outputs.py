@@ -84,8 +84,8 @@ def test_a_text_that_others_score_is_named_by_its_runtime(program: Program, monk
     )
     monkeypatch.setattr(CommandLine, "needs_tokenizer", True)
     other = Script(text=lambda head: "the 12 in", text_alone=True)
-    program("run", program.write(CASE), "--out", "texts", host=program.host(other=other))
-    text = " ".join(program("explain", "texts", "other").out.split())
+    program("run", program.write(CASE), "--out", "run", host=program.host(other=other))
+    text = " ".join(program("explain", "run", "other").out.split())
     assert "base, the sequence that all score: 15 ids" in text
     assert re.search(r"base, the text of other: \d+ ids", text)
 

@@ -57,7 +57,7 @@ def read_slot(
     adapter: Adapter[Any], slot: Slot, file: str, transcript: Transcript, folder: RunFolder, sha256_of: Sha256Of
 ) -> Trial:
     """The trial that a transcript of the run folder holds. `file`: its name within `trials/`."""
-    tokenizer = folder.tokenizer_path(slot.model)
+    tokenizer = folder.tokenizer_path(slot.model).resolve()
     encode, piece_of = _encoder(tokenizer), _pieces(tokenizer)
     return read_trial(adapter, slot, f"trials/{file}", transcript, encode, sha256_of, piece_of)
 
