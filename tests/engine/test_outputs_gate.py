@@ -1,6 +1,6 @@
 """The gate on outputs, what it means for gates on speeds, and the trials that score, which count for nothing else."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 from builders import MODEL
@@ -10,8 +10,10 @@ from spoken import CONTINUATION, SPOKEN, Logits, generated, noisy, score_trial
 
 from parity.adapter import Availability
 from parity.config import Config, LoadedConfig
+from parity.judging.outputs import compared_in
 from parity.judging.report import RunFacts, judge
-from parity.records import Declaration, Failure, Identity, Report, Trial, Verdict, VerdictKind
+from parity.outputs import judge_outputs
+from parity.records import Declaration, Failure, Identity, Report, Scalar, Trial, Verdict, VerdictKind
 from parity.report import FORMATS
 from parity.run.giving_up import given_up
 
@@ -38,7 +40,9 @@ def config(*gates: dict[str, object], declare: tuple[Declaration, ...] = (), **t
     )
 
 
-def report(trials: Sequence[Trial], of: Config | None = None) -> Report:
+def report(
+    trials: Sequence[Trial], of: Config | None = None, libraries: Mapping[str, Mapping[str, str]] | None = None
+) -> Report:
     loaded = LoadedConfig(
         file="/c.toml",
         text="",
@@ -61,6 +65,7 @@ def report(trials: Sequence[Trial], of: Config | None = None) -> Report:
             not_run=(),
             spawned=len(trials),
             interrupted=False,
+            libraries=libraries or {},
         ),
         trials,
     )
@@ -119,6 +124,23 @@ def test_a_speed_that_does_not_count_says_what_its_outputs_are() -> None:
     assert "the ids agree" not in found.sentence
     assert "gen_tps is 1× that of one" in found.sentence
     assert found.failed_side is None
+
+
+def test_what_explains_a_verdict_is_what_it_was_computed_from() -> None:
+    """Two programs that show text alone and are built with one Candle: the library makes their difference DRIFT."""
+    candle: dict[str, Scalar] = {"device": "cpu", "threads": 2, "kv_cache_dtype": "f32", "build_features": "none"}
+    candle |= {"rope_table_dtype": "f32", "token_embedding": "f32"}
+    candle |= dict.fromkeys(("cpu_avx2", "cpu_f16c", "cpu_neon"), True)
+    sides = zip(("one", "two"), ("a b c", "a b x"), strict=True)
+    trials = [trial for name, text in sides for trial in generated(name, None, text=text, settings=candle)]
+    built = {name: {"candle-core": "0.11.1"} for name in ("one", "two")}
+    found = report(trials, libraries=built)
+    assert [o.verdict for o in found.outputs] == ["DRIFT"]
+    view = compared_in(found, "m", "t")
+    assert view.libraries == built
+    assert judge_outputs(view, "two") == found.outputs[0]
+    assert "libraries" not in found.model_dump()["runtimes"][0]
+    assert [o.verdict for o in report(trials).outputs] == ["UNPROVEN"]
 
 
 def test_outputs_that_show_too_little_may_be_declared_acceptable() -> None:

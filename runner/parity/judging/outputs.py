@@ -69,6 +69,7 @@ def compared_in(report: Report, model: str, test: str) -> Compared:
         scored=[t for t in report.score_trials if (t.model, t.test) == (model, test)],
         greedy=not any(t.name == test and t.sampling.temperature > 0 for t in report.tests),
         quantisation=next((m.quantisation for m in report.models if m.name == model), {}),
+        libraries={runtime.name: runtime.libraries for runtime in report.runtimes if runtime.libraries},
     )
 
 

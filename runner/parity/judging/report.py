@@ -113,6 +113,7 @@ def _runtime_report(facts: RunFacts, name: str, trials: Sequence[Trial]) -> Runt
         reason=found.reason if found else facts.loaded.why_not_set(name),
         remedy=found.remedy if found else None,
         settings=settings,
+        libraries=dict(facts.libraries.get(name, {})),
     )
 
 

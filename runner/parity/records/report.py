@@ -185,6 +185,9 @@ class RuntimeReport(Record):
     reason: str | None = None
     remedy: str | None = None
     settings: dict[str, Scalar] = Field(default_factory=dict, description="those that its trials reported")
+    # What decides what it computes, of those that it is built with, with what tells one build from another. A report
+    # that was just computed has them; `report.json` does not.
+    libraries: dict[str, str] = Field(default_factory=dict, exclude=True)
 
 
 class Claim(Record):
