@@ -53,7 +53,9 @@ def _main(arguments: Sequence[str], host: "Host | None") -> None:
     try:
         app(list(arguments), obj=host)
     except ParityError as error:
-        print(f"parity: {error}", file=sys.stderr)
+        from parity.report.markdown import printable_lines
+
+        print(printable_lines(f"parity: {error}"), file=sys.stderr)
         sys.exit(USAGE)
     except KeyboardInterrupt:
         print("parity: interrupted", file=sys.stderr)

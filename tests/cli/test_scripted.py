@@ -11,6 +11,7 @@ from scripted_host import HANGS, MODEL, SPEED, Program, Script, config, table
 
 from parity.cli.schemas import NAMES
 from parity.report import FORMATS
+from parity.run.log import RUNS
 from parity.transcript import Head
 from parity_adapters.command import CommandLine
 
@@ -264,6 +265,12 @@ def test_wrong_arguments_exit_2_and_say_what_is_right(program: Program, argument
     done = program(*arguments)
     assert done.code == 2
     assert message in " ".join(done.err.split()).replace("│ ", "")
+
+
+def test_an_error_does_nothing_to_the_terminal(program: Program) -> None:
+    done = program("score", "no\033[31mwhere\a")
+    assert done.code == 2
+    assert done.err == f"parity: nowhere\ufffd: is not a run folder (it has no run.json); runs are under {RUNS}\n"
 
 
 def test_doctor_proves_ahead_of_a_model_whose_address_tells_its_kind(program: Program) -> None:

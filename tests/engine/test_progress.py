@@ -139,6 +139,14 @@ def test_a_trial_is_described_by_its_place_in_the_run(changes: dict[str, object]
     assert describe(slots(2)[1].but(**changes)) == shown
 
 
+def test_what_programs_printed_does_nothing_to_the_terminal(plain: PlainProgress, lines: list[str]) -> None:
+    [slot] = slots(1)
+    plain.note("one \033[31mred\033[0m\a\n  two\tcolumns")
+    plain.begin(slot, [slot])
+    plain.done(slot, trial("one", 1, {}, failure=Failure(kind="crash", message="\033]0;title\agone\033[2J")))
+    assert lines == ["one red\ufffd\n  two   columns", "[1/1] round 1 · m · t · one: crash: gone"]
+
+
 def test_a_build_is_mentioned_each_25_steps(plain: PlainProgress, lines: list[str]) -> None:
     for step in range(1, 60):
         plain.built("one", step)
@@ -211,3 +219,11 @@ def test_finished_trials_and_notes_stay_above_the_line(shown: LiveProgress, scre
     shown.begin(slot, [slot])
     shown.done(slot, trial("one", 1, {}))
     assert screen.above.splitlines() == ["run: .parity/runs/[1]", "[1/1] round 1 · m · t · one: done"]
+
+
+def test_what_programs_printed_does_nothing_to_the_live_line(shown: LiveProgress, screen: Screen) -> None:
+    [slot] = slots(1)
+    shown.note("\033]0;title\aone")
+    shown.begin(slot, [slot])
+    shown.done(slot, trial("one", 1, {}, failure=Failure(kind="crash", message="\033]0;title\agone\033[2J")))
+    assert screen.above.splitlines() == ["one", "[1/1] round 1 · m · t · one: crash: gone"]

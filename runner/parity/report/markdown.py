@@ -22,6 +22,11 @@ def printable(text: str) -> str:
     return "".join(_visible(char) for char in plain)
 
 
+def printable_lines(text: str) -> str:
+    """As `printable`, but the lines stay lines."""
+    return "\n".join(map(printable, text.splitlines()))
+
+
 def _visible(char: str) -> str:
     if char in "\n\u2028\u2029":
         return " ⏎ "

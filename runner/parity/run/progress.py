@@ -13,6 +13,7 @@ from rich.text import Text
 from parity.hosts.sighting import Sighting
 from parity.models import Step
 from parity.records import OWN, SHARED, Cell, Slot, Trial
+from parity.report.markdown import printable_lines
 from parity.run.schedule import estimate_s
 from parity.units import format_value
 
@@ -35,10 +36,13 @@ class PlainProgress:
     """One line a finished trial, for logs."""
 
     def __init__(self, write: Callable[[str], object] | None = None) -> None:
-        self._write = write or (lambda line: print(line, file=sys.stderr, flush=True))
+        self._print = write or (lambda line: print(line, file=sys.stderr, flush=True))
         self._clock = _Clock()
         self._step: str | None = None
         self._spoke = 0.0
+
+    def _write(self, line: str) -> None:
+        self._print(printable_lines(line))
 
     def note(self, line: str) -> None:
         self._write(line)
@@ -76,7 +80,7 @@ class LiveProgress:
         self._first_ns = 0
 
     def note(self, line: str) -> None:
-        self._console.print(Text(line))
+        self._console.print(Text(printable_lines(line)))
 
     def begin(self, slot: Slot, left: Sequence[Slot], *, open: bool = False) -> None:
         self._clock.begin(slot, left, open=open)
@@ -104,7 +108,8 @@ class LiveProgress:
     def done(self, slot: Slot, trial: Trial) -> None:
         self._clock.done(slot)
         style = "" if trial.failure is None else "red"
-        self._console.print(Text(f"[{self._clock.place}] {describe(slot)}: {result_of(trial)}", style=style))
+        line = f"[{self._clock.place}] {describe(slot)}: {result_of(trial)}"
+        self._console.print(Text(printable_lines(line), style=style))
 
     def built(self, runtime: str, steps: int) -> None:
         self._live.update(Text(f"{runtime}: building, {steps} steps done", style="dim"))
