@@ -166,7 +166,12 @@ def test_git_bisect_names_the_commit_that_brought_the_fault(
     assert "the fault shows" in said
     git(repository, "bisect", "reset")
     # A build that fails is no verdict on its commit.
-    broken = [*bisect[:-1], "sh no-build.sh"]
-    done = subprocess.run(broken, cwd=repository, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 125
-    assert "failed (exit code" in done.stdout
+    for command, code, why in (
+        ("exit 3", 125, "`exit 3` failed (exit code 3)"),
+        ("./no-build.sh", 128, "`./no-build.sh` can't be run (exit code 127): "),
+        ("yes flooding", 125, "(it printed more than 8.00 MiB, and was ended; let it print into a file): flooding / "),
+    ):
+        told = [*bisect[:-1], command]
+        done = subprocess.run(told, cwd=repository, capture_output=True, text=True, timeout=120, check=False)
+        assert (done.returncode, why in done.stdout) == (code, True), done.stdout + done.stderr
+    assert sum(path.stat().st_size for path in run.rglob("*") if path.is_file()) < 32 << 20

@@ -82,7 +82,11 @@ def test_the_first_position_and_the_shortest_sequence_that_show_a_fault_are_foun
     assert "first position that shows it: 8 of 15 ids (token 6 of the continuation): 106" in text
     assert "shortest sequence that was tried and shows it: 4 ids, and a repeated trial shows it again" in text
     assert "ids: 103 104 105 106" in text
-    assert "git bisect run parity bisect run m/t/other --command CMD" in text
+    # It is used in a different folder, and is copied: whole, on one line.
+    assert f"git bisect run parity bisect {program.folder / 'run'} m/t/other --command CMD\n" in done.out
+    assert "they diverge" in text
+    copied = ("git bisect run", "base:", "other:")
+    assert all(len(line) <= 80 for line in done.out.splitlines() if not line.strip().startswith(copied))
     # The run itself is as it was.
     assert {path: path.read_bytes() for path in before} == before
     assert program("score", "run").code == 1
@@ -140,7 +144,7 @@ def test_a_fault_that_needs_the_whole_context_is_said_to(program: Program) -> No
     found = result(program)["shortest"]
     assert (found["whole"], found["repeated"], len(found["ids"])) == (True, True, 9)
     assert found["tried"] == {"2": False, "4": False, "8": False}
-    assert "9 ids (all up to that position; nothing shorter that was tried shows it)" in done.out
+    assert "9 ids (all up to that position; nothing shorter that was tried shows it)" in " ".join(done.out.split())
 
 
 def test_a_fault_that_does_not_show_again_is_said_not_to(program: Program) -> None:
@@ -148,7 +152,7 @@ def test_a_fault_that_does_not_show_again_is_said_not_to(program: Program) -> No
     done = program("bisect", "run", "other", host=program.host())
     assert done.code == 0
     assert not result(program)["shortest"]["repeated"]
-    assert "but a repeated trial does not show it" in done.out
+    assert "but a repeated trial does not show it" in " ".join(done.out.split())
 
 
 def test_a_trial_that_fails_stops_the_search(program: Program) -> None:
@@ -220,8 +224,9 @@ def test_a_text_that_is_wrong_needs_no_trial_and_can_be_told_at_commits(program:
     assert done.code == 0, done.err
     assert host.trials == []
     assert result(program)["shown_by"] == "text"
-    assert "the texts part at word 3: three four five (base) and thrice four five (other)" in done.out
-    assert "no shorter sequence is searched: other did not score the sequence" in done.out
+    out = " ".join(done.out.split())
+    assert "the texts part at word 3: three four five (base) and thrice four five (other)" in out
+    assert "no shorter sequence is searched: other failed to score the sequence (refused: it does not know" in out
     for words, code in (
         ("one two three four five", 0),
         ("one two three four six", 0),
@@ -286,6 +291,8 @@ def test_the_command_runs_in_a_shell_in_the_current_folder_with_its_limit(progra
     assert launch.argv == ("/bin/sh", "-c", "make build")
     assert launch.cwd == str(program.folder)
     assert getattr(launch, "deadline_s", None) == 7
+    assert host.requests[-3].limits.max_output_bytes == 8 << 20
+    assert host.requests[-1].limits.max_output_bytes == 64 << 20
     told = json.loads(at_commit(program, host, "--json")[1])
     assert told["code"] == 1
     assert "the fault shows" in told["sentence"]
@@ -309,6 +316,42 @@ def test_what_cannot_be_told_is_125(program: Program) -> None:
         code, out = at_commit(program, program.host(other=script))
         assert code == 125
         assert said in out
+
+
+@pytest.mark.parametrize(("fault", "exit_code"), [("not-found", 127), ("no-access", 126)])
+def test_a_command_that_cannot_be_run_stops_git(program: Program, fault: str, exit_code: int) -> None:
+    """It would fail at each commit, and git would skip all of them."""
+    ran(program, program.host(other=faulty(after_105)))
+    script = Script(fault=lambda head: fault if head.purpose == "command" else None, says="sh: make: not here")
+    host = program.host(other=script)
+    code, out = at_commit(program, host)
+    assert code == 128
+    assert f"`make build` can't be run (exit code {exit_code}): sh: make: not here" in out
+    assert host.trials == []
+    assert at_commit(program, program.host(other=Script(installed=False)))[0] == 128
+
+
+def test_a_command_that_prints_without_end_is_125_and_says_so(program: Program) -> None:
+    ran(program, program.host(other=faulty(after_105)))
+    script = Script(fault=lambda head: "flood" if head.purpose == "command" else None)
+    code, out = at_commit(program, program.host(other=script))
+    assert code == 125
+    assert "`make build` failed (it printed more than 8.00 MiB, and was ended; let it print into a file)" in out
+
+
+def test_what_a_command_prints_does_nothing_to_the_terminal(program: Program) -> None:
+    ran(program, program.host(other=faulty(after_105)))
+    host = program.host(other=Script(fault=command_fails, says="\033[31mred\033[0m \a\033]0;title\a"))
+    done = program("bisect", "run", "other", "--command", "make \033[1mbuild\a", host=host)
+    assert done.code == 125
+    assert "red" in done.out
+    for shown in (done.out, done.err):
+        assert not set(shown) & {"\033", "\a"}
+    assert "running make build" in done.err
+    # For programs they are there, as JSON.
+    told = program("bisect", "run", "other", "--command", "make \033[1mbuild", "--json", host=host)
+    assert "\033[1m" in json.loads(told.out)["sentence"]
+    assert "\033" not in told.out
 
 
 def test_a_runtime_that_is_not_there_at_a_commit_is_125(program: Program) -> None:
@@ -411,3 +454,26 @@ def test_a_config_that_is_different_at_a_commit_is_125(program: Program) -> None
     assert "tests.t.prompt" in out
     Path(program.folder / "case.toml").unlink()
     assert at_commit(program, program.host())[0] == 125
+
+
+def test_a_config_outside_of_the_checkout_that_changed_stops_git(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the same at every commit, so that git would skip all of them."""
+    ran(program, program.host(other=faulty(after_105)))
+    below = program.folder / "checkout" / "source"
+    below.mkdir(parents=True)
+    (program.folder / "checkout" / ".git").mkdir()
+    monkeypatch.chdir(below)
+    bisect = ("bisect", str(program.folder / "run"), "other", "--command", "make build")
+    assert program(*bisect, host=program.host(other=faulty(after_105))).code == 1
+    program.write(CASE.replace("hello", "other"))
+    done = program(*bisect)
+    assert (done.code, "tests.t.prompt" in done.err) == (128, True), done.err
+    Path(program.folder / "case.toml").unlink()
+    done = program(*bisect)
+    assert (done.code, "case.toml" in done.err) == (128, True), done.err
+    # Within the tree it may be missing at this commit alone.
+    (program.folder / ".git").mkdir()
+    (program.folder / "checkout" / ".git").rmdir()
+    assert program(*bisect).code == 125

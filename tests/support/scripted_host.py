@@ -76,8 +76,9 @@ def certain(head: Head, position: int) -> tuple[tuple[int, float], ...]:
 class Script:
     """How one runtime behaves. `settings`: those that it reports of a trial; `tokens`: how many it generates,
     whatever the budget; `prompt_ids`: () shows no prompt; `again_ms`: how long each further prefill takes, None does
-    none. `fault` gives, for what is asked, one of `crash`, `exit`, `hang`, `refuse`, `silent` (it answers nothing),
-    `burst` (it stamps all tokens at the end), `hang-after` (it does not end after its answer), or None."""
+    none. `fault` gives, for what is asked, one of `crash`, `exit`, `hang`, `refuse`, `not-found` and `no-access` (the
+    exit codes of a shell), `flood` (it prints more than it may), `silent` (it answers nothing), `burst` (it stamps all
+    tokens at the end), `hang-after` (it does not end after its answer), or None."""
 
     version: str = "1.0"
     installed: bool = True
@@ -86,6 +87,8 @@ class Script:
     again_ms: float | None = None
     prompt_ids: tuple[int, ...] = (1, 2, 3)
     settings: Callable[[Head], Mapping[str, Any]] = lambda head: {}
+    says: str | None = None
+    """What any program but a trial prints; None prints the version."""
     tokens: int | None = None
     ends: bool = True
     """Whether it ends by itself after its answer."""
@@ -193,7 +196,11 @@ class ScriptedHost:
             writer.close()
             raise KilledError
         fault = script.fault(request.head)
-        lines = self._answer(script, request, fault) if isinstance(request.launch, Launch) else [script.version]
+        lines = (
+            self._answer(script, request, fault)
+            if isinstance(request.launch, Launch)
+            else [script.says or script.version]
+        )
         for line in lines:
             writer.piece(Piece(self.now_ns, "out", line.encode() + b"\n"))
         launch = request.launch
@@ -201,9 +208,9 @@ class ScriptedHost:
         by: EndedBy = "cancel" if cancelled else "deadline:load" if fault == "hang" else "stop" if stops else "exit"
         if by == "exit" and not script.ends and request.head.purpose == "trial":
             by = "stall"
-        by = "stall" if fault == "hang-after" else by
+        by = "stall" if fault == "hang-after" else "output-limit" if fault == "flood" else by
         signal = SIGSEGV if fault == "crash" else None
-        code = None if signal else {"exit": 1, "refuse": 1}.get(fault or "", 0)
+        code = None if signal else {"exit": 1, "refuse": 1, "not-found": 127, "no-access": 126}.get(fault or "", 0)
         ended_ns = self._after(1)
         if meanwhile is not None:
             writer.after(_surroundings(ended_ns, meanwhile, (ended_ns - began.t_ns) / 1e9))

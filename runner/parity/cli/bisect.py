@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from parity.cli.common import AsJson, RunPath, emit, host_of, load
+from parity.cli.common import AsJson, RunPath, columns, emit, host_of, load
 
 
 def bisect(
@@ -43,13 +43,15 @@ def bisect(
 
     \b
     With --command, as `git bisect run` reads them:
-      128  usage error, or a failure of parity's own; git stops
+      128  usage error, CMD is not there, or a failure of parity's own; git
+           stops
       130  interrupted; git stops
       125  CMD, the build or the trial failed, or it can't be told; git skips
       1    the fault shows
       0    the fault is gone
     """
     from parity.errors import ConfigError, RunFolderError
+    from parity.report.markdown import printable
     from parity.run.bisect.checkout import CANNOT_TELL, Told, tell
     from parity.run.bisect.finding import find
     from parity.run.bisect.telling import render
@@ -63,15 +65,23 @@ def bisect(
         loaded = load(file, recorded_texts(recorded))
         check_config(folder, recorded, loaded, "bisected")
         found = find(loaded, folder, recorded, cell, host)
-        emit(found.model_dump_json(indent=2) if as_json else render(found, str(run)))
+        emit(found.model_dump_json(indent=2) if as_json else render(found, str(run), columns()))
         raise typer.Exit(130 if found.interrupted else 4 if found.stopped is not None else 0)
     try:
-        # A checkout may hold the config too, and it may be a different one at this commit.
         loaded = load(file, recorded_texts(recorded))
         check_config(folder, recorded, loaded, "bisected")
     except (ConfigError, RunFolderError) as error:
+        if not _is_in_checkout(file):
+            raise
+        # It may be a different one at this commit alone.
         told = Told(code=CANNOT_TELL, sentence=f"can't be told: {error}")
     else:
         told = tell(loaded, folder, recorded, cell, host, command=command, limit_s=limit_s)
-    emit(json.dumps(asdict(told), indent=2) if as_json else told.sentence)
+    emit(json.dumps(asdict(told), indent=2) if as_json else printable(told.sentence))
     raise typer.Exit(told.code)
+
+
+def _is_in_checkout(file: Path) -> bool:
+    """Whether it lies in the source tree in which parity was started."""
+    here = Path.cwd()
+    return file.is_relative_to(next((folder for folder in (here, *here.parents) if (folder / ".git").exists()), here))

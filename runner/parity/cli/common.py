@@ -29,6 +29,13 @@ def emit(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def columns() -> int:
+    """How wide the lines of a result may be."""
+    import shutil
+
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else PLAIN_COLUMNS
+
+
 def load(path: Path, texts: Mapping[str, str] | None = None) -> "LoadedConfig":
     """A config with the adapters that are installed here. `texts`: see `load_config`."""
     from parity.config import load_config
@@ -52,7 +59,4 @@ def print_report(report: "Report", *, as_json: bool) -> None:
     if as_json:
         emit(report_json(report))
     else:
-        import shutil
-
-        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else PLAIN_COLUMNS
-        emit(terminal_table(report, width))
+        emit(terminal_table(report, columns()))

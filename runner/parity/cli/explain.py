@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from parity.cli.common import PLAIN_COLUMNS, AsJson, RunPath, emit
+from parity.cli.common import AsJson, RunPath, columns, emit
 
 
 def explain(
@@ -42,8 +42,6 @@ def explain(
         emit(explained.model_dump_json(indent=2))
         return
     import os
-    import shutil
 
-    at_terminal = sys.stdout.isatty()
-    width = shutil.get_terminal_size().columns if at_terminal else PLAIN_COLUMNS
-    emit(render_explained(explained, width, colour=at_terminal and not os.environ.get("NO_COLOR"), round=round))
+    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    emit(render_explained(explained, columns(), colour=colour, round=round))

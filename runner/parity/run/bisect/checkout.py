@@ -30,10 +30,17 @@ from parity.run.score import score
 from parity.run.session import LOCAL, Session
 from parity.run.signals import cancelling
 from parity.run.sources import resolve_models
-from parity.transcript import Head
+from parity.transcript import End, Head
+from parity.units import format_value
 
-GONE, SHOWS, CANNOT_TELL, INTERRUPTED = 0, 1, 125, 130
+GONE, SHOWS, CANNOT_TELL, STOPS, INTERRUPTED = 0, 1, 125, 128, 130
 """Exit codes that `git bisect run` understands: good, bad, skip; and from 128 on, stop."""
+
+MOST_PRINTED_BYTES = 8 * 1024 * 1024
+"""Of the command: many times what a build prints, and read within a second."""
+
+NOT_RUN = (126, 127)
+"""Exit codes by which a shell says that it found no program of that name, or none that it may run."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,10 @@ class Told:
 
     code: int
     sentence: str
+
+
+class NoCommandError(StoppedError):
+    """The command can't be run at all, so that it says nothing of the commit."""
 
 
 def tell(
@@ -73,11 +84,11 @@ def tell(
             except StoppedError as error:
                 if cancel.count:
                     return Told(INTERRUPTED, "interrupted")
-                return Told(CANNOT_TELL, str(error))
+                return Told(STOPS if isinstance(error, NoCommandError) else CANNOT_TELL, str(error))
 
 
 def _run(session: Session, case: Case, command: str, limit_s: float) -> None:
-    """Raises StoppedError where the command fails, or takes too long."""
+    """Raises StoppedError where the command fails, prints too much, or takes too long."""
     session.progress.note(f"running {command}")
     runtime = case.cell[2]
     common, limits = session.loaded.config.runtimes[runtime], session.loaded.config.limits
@@ -86,17 +97,28 @@ def _run(session: Session, case: Case, command: str, limit_s: float) -> None:
     path = session.folder.prepared_path(runtime, "command")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
+    limits = limits.but(max_output_bytes=min(limits.max_output_bytes, MOST_PRINTED_BYTES))
     request = Request(launch, head, limits, common.pass_env, session.loaded.secrets)
     transcript = session.host_of(runtime).run(request, path, cancel=session.cancel)
     end = transcript.end
     if end is not None and end.by == "exit" and end.exit_code == 0:
         return
-    how = "it could not be started"
-    if end is not None:
-        ended = f"signal {end.signal}" if end.signal is not None else f"exit code {end.exit_code}"
-        how = ended if end.by == "exit" else f"it was ended: {end.by}"
-    said = " / ".join(transcript.tail(3))
-    raise StoppedError(f"`{command}` failed ({how}){f': {said}' if said else ''}")
+    tail = transcript.tail(3)
+    said = f": {' / '.join(tail)}" if tail else ""
+    if end is None:
+        why = transcript.no_spawn.message if transcript.no_spawn is not None else "it did not start"
+        raise NoCommandError(f"`{command}` can't be run: {why}")
+    if end.by == "exit" and end.exit_code in NOT_RUN:
+        raise NoCommandError(f"`{command}` can't be run (exit code {end.exit_code}){said}")
+    raise StoppedError(f"`{command}` failed ({_ending(end, limits.max_output_bytes)}){said}")
+
+
+def _ending(end: End, most_bytes: int) -> str:
+    if end.by == "output-limit":
+        return f"it printed more than {format_value(most_bytes, 'bytes')}, and was ended; let it print into a file"
+    if end.by != "exit":
+        return f"it was ended: {end.by}"
+    return f"signal {end.signal}" if end.signal is not None else f"exit code {end.exit_code}"
 
 
 def _prepare(session: Session, case: Case) -> Prepared:

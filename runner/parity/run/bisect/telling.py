@@ -2,7 +2,10 @@
 
 import json
 import shlex
+import textwrap
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
 from parity.records import FirstDifference, Scored
 from parity.report.markdown import printable
@@ -12,60 +15,88 @@ from parity.run.bisect.search import SHOWN
 _MOST_IDS = 64
 """Ids of a sequence that are shown; all of them are in `bisect.json`."""
 
-
-def render(found: Bisected, run: str) -> str:
-    """`run`: the folder as the user named it."""
-    return "".join(f"{printable(line)}\n" for line in _lines(found, run))
+_INDENT = "    "
 
 
-def _lines(found: Bisected, run: str) -> Iterator[str]:
+@dataclass(frozen=True)
+class Whole:
+    """A line that is not wrapped: it shall be copied, or shows text in which each space counts."""
+
+    text: str
+
+
+Line = str | Whole
+
+
+def render(found: Bisected, run: str, width: int) -> str:
+    """`run`: the folder as the user named it. `width`: columns of what is wrapped."""
+    return "".join(f"{_laid_out(line, width)}\n" for line in _lines(found, run))
+
+
+def _laid_out(line: Line, width: int) -> str:
+    if isinstance(line, Whole):
+        return printable(line.text)
+    begin = _INDENT if line.startswith(_INDENT) else ""
+    return textwrap.fill(
+        printable(line.strip()),
+        width,
+        initial_indent=begin,
+        subsequent_indent=_INDENT + begin,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _lines(found: Bisected, run: str) -> Iterator[Line]:
     cell = f"{found.model}/{found.test}/{found.runtime}"
     yield f"{cell} beside {found.baseline}: {found.verdict}: {found.sentence}"
     if found.prompts is not None:
-        yield from _of_prompts(found.prompts, found)
+        yield _of_prompts(found.prompts, found)
     if found.place is not None:
         yield from _of_place(found.place, found)
     if found.parts is not None:
-        yield from _of_parts(found.parts, found)
+        yield _of_parts(found.parts, found)
     if found.not_scored is not None:
         yield f"no shorter sequence is searched: {found.not_scored}"
     if found.shortest is not None:
         yield from _of_shortest(found.shortest)
     if found.stopped is not None:
         yield f"the search is not over: {found.stopped}"
-        again = shlex.join(["parity", "bisect", run, cell])
-        yield f"to continue it, without the trials that are done: {again}"
+        yield "to continue it, without the trials that are done:"
+        yield Whole(f"{_INDENT}{shlex.join(['parity', 'bisect', run, cell])}")
     else:
-        at_commit = shlex.join(["parity", "bisect", run, cell, "--command", "CMD"])
-        yield f"to find the commit, in the checkout of {found.runtime}: git bisect run {at_commit}"
+        yield f"to find the commit, in the checkout of {found.runtime}:"
+        # It is used in a different folder.
+        at_commit = ["parity", "bisect", str(Path(run).resolve()), cell, "--command", "CMD"]
+        yield Whole(f"{_INDENT}git bisect run {shlex.join(at_commit)}")
 
 
-def _of_prompts(prompts: PromptsPart, found: Bisected) -> Iterator[str]:
+def _of_prompts(prompts: PromptsPart, found: Bisected) -> Line:
     if prompts.at is None:
-        yield "the prompts differ in length, and a side does not show its ids"
-        return
+        return "the prompts differ in length, and a side does not show its ids"
     one, other = (_token(side) if side is not None else "its end" for side in (prompts.theirs, prompts.ours))
-    yield f"first different id of the prompt: number {prompts.at + 1}: {one} ({found.baseline}) and {other}"
+    return Whole(f"first different id of the prompt: number {prompts.at + 1}: {one} ({found.baseline}) and {other}")
 
 
-def _of_place(place: Place, found: Bisected) -> Iterator[str]:
+def _of_place(place: Place, found: Bisected) -> Iterator[Line]:
     where = f"token {place.token} of the continuation" if place.token is not None else "in the prompt"
+    at = f"{place.position} of {place.positions} ids ({where})"
+    yield Whole(f"first position that shows it: {at}: {_token(place.scored)}")
     yield (
-        f"first position that shows it: {place.position} of {place.positions} ids ({where}): {_token(place.scored)}; "
-        f"the sides diverge by at least {place.apart.kl:.3g} nats there, and the bound is {place.bound.shows:.3g} "
-        f"({place.bound.source})"
+        f"{_INDENT}the sides diverge by at least {place.apart.kl:.3g} nats there, and the bound is "
+        f"{place.bound.shows:.3g} ({place.bound.source})"
     )
-    yield f"    {found.baseline}: {_top(place.apart.theirs, found.top)}"
-    yield f"    {found.runtime}: {_top(place.apart.ours, found.top)}"
+    yield Whole(f"{_INDENT}{found.baseline}: {_top(place.apart.theirs, found.top)}")
+    yield Whole(f"{_INDENT}{found.runtime}: {_top(place.apart.ours, found.top)}")
 
 
-def _of_parts(parts: FirstDifference, found: Bisected) -> Iterator[str]:
+def _of_parts(parts: FirstDifference, found: Bisected) -> Line:
     kind = "ids" if parts.unit == "token" else "texts"
     sides = f"{parts.theirs} ({found.baseline}) and {parts.ours} ({found.runtime})"
-    yield f"the {kind} part at {parts.unit} {parts.at}: {sides}"
+    return f"the {kind} part at {parts.unit} {parts.at}: {sides}"
 
 
-def _of_shortest(shortest: Shortest) -> Iterator[str]:
+def _of_shortest(shortest: Shortest) -> Iterator[Line]:
     again = "and a repeated trial shows it again" if shortest.repeated else "but a repeated trial does not show it"
     tried = ", ".join(str(length) for length in sorted(shortest.tried))
     only = " (all up to that position; nothing shorter that was tried shows it)" if shortest.whole else ""
@@ -75,11 +106,11 @@ def _of_shortest(shortest: Shortest) -> Iterator[str]:
         f"{f'; lengths tried: {tried}' if tried else ''}"
     )
     shown = " ".join(map(str, shortest.ids[-_MOST_IDS:]))
-    yield f"    ids: {'… ' if len(shortest.ids) > _MOST_IDS else ''}{shown}"
+    yield f"{_INDENT}ids: {'… ' if len(shortest.ids) > _MOST_IDS else ''}{shown}"
     if shortest.text is not None:
-        yield f"    text: {_quoted(shortest.text)}"
+        yield Whole(f"{_INDENT}text: {_quoted(shortest.text)}")
     for runtime, line in shortest.reproduce.items():
-        yield f"    {runtime}: {line}"
+        yield Whole(f"{_INDENT}{runtime}: {line}")
 
 
 def _token(token: Token) -> str:
