@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations, pairwise
 
+from parity.outputs.distances import same_sequence
 from parity.outputs.engines import Engine, akin, engine_of
 from parity.outputs.findings import of_distances
 from parity.outputs.floors import SAME_F32, SHORT, Floor, floor_of, of_largest
@@ -166,7 +167,8 @@ def arm_of(compared: Compared) -> Arm | str | None:
     if not compared.scores:
         return "no runtime scored a sequence that it could be compared over"
     like = next(iter(compared.scores.values()))
-    tries = {name: [t for t in compared.exact if t.runtime == name] for name in dict.fromkeys(_names(compared))}
+    names = dict.fromkeys(trial.runtime for trial in compared.exact)
+    tries = {name: [t for t in compared.exact if t.runtime == name] for name in names}
     members = {name: trial for name, found in tries.items() if (trial := last_try(found)) is not None}
     reasons = {name: reason for name, trial in members.items() if (reason := _unfit(trial, like)) is not None}
     unasked = {name: why for (name, kind, _), why in compared.not_begun.items() if kind == "exact"}
@@ -176,10 +178,6 @@ def arm_of(compared: Compared) -> Arm | str | None:
     return Arm(compared, fit, silent) if fit else "; ".join(silent)
 
 
-def _names(compared: Compared) -> list[str]:
-    return [trial.runtime for trial in compared.exact]
-
-
 def _unfit(trial: Trial, like: Sequence[Scored]) -> str | None:
     """Why a trial is no member: it failed, did not run the exact weights on the CPU, or scored something else."""
     if trial.failure is not None:
@@ -187,5 +185,5 @@ def _unfit(trial: Trial, like: Sequence[Scored]) -> str | None:
         return missing.said if missing is not None else None
     if trial.departures:
         return f"{trial.runtime} is no member: {trial.departures[0].sentence}"
-    same = [(s.position, s.id) for s in trial.scores] == [(s.position, s.id) for s in like]
+    same = same_sequence(trial.scores, like)
     return None if same else f"{trial.runtime} scored a different sequence in F32"
