@@ -10,7 +10,7 @@ demo: setup            ## run configs/quickstart.toml on real runtimes and a rea
 test: setup-dev lint   ## every check and every test, also the slow ones; what CI calls
 	$(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=90
 
-quick: setup-dev       ## all tests but the slow ones: about two minutes
+quick: setup-dev       ## all tests but the slow ones: about three minutes
 	$(BIN)/python -m pytest -m "not slow"
 
 proof: setup           ## long proofs, by hand: kills of a real run, faults of known size, set-ups not at fault; hours
