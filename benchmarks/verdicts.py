@@ -8,7 +8,7 @@ Each scenario is a machine and two runtimes whose true ratio is known: the geome
 its turns from the scheduler and gets a made-up trial for each slot; its verdict is the one that the report would show.
 A verdict follows from the rounds up to the one that decided it, so that the end of a run need not be simulated round by
 round: all turns are filled, and the verdict says after which round the run would have ended. Of each row, the first
-runs are also made round by round with `next_turn`, and must come to the same. Writes the table into
+runs are also made round by round with `Due`, and must come to the same. Writes the table into
 benchmarks/verdicts.md, and exits with 1 if an error rate is above its bound, or a power below it. The upper limits are
 exact binomial ones of 97.5 % (Clopper and Pearson).
 """
@@ -29,10 +29,11 @@ from typing import Any
 from scipy.special import bdtr, bdtri
 
 from parity.config import Config, LoadedConfig
-from parity.judging.evidence import Circumstances, Pair, evidence_of, undecided
+from parity.judging.evidence import Circumstances, Pair, evidence_of, standings
 from parity.judging.verdict import verdicts
 from parity.records import Cell, Identity, Measurement, Slot, Trial
-from parity.run.schedule import next_turn, schedule
+from parity.run.due import Due
+from parity.run.schedule import schedule
 from parity.stats import LEAST
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -229,13 +230,13 @@ def round_by_round(config: LoadedConfig, trials: Sequence[Trial]) -> int:
     """After which of the given rounds the scheduler ends the run."""
     by_slot = {(t.test, t.runtime, t.round, t.kind): t for t in trials}
     ran: list[Trial] = []
-    while (turn := next_turn(config.config, ran, undecided=partial(_undecided, config))) is not None:
+    while (turn := Due(config.config, ran, undecided=partial(_undecided, config)).next_turn()) is not None:
         ran += [by_slot[slot.test, slot.runtime, slot.round, slot.kind] for slot in turn]
     return max(trial.round for trial in ran)
 
 
 def _undecided(config: LoadedConfig, pair: Pair, trials: Sequence[Trial]) -> list[str]:
-    return undecided(config, trials, pair, AROUND, {})
+    return [standing.gate for standing in standings(config, trials, pair, AROUND, {}) if standing.judgement.open]
 
 
 def made(slot: Slot, measurements: Sequence[Measurement]) -> Trial:

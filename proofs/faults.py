@@ -27,6 +27,7 @@ from mutants import MUTANTS, Mutant
 from tabulate import tabulate
 
 from parity.hosts.machine import host_facts
+from parity.units import format_times
 
 DECIDED = (
     *("rope-default", "rope-scaling", "heads-swapped", "norms-dropped", "layer-repeated", "layer-skipped"),
@@ -124,7 +125,7 @@ def section_of(page: str, name: str) -> str:
 def row(o: Outcome) -> tuple[str, ...]:
     mutant = o.mutant
     shown = "" if o.found.caught else "the same engine, set up alike" if o.alike.caught else mutant.shown
-    floors = "any" if o.size.floors == float("inf") else f"{o.size.floors:.3g}"
+    floors = "any" if o.size.floors == float("inf") else format_times(o.size.floors, 3)
     found = (mutant.name, mutant.kind, mutant.size, plain(o.size.said), floors, o.found.kind, o.found.rung)
     return (*found, o.alike.kind, shown)
 

@@ -5,7 +5,8 @@
 One run of parity for each model and type of its weights: llama-cpp-python with one thread and two, with batches of 1, 8
 and 512, with and without fused attention and extra buffers, with an F16 and an F32 cache; mlx-lm; and the Candle
 reference where CANDLE_REFERENCE names its folder. The prompts are of the sets that come with parity. With `--floors`,
-other prompts are used, and the largest differences are printed that floors are set by. Takes some hours on two cores.
+other prompts are used, and the largest differences are printed that floors are set by. Takes some hours on two cores;
+with `--work`, what ran whole is kept, and only judged again.
 """
 
 import argparse
@@ -28,6 +29,7 @@ from faults import made, plain, replaced
 from parity.config.prompts import PromptLine
 from parity.models import parse_source, silent
 from parity.outputs import Compared, judge_outputs
+from parity.outputs.continuation import worst_choice
 from parity.records import OutputVerdict, Trial
 from parity.run.log import RunFolder
 from parity.run.score import recorded_runtimes, recorded_state
@@ -47,6 +49,11 @@ OTHERS = (
     "Describe how bread is made, from the field to the table, and name the tools that a baker of a century ago used.",
     "Write a story about a lighthouse whose keeper writes letters to ships that never answer. Say what is in three of "
     "them, who finds them in the end, and why the light was put out. Use short sentences, and let the sea speak once.",
+    "Write a function in C that reverses a linked list, and explain each of its lines.",
+    "Quelles sont les trois plus grandes villes du Canada, et pourquoi ?",
+    "List ten things to pack for a week in the mountains in winter, with one reason for each.",
+    "富士山に登る計画を立ててください。持ち物と、一日目にすることを教えてください。",
+    "Что означают эти знаки: ☔ 🚲 ∑ Ж? Ответь коротко.",
 )
 """Prompts that floors are measured on."""
 
@@ -70,12 +77,14 @@ BASELINE = "llama.cpp"
 
 @dataclass(frozen=True)
 class Judged:
-    """A pair of set-ups after one prompt."""
+    """A pair of set-ups after one prompt. `preference`: nats by which the scores of one of them prefer a token to the
+    one that it generated, or its own token to the other's where the two answers part."""
 
     model: str
     test: str
     pair: tuple[str, str]
     found: OutputVerdict
+    preference: float
 
     @property
     def passes(self) -> bool:
@@ -96,7 +105,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="parity-honest-") as name:
         work = options.work or Path(name)
         for model in options.model or MODELS:
-            found = list(judged(work.absolute(), model, prompts, options.tokens))
+            folder = work.absolute() / (f"{model} floors" if options.floors else model).replace(" ", "-")
+            found = list(judged(folder, model, prompts, options.tokens))
             text = floors_of(found) if options.floors else section(found)
             print(f"## {model}\n\n{text}\n", flush=True)
             bad += [pair for pair in found if not pair.passes]
@@ -121,20 +131,19 @@ def of_floors() -> Iterator[PromptLine]:
         yield PromptLine(id=f"other-{number}", prompt=prompt)
 
 
-def judged(work: Path, model: str, prompts: Sequence[PromptLine], tokens: int) -> Iterator[Judged]:
-    """Runs one model, and judges each runtime beside the baseline alone."""
-    folder = work / model.replace(" ", "-")
+def judged(folder: Path, model: str, prompts: Sequence[PromptLine], tokens: int) -> Iterator[Judged]:
+    """Runs one model, unless the folder holds a whole run of it, and judges each runtime beside the baseline alone."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = model_file(work, model)
+    path = model_file(folder.parent, model)
     lines = [line.model_dump_json(exclude_none=True) for line in prompts]
     (folder / "prompts.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     (folder / "honest.toml").write_text(config(path, tokens), encoding="utf-8")
-    run = folder / f"run-{os.getpid()}"
-    done = subprocess.run(
-        [PARITY, "run", "honest.toml", "--out", run.name], cwd=folder, capture_output=True, text=True, check=False
-    )
+    run = folder / "run"
     if not (run / "report.json").exists():
-        sys.exit(f"{model}: parity run failed with exit code {done.returncode}:\n{done.stderr}")
+        of_run = ["--resume", run.name] if run.exists() else ["honest.toml", "--out", run.name]
+        done = subprocess.run([PARITY, "run", *of_run], cwd=folder, capture_output=True, text=True, check=False)
+        if not (run / "report.json").exists():
+            sys.exit(f"{model}: parity run failed with exit code {done.returncode}:\n{done.stderr}")
     trials = trials_of(run)
     for failed in (trial for trial in trials if trial.failure is not None):
         print(f"{model}, {failed.test}, {failed.runtime}: {failed.failure}", file=sys.stderr, flush=True)
@@ -160,7 +169,15 @@ def pairs_of(model: str, trials: Sequence[Trial], quantisation: Mapping[str, int
             scored = [trial for trial in both if trial.task == "score"]
             compared = Compared(both[0].model, test, pair[0], generated, scored, quantisation=quantisation)
             if (found := judge_outputs(compared, pair[1])) is not None:
-                yield Judged(model, test, pair, found)
+                yield Judged(model, test, pair, found, largest_preference(compared, found))
+
+
+def largest_preference(compared: Compared, found: OutputVerdict) -> float:
+    parted = found.first_difference
+    margins = [parted.their_margin, parted.our_margin] if parted is not None else []
+    choices = (worst_choice(side, compared.sequence) for side in compared.sides.values())
+    margins += [choice.margin for choice in choices if choice is not None]
+    return max((margin.nats for margin in margins if margin is not None), default=0.0)
 
 
 def section(found: Sequence[Judged]) -> str:
@@ -185,9 +202,12 @@ def floors_of(found: Sequence[Judged]) -> str:
     for pair in dict.fromkeys(one.pair for one in found):
         spans = [one.found.distances for one in found if one.pair == pair and one.found.distances is not None]
         if spans:
+            preference = max(one.preference for one in found if one.pair == pair)
             figures = (max(s.mean_kl for s in spans), max(s.p99_kl for s in spans), max(s.largest_delta for s in spans))
-            rows.append((*pair, *(f"{figure:.2g}" for figure in figures), max(s.positions for s in spans)))
-    headers = ("One", "other", "mean KL", "99th percentile", "largest Δ log p", "most positions")
+            rows.append(
+                (*pair, *(f"{figure:.2g}" for figure in (*figures, preference)), max(s.positions for s in spans))
+            )
+    headers = ("One", "other", "mean KL", "99th percentile", "largest Δ log p", "preference", "most positions")
     return f"{made()}\n\n{tabulate(rows, headers=headers, tablefmt='github', disable_numparse=True)}"
 
 

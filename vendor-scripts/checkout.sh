@@ -176,6 +176,8 @@ build() {
     fail "the build failed; all that cargo said is in $log"
 }
 
+readonly CHECKOUT_MIB=50 BUILD_MIB=512
+
 source_given=""
 rev=""
 into=""
@@ -242,6 +244,14 @@ parse_checkout_options() {
     check_device_name "$device"
     is_url "$source_given" || [ -d "$source_given" ] ||
         usage_error "$source_given is neither a folder nor a git URL"
+}
+
+# check_room_of_tree TREE: for what is not there yet of a checkout and of its build.
+check_room_of_tree() {
+    if [ ! -e "$1" ] || is_empty_folder "$1"; then check_room "$1" "$CHECKOUT_MIB" "for the checkout"; fi
+    if [ "$build_too" = yes ] && [ ! -d "$1/target" ] && [ -z "${CARGO_TARGET_DIR:-}${CARGO_BUILD_TARGET_DIR:-}" ]; then
+        check_room "$1" "$BUILD_MIB" "to compile it in"
+    fi
 }
 
 # checkout_at NAME: sets `tree` to the checkout's place, made where it isn't there, refused where it isn't as asked.

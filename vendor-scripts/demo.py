@@ -36,7 +36,7 @@ def main() -> int:
         print(f"To check each runtime: .venv/bin/parity doctor {CONFIG}")
         return code or 1
     found = json.loads(report.read_text(encoding="utf-8"))
-    print(f"\n`parity run {CONFIG}` exited with {found['exit']['code']}: {found['exit']['reason']}.")
+    print(f"\n`parity run {CONFIG}` exited with {found['exit']['code']}; the reason is above.")
     for runtime in found["runtimes"]:
         if is_left_out(runtime) and runtime["status"] == "unavailable":
             print(f"The demo left out {GUEST}: {runtime['reason']}")

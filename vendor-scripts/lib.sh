@@ -126,6 +126,19 @@ package() {
     fi
 }
 
+# check_room FOLDER MIB WHAT: that the disk on which a folder lies, or will lie, has so much room. The numbers
+# are estimates on the low side: who has less is told before anything is fetched, and who has more may still run out.
+check_room() {
+    local folder free
+    folder=$(absolute "$1")
+    while [ ! -e "$folder" ]; do folder=$(dirname "$folder"); done
+    free=$(df -Pk "$folder" 2>/dev/null | awk 'NR == 2 { print int($4 / 1024) }') || return 0
+    case $free in '' | *[!0-9]*) return 0 ;; esac
+    [ "$free" -ge "$2" ] ||
+        need "room on the disk of $1, $3: it takes at least $2 MiB, and $free MiB are free" \
+            "free some space, or name a folder on a larger disk"
+}
+
 check_tool() { have "$1" || need "$1, $2" "$3"; }
 
 check_cxx() {

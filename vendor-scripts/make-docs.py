@@ -1,4 +1,4 @@
-"""Writes the generated parts of docs/*.md: config keys, the metric dictionary, the event protocol, whole files.
+"""Writes the generated parts of docs/*.md: commands, config keys, metrics, the event protocol, whole files.
 
     .venv/bin/python vendor-scripts/make-docs.py [--check] [FOLDER]
 
@@ -10,9 +10,13 @@ import argparse
 import json
 import re
 import sys
+import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import contract_reference as contract
+from command_reference import shown_commands
 
 from parity.adapter.events import EVENT
 from parity.config import Config
@@ -20,6 +24,11 @@ from parity.gates import GateBase
 from parity.reading.dictionary import METRICS
 from parity.reading.facts import FACTS
 from parity.registry import entries, settings_of
+from parity_adapters.command.arguments import PLACEHOLDERS
+from parity_adapters.llama_cpp.keys import READ
+from parity_adapters.mlx_lm.worker.architectures import ARCHITECTURES
+from parity_adapters.mlx_lm.worker.formats import AS_STORED, DEQUANTISED, REPACKED
+from parity_synth.presets import PRESETS
 
 ROOT = Path(__file__).resolve().parent.parent
 OWN_PACKAGE = "parity-matrix"
@@ -89,6 +98,10 @@ def sections(key: str, field: Schema, records: Schema) -> Iterator[tuple[str, Sc
 
 def adapter_tables() -> str:
     blocks = []
+    own = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["entry-points"]
+    if unknown := own["parity.adapters"].keys() - {entry.name for entry in entries()}:
+        install = f"{sys.executable} -m pip install --no-deps --no-build-isolation -e {ROOT}"
+        sys.exit(f"this environment doesn't know {', '.join(sorted(unknown))} of pyproject.toml yet: {install}")
     for entry in entries():
         if entry.package != OWN_PACKAGE:
             continue
@@ -96,6 +109,56 @@ def adapter_tables() -> str:
         blocks += [f'### `adapter = "{entry.name}"`', intro(schema), key_table(schema)]
         blocks += nested(schema, schema.get("$defs", {}))
     return joined(blocks)
+
+
+def placeholder_table() -> str:
+    return table(
+        ("Placeholder", "What it stands for"), [(f"`{{{name}}}`", says) for name, says in PLACEHOLDERS.items()]
+    )
+
+
+def hook_table() -> str:
+    return table(("Member", "Is", "What it says"), list(contract.hook_rows()))
+
+
+def contract_tables() -> str:
+    """Records that adapters make and are given, each once, then what they read of transcripts."""
+    blocks: list[str] = []
+    seen: set[str] = set()
+    for heading, kinds in (("What an adapter makes", contract.MADE), ("What it is given", contract.GIVEN)):
+        blocks.append(f"## {heading}")
+        for kind in kinds:
+            blocks += record_blocks(kind.__name__, contract.record_schema(kind), seen)
+    blocks.append("## What it reads")
+    for plain in contract.CLASSES:
+        rows = list(contract.transcript_rows(plain))
+        blocks += [f"#### `{plain.__name__}`", contract.introduction(plain), table(("Member", "What it says"), rows)]
+    for kind in contract.OF_TRANSCRIPTS:
+        blocks += record_blocks(kind.__name__, contract.record_schema(kind), seen)
+    return joined(blocks)
+
+
+def record_blocks(name: str, record: Schema, seen: set[str]) -> list[str]:
+    """A record's fields, and those of the records that they hold which were not shown yet."""
+    blocks, records = [], record.get("$defs", {})
+    waiting = [(name, record)]
+    while waiting:
+        name, inner = waiting.pop(0)
+        if name in seen:
+            continue
+        seen.add(name)
+        rows = [
+            (
+                f"`{key}`",
+                type_words(value),
+                "yes" if key in inner.get("required", ()) else default_words(value),
+                value.get("description", ""),
+            )
+            for key, value in inner["properties"].items()
+        ]
+        blocks += [f"#### `{name}`", intro(inner), table(("Field", "Type", "Required, or default", "Meaning"), rows)]
+        waiting += [(found, records[found]) for found in references(inner)]
+    return blocks
 
 
 def event_tables() -> str:
@@ -162,6 +225,34 @@ def fact_table() -> str:
     return table(("Fact", "What it is", "Between two sides it", "In these metrics"), rows)
 
 
+def command_parts() -> str:
+    """A section a command: how it is called, what it does, and its arguments and options."""
+    blocks = []
+    for command in shown_commands():
+        blocks += [f"## `{command.name}`", f"```text\n{command.usage}\n```"]
+        blocks += [f"```text\n{text}\n```" if verbatim else text for text, verbatim in command.help]
+        rows = [(f"`{name}`", meaning) for name, meaning in command.rows]
+        blocks.append(table(("Argument or option", "Meaning"), rows))
+    return joined(blocks)
+
+
+def architecture_table() -> str:
+    """Which architecture and which tensor types each runtime takes from a GGUF file."""
+    rows = []
+    for name in sorted({*READ, *ARCHITECTURES}):
+        takes = (name in READ, name in ARCHITECTURES)
+        presets = ", ".join(f"`{preset}`" for preset, shape in PRESETS.items() if shape.architecture == name)
+        rows.append((f"`{name}`", *("yes" if one else "no" for one in takes), presets or "none"))
+    headers = ("Architecture", "llama-cpp-python", "mlx-lm", "Synthetic models")
+    forms = (
+        ("llama-cpp-python", "all that its llama.cpp has"),
+        ("mlx-lm, as stored", ", ".join(sorted(AS_STORED))),
+        ("mlx-lm, converted to MLX's form of as many bits", ", ".join(sorted(REPACKED))),
+        ("mlx-lm, dequantised", ", ".join(sorted(DEQUANTISED))),
+    )
+    return joined([table(headers, rows), table(("Runtime", "Tensor types"), forms)])
+
+
 def nested(record: Schema, records: Schema) -> list[str]:
     """The records that the keys of a record refer to, each explained once, deepest last."""
     blocks, seen = [], []
@@ -201,8 +292,9 @@ def key_table(record: Schema, *, only_plain: bool = False) -> str:
 
 def type_words(value: Schema) -> str:
     """A type as a reader of TOML or JSON says it, with its bounds."""
-    if "anyOf" in value:
-        return alternatives([type_words(part) for part in value["anyOf"] if part.get("type") != "null"])
+    if "anyOf" in value or "oneOf" in value:
+        parts = value.get("anyOf") or value["oneOf"]
+        return alternatives([type_words(part) for part in parts if part.get("type") != "null"])
     if "$ref" in value:
         name = value["$ref"].rpartition("/")[2]
         return f"table [`{name}`](#{name.lower()})"
@@ -282,11 +374,16 @@ def joined(blocks: list[str]) -> str:
 
 
 PARTS: dict[str, Callable[[], str]] = {
+    "commands": command_parts,
     "config": config_tables,
     "adapters": adapter_tables,
+    "hooks": hook_table,
+    "contract": contract_tables,
+    "placeholders": placeholder_table,
     "events": event_tables,
     "metrics": metric_tables,
     "facts": fact_table,
+    "architectures": architecture_table,
 }
 
 if __name__ == "__main__":

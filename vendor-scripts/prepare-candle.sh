@@ -37,6 +37,7 @@ main() {
     check_gpu "$device"
     tree=$(place_of_tree candle)
     check_toolchain "$tree"
+    check_room_of_tree "$tree"
     require_nothing_missing
 
     checkout_at candle

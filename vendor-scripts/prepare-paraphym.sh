@@ -68,6 +68,7 @@ main() {
     check_gpu "$device"
     tree=$(place_of_tree paraphym)
     check_checkout
+    check_room_of_tree "$tree"
     require_nothing_missing
 
     checkout_at paraphym

@@ -5,6 +5,7 @@
 # shellcheck source-path=SCRIPTDIR source=checkout.sh
 . "$(dirname "${BASH_SOURCE[0]}")/checkout.sh"
 
+readonly MLX_MIB=300 LLAMA_MIB=150 COMPILING_MIB=100
 readonly OLDEST_LLAMA=0.3.35 OLDEST_MLX_LM=0.31 OLDEST_GLIBC_MINOR=35
 # For CPUs with AMX: GCC may optimise the tile configuration away, and then the first decode crashes.
 readonly WITHOUT_AMX="-mno-amx-tile -mno-amx-int8 -mno-amx-bf16"
@@ -147,8 +148,20 @@ check_llama_source() {
             "git -C $(printf '%q' "$source_of_runtime") submodule update --init --recursive"
 }
 
+# check_room_of_environment: for one that is not ready yet. pip compiles in a folder for temporary files.
+check_room_of_environment() {
+    [ ! -f "$into/parity-env-ready" ] || return 0
+    if [ "$runtime" = mlx-lm ]; then
+        check_room "$into" "$MLX_MIB" "for the environment"
+        return
+    fi
+    check_room "$into" "$LLAMA_MIB" "for the environment"
+    [ -n "$wheel" ] || check_room "${TMPDIR:-/tmp}" "$COMPILING_MIB" "to compile in"
+}
+
 check_prerequisites() {
     check_python
+    check_room_of_environment
     [ -z "$source_of_runtime" ] || check_git "to read --source"
     if [ "$runtime" = llama-cpp-python ]; then
         [ -z "$source_of_runtime" ] || check_llama_source

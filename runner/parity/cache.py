@@ -74,3 +74,43 @@ def alone(final: Path, waiting: Callable[[], object] = lambda: None) -> Iterator
                 waiting()
                 time.sleep(WAIT_S)
         yield
+
+
+class InUseError(Exception):
+    """A parity is at work with the cache, or nobody knows whether one is."""
+
+
+@contextlib.contextmanager
+def in_use(cache: Path) -> Iterator[None]:
+    """Nothing of a cache folder is removed meanwhile. Any number of processes may use it at once."""
+    with contextlib.ExitStack() as held:
+        # Where the folder can't be written, or knows no locks, nobody can clean it safely either.
+        with contextlib.suppress(OSError):
+            cache.mkdir(parents=True, exist_ok=True)
+            fcntl.flock(held.enter_context(_lock_of(cache).open("a")), fcntl.LOCK_SH)
+        yield
+
+
+@contextlib.contextmanager
+def unused(cache: Path) -> Iterator[None]:
+    """Nobody uses a cache folder meanwhile: who begins to has to wait, so keep it short.
+
+    Raises:
+        InUseError: somebody does already, or the file system doesn't tell.
+    """
+    try:
+        lock = _lock_of(cache).open("a")
+    except OSError as error:
+        raise InUseError(f"{error.filename}: {error.strerror}") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InUseError("a parity at work uses it") from error
+        except OSError as error:
+            raise InUseError(f"whether a parity uses it can't be told here ({error.strerror})") from error
+        yield
+
+
+def _lock_of(cache: Path) -> Path:
+    return cache / ".in-use.lock"

@@ -4,17 +4,29 @@ import difflib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+MOST_PROBLEMS = 50
+"""That one message tells; who corrects them sees the rest."""
+
+LONGEST_PART = 2000
+"""Characters of one part of a problem; the rest is left out."""
+
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong: where (a config key or a path), what is wrong, and what would be right."""
+    """One thing wrong: where (a config key or a path), what is wrong, and what would be right; TOML to be pasted has
+    lines of its own."""
 
     where: str
     wrong: str
     remedy: str
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.wrong}\n    {self.remedy}"
+        remedy = _shortened(self.remedy).replace("\n", "\n    ")
+        return f"{_shortened(self.where)}: {_shortened(self.wrong)}\n    {remedy}"
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST_PART else f"{text[:LONGEST_PART]}…"
 
 
 def unknown_names(where: str, names: Sequence[str], known: Sequence[str]) -> Iterator[Problem]:
@@ -36,7 +48,10 @@ class ConfigError(ParityError):
     def __init__(self, file: str, problems: Sequence[Problem]) -> None:
         self.file = file
         self.problems = tuple(problems)
-        super().__init__("\n".join(f"{file}: {problem}" for problem in problems))
+        told = [f"{file}: {problem}" for problem in problems[:MOST_PROBLEMS]]
+        if (more := len(problems) - MOST_PROBLEMS) > 0:
+            told.append(f"{file}: {more} more problem{'' if more == 1 else 's'}\n    correct these first")
+        super().__init__("\n".join(told))
 
 
 class ModelError(ParityError):

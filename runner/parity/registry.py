@@ -1,6 +1,7 @@
 """Finds adapters by their entry points, group `parity.adapters`. Each is loaded only when it is named."""
 
 import difflib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -12,7 +13,15 @@ GROUP = "parity.adapters"
 
 
 class UnknownAdapterError(LookupError):
-    """`args` are what is wrong and what to do."""
+    """`args` are what is wrong and what to do. `installed`: it is there, and can't be loaded."""
+
+    installed = False
+
+
+class BrokenEntryError(UnknownAdapterError):
+    """An adapter that is installed and can't be loaded, or is none."""
+
+    installed = True
 
 
 @dataclass(frozen=True)
@@ -50,17 +59,26 @@ def adapter_class(name: str) -> type[Adapter[Any]]:
     if len(points) > 1:
         packages = ", ".join(_package(point) for point in points)
         raise UnknownAdapterError(f"two packages bring an adapter {name!r}: {packages}", "uninstall one of them")
+    return checked_class(name, points[0].load, points[0].value, f"fix or reinstall {_package(points[0])}")
+
+
+def checked_class(name: str, load: Callable[[], object], target: str, remedy: str) -> type[Adapter[Any]]:
+    """The adapter class that is loaded from `target`.
+
+    Raises:
+        UnknownAdapterError: it can't be loaded, or is none.
+    """
     try:
-        loaded = points[0].load()
-    except Exception as error:
-        # Whatever a third party's module raises on import is that package's fault, and must not be ours.
-        raise UnknownAdapterError(
-            f"the adapter {name!r} can't be loaded from {points[0].value} ({type(error).__name__}: {error})",
-            f"fix or reinstall {_package(points[0])}",
-        ) from error
-    if wrong := _wrong(loaded):
-        raise UnknownAdapterError(f"{points[0].value} is not an adapter: {wrong}", f"reinstall {_package(points[0])}")
-    return loaded  # type: ignore[no-any-return]
+        loaded = load()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        # Whatever a third party's module raises on import, `sys.exit` too, is that package's fault, and not ours.
+        wrong = f"the adapter {name!r} can't be loaded from {target} ({type(error).__name__}: {error})"
+        raise BrokenEntryError(wrong, remedy) from error
+    if missing := _wrong(loaded):
+        raise BrokenEntryError(f"{target} is not an adapter: {missing}", remedy)
+    return loaded  # type: ignore[return-value]
 
 
 def _wrong(loaded: object) -> str | None:
@@ -81,9 +99,15 @@ def prompt_as(name: str, prompt: str) -> str:
     """The text that an adapter's runtime sends for a prompt.
 
     Raises:
-        UnknownAdapterError: as `adapter_class`, or the adapter sends a prompt as it is.
+        UnknownAdapterError: as `adapter_class`, or the adapter fails, or sends a prompt as it is.
     """
-    text = adapter_class(name).prompt_as(prompt)
+    try:
+        text = adapter_class(name).prompt_as(prompt)
+    except UnknownAdapterError:
+        raise
+    except Exception as error:
+        wrong = f"the adapter {name!r} failed in `prompt_as` ({type(error).__name__}: {error})"
+        raise UnknownAdapterError(wrong, "correct the adapter, or leave out `prompt_as`") from error
     if text is None:
         raise UnknownAdapterError(f"the adapter {name!r} sends a prompt as it is", "leave out `prompt_as`")
     return text

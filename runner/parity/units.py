@@ -23,6 +23,26 @@ def format_value(value: float, unit: str) -> str:
     return f"{_number(value, unit)} {_SYMBOLS.get(unit, unit)}".rstrip()
 
 
+def plural(number: int, noun: str) -> str:
+    """`1 trial`, `3 trials`."""
+    return f"{number} {noun_for(number, noun)}"
+
+
+def noun_for(number: float, noun: str) -> str:
+    """`trial` of 1, `trials` of any other number."""
+    return noun if number == 1 else f"{noun}s"
+
+
+def shortened(text: str, longest: int) -> str:
+    """A text of at most so many characters, the last of which is `…` where something was cut off."""
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def shortened_front(text: str, longest: int) -> str:
+    """The same of a text whose end says the most."""
+    return text if len(text) <= longest else f"…{text[1 - longest :]}"
+
+
 def format_words(value: float, unit: str) -> str:
     """The same with the unit as a word: `0.36 seconds`, `93.87 tokens/s`."""
     return f"{_number(value, unit)} {_WORDS[unit]}" if unit in _WORDS else format_value(value, unit)
@@ -35,11 +55,20 @@ def format_difference(value: float, unit: str) -> str:
 
 def format_ratio(ratio: float, interval: tuple[float, float] | None) -> str:
     """`3.9× [3.7, 4.2]`; the ends have as many decimals as the ratio, or more where they are small."""
-    decimals = _ratio_decimals(ratio)
     if interval is None:
-        return f"{ratio:.{decimals}f}×, no interval"
-    low, high = (_ratio_end(end, decimals) for end in interval)
-    return f"{ratio:.{decimals}f}× [{low}, {high}]"
+        return f"{bare_ratio(ratio)}, no interval"
+    low, high = (_ratio_end(end, _ratio_decimals(ratio)) for end in interval)
+    return f"{bare_ratio(ratio)} [{low}, {high}]"
+
+
+def bare_ratio(ratio: float) -> str:
+    """`3.9×`: where its interval stands elsewhere, or a single round has none."""
+    return f"{ratio:.{_ratio_decimals(ratio)}f}×"
+
+
+def format_instant(written: str) -> str:
+    """`2031-01-03 09:12:40` of an instant as run folders have it, in UTC."""
+    return written.replace("T", " ").removesuffix("Z")
 
 
 def format_nats(value: float, digits: int = 2) -> str:

@@ -11,6 +11,7 @@ from typing import Final
 
 from parity.errors import ModelError
 from parity.models import Watch, file_sha256, repo_folder, silent
+from parity.room import no_room
 from parity_synth.presets import PRESETS
 
 SYNTHETIC_COMMIT: Final = "0" * 8
@@ -120,6 +121,8 @@ def _share(source: Path, blob: Path) -> None:
     except FileExistsError:
         return
     except OSError:
+        if wrong := no_room(blob.parent, source.stat().st_size, f"the copy of {source}"):
+            raise ModelError(wrong, "free some space there, or name a folder on a larger disk") from None
         part = blob.with_name(f"{blob.name}.{os.getpid()}.part")
         try:
             shutil.copyfile(source, part)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from parity.errors import ModelError
 from parity.models import Step, Watch
+from parity.room import REMEDY, no_room
 from parity_synth.presets import K_QUANTS, PRESETS, Preset
 from parity_synth.quantising import quantise
 from parity_synth.source import Synthetic
@@ -75,13 +76,9 @@ def silent_ids(tokenizer: Tokenizer, preset: Preset) -> list[int]:
 
 
 def _check_room(folder: Path, tensors: list[Tensor], quant: str, k_quant: bool) -> None:
-    needed = gguf_bytes(tensors, quant) * (1 + K_QUANT_BYTES_SHARE * k_quant)
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise ModelError(
-            f"{folder.parent}: {needed / 1e9:.1f} GB are needed and {free / 1e9:.1f} GB are free",
-            "free some space, or set PARITY_CACHE to a folder with room",
-        )
+    needed = round(gguf_bytes(tensors, quant) * (1 + K_QUANT_BYTES_SHARE * k_quant))
+    if wrong := no_room(folder.parent, needed, "the synthetic model"):
+        raise ModelError(wrong, REMEDY)
 
 
 def _write_json(path: Path, value: object) -> None:

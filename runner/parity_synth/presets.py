@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
+Family = Literal["llama", "qwen2", "qwen3", "phi3", "gemma3"]
+"""GGUF's name of an architecture."""
+
 Quant = Literal["F32", "F16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q4_K_M", "Q5_K_M", "Q6_K"]
 QUANTS: Final[tuple[Quant, ...]] = get_args(Quant)
 K_QUANTS: Final[frozenset[Quant]] = frozenset({"Q4_K_M", "Q5_K_M", "Q6_K"})
@@ -11,14 +14,15 @@ K_QUANTS: Final[frozenset[Quant]] = frozenset({"Q4_K_M", "Q5_K_M", "Q6_K"})
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A model's shape. `vocab` counts embedding rows, `tokens` those that name a token; the rest is padding.
+    """A model's shape. `vocab` counts embedding rows, `tokens` those that name a token; the rest is padding. `window`:
+    how many positions layers with a sliding window see.
 
     `title` goes into the GGUF, where programs take liberties with a tokenizer if it names certain models.
     """
 
     name: str
     title: str
-    architecture: Literal["qwen3", "llama", "phi3"]
+    architecture: Family
     layers: int
     hidden: int
     heads: int
@@ -31,6 +35,7 @@ class Preset:
     rope_base: float
     rms_eps: float
     tied: bool = True
+    window: int | None = None
     tokenizer_repo: str | None = None
 
     @property
@@ -62,12 +67,14 @@ def _qwen3(name: str, published: str, hidden: int, ffn: int) -> Preset:
     )
 
 
-def _tiny(architecture: Literal["qwen3", "llama", "phi3"], title: str, rope_base: float, rms_eps: float) -> Preset:
+def _tiny(
+    architecture: Family, title: str, rope_base: float, rms_eps: float, layers: int = 4, window: int | None = None
+) -> Preset:
     return Preset(
         name=f"tiny-{architecture}",
         title=title,
         architecture=architecture,
-        layers=4,
+        layers=layers,
         hidden=256,
         heads=4,
         kv_heads=2,
@@ -79,6 +86,7 @@ def _tiny(architecture: Literal["qwen3", "llama", "phi3"], title: str, rope_base
         rope_base=rope_base,
         rms_eps=rms_eps,
         tied=architecture != "phi3",
+        window=window,
     )
 
 
@@ -99,14 +107,53 @@ _LLAMA_135M: Final = Preset(
     rms_eps=1e-5,
 )
 
+_QWEN2_5: Final = Preset(
+    name="qwen2.5-0.5b",
+    title="Synthetic Qwen2.5-0.5B",
+    architecture="qwen2",
+    layers=24,
+    hidden=896,
+    heads=14,
+    kv_heads=2,
+    head_dim=64,
+    ffn=4864,
+    vocab=151_936,
+    tokens=151_665,
+    context=32_768,
+    rope_base=1e6,
+    rms_eps=1e-6,
+)
+
+_PHI_4: Final = Preset(
+    name="phi-4",
+    title="Synthetic Phi-4",
+    architecture="phi3",
+    layers=40,
+    hidden=5120,
+    heads=40,
+    kv_heads=10,
+    head_dim=128,
+    ffn=17_920,
+    vocab=100_352,
+    tokens=100_352,
+    context=16_384,
+    rope_base=2.5e5,
+    rms_eps=1e-5,
+    tied=False,
+)
+
 PRESETS: Final[dict[str, Preset]] = {
     preset.name: preset
     for preset in (
         _qwen3("qwen3-0.6b", "Qwen3-0.6B", hidden=1024, ffn=3072),
         _qwen3("qwen3-1.7b", "Qwen3-1.7B", hidden=2048, ffn=6144),
+        _QWEN2_5,
+        _PHI_4,
         _LLAMA_135M,
         _tiny("qwen3", "Synthetic tiny Qwen3", rope_base=1e6, rms_eps=1e-6),
         _tiny("llama", "Synthetic tiny Llama", rope_base=1e5, rms_eps=1e-5),
         _tiny("phi3", "Synthetic tiny Phi", rope_base=2.5e5, rms_eps=1e-5),
+        _tiny("qwen2", "Synthetic tiny Qwen2", rope_base=1e6, rms_eps=1e-6),
+        _tiny("gemma3", "Synthetic tiny Gemma 3", rope_base=1e6, rms_eps=1e-6, layers=6, window=512),
     )
 }

@@ -36,6 +36,8 @@ NOISE: Final = 0.04
 SILENT: Final = 0.1
 """How strongly a silent token's own code stands in `out`: too weak for it to be chosen."""
 TOP_LOGIT: Final = 16.0
+BIAS: Final = 0.1
+"""Root mean square of biases of queries, keys and values."""
 CHUNK_ROWS: Final = 4096
 
 
@@ -90,7 +92,10 @@ class Weights:
             yield self._matrix(f"{name}.attn_q.weight", (preset.q_dim, preset.hidden), lambda: query(layer))
             yield self._matrix(f"{name}.attn_k.weight", (preset.kv_dim, preset.hidden), lambda: key(layer))
             yield self._matrix(f"{name}.attn_v.weight", (preset.kv_dim, preset.hidden), lambda: value(layer))
-        if preset.architecture == "qwen3":
+        if preset.architecture == "qwen2":
+            for part, rows in (("attn_q", preset.q_dim), ("attn_k", preset.kv_dim), ("attn_v", preset.kv_dim)):
+                yield self._vector(f"{name}.{part}.bias", self._noise(f"{name}.{part}.bias", (rows,), BIAS))
+        if self._norms_heads:
             sharpness = SHARPNESS if self._looks(layer) else 1.0
             head: Any = np.ones(preset.head_dim, np.float32)
             yield self._vector(f"{name}.attn_q_norm.weight", head * np.float32(sharpness))
@@ -98,6 +103,8 @@ class Weights:
         yield self._matrix(
             f"{name}.attn_output.weight", (preset.hidden, preset.q_dim), lambda: self._attention_output_of(layer)
         )
+        if preset.architecture == "gemma3":
+            yield self._vector(f"{name}.post_attention_norm.weight", ones * np.float32(self._rms_of_attention(layer)))
         yield self._vector(f"{name}.ffn_norm.weight", ones)
         if preset.architecture == "phi3":
             yield self._matrix(
@@ -109,6 +116,8 @@ class Weights:
             yield self._matrix(f"{name}.ffn_gate.weight", (preset.ffn, preset.hidden), lambda: self._gate_of(layer))
             yield self._matrix(f"{name}.ffn_up.weight", (preset.ffn, preset.hidden), lambda: self._up_of(layer))
         yield self._matrix(f"{name}.ffn_down.weight", (preset.hidden, preset.ffn), lambda: self._down_of(layer))
+        if preset.architecture == "gemma3":
+            yield self._vector(f"{name}.post_ffw_norm.weight", ones * np.float32(self._rms_of_feed_forward()))
 
     @staticmethod
     def _vector(name: str, values: Any) -> Tensor:
@@ -154,12 +163,18 @@ class Weights:
             rows[:, self.here] = np.where(silent, np.float32(0), self._code_of(self.successor[ids]))
             rows[:, self.out] = self._code_of(ids) * np.where(silent, np.float32(SILENT), np.float32(1))
             rows[:, self.level] = self._level_signs * np.where(silent, np.float32(silent_level), np.float32(1))
-            yield rows
+            yield rows / np.float32(self._embedding_scale)
+
+    @property
+    def _embedding_scale(self) -> float:
+        """By how much the model multiplies an embedding."""
+        return math.sqrt(self.preset.hidden) if self.preset.architecture == "gemma3" else 1.0
 
     def _output_norm(self) -> Any:
         """Only `out` counts; scaled so that the successor's logit is `TOP_LOGIT`."""
         scale: Any = np.zeros(self.preset.hidden, np.float32)
-        scale[self.out] = TOP_LOGIT * self._rms_before(self.preset.layers) / (self.code_width * FOLLOW)
+        top = TOP_LOGIT * self._embedding_scale
+        scale[self.out] = top * self._rms_before(self.preset.layers) / (self.code_width * FOLLOW)
         return scale
 
     def _rms_before(self, layer: int) -> float:
@@ -167,6 +182,19 @@ class Weights:
         carried = 1 + (layer * FOLLOW / self.preset.layers) ** 2
         planned = (self.code_width * (1 + carried) + self.level_width) / self.preset.hidden
         return math.sqrt(planned + 2 * layer * NOISE**2)
+
+    def _rms_of_attention(self, layer: int) -> float:
+        """Root mean square of what an attention block adds, where a norm after it fixes that."""
+        return LOOK * math.sqrt(self.code_width / self.preset.hidden) if self._looks(layer) else NOISE
+
+    def _rms_of_feed_forward(self) -> float:
+        """The same of a feed-forward block, as it is of an ordinary token without such a norm."""
+        preset = self.preset
+        return math.sqrt((FOLLOW / preset.layers) ** 2 * self.code_width / preset.hidden + NOISE**2)
+
+    @property
+    def _norms_heads(self) -> bool:
+        return self.preset.architecture in ("qwen3", "gemma3")
 
     def _looks(self, layer: int) -> bool:
         return layer == self.preset.layers // 2
@@ -188,7 +216,7 @@ class Weights:
         # The last dimension of a head turns so slowly with position that it hardly does.
         away = np.float32(SHYNESS if part == "attn_q" else -SHYNESS)
         weight[-1, self.level] += self._level_signs * away / np.float32(self.level_width)
-        if part == "attn_q" and preset.architecture != "qwen3":
+        if part == "attn_q" and not self._norms_heads:
             weight *= np.float32(SHARPNESS)
         return np.tile(weight, (heads, 1))
 
@@ -243,9 +271,10 @@ class Weights:
     def _down_of(self, layer: int) -> Any:
         preset = self.preset
         rms = self._rms_before(layer)
-        opened = _silu(GATE / rms)
-        # Of a random unit silu(g) · u has the mean square 0.36 for standard normal g and u.
-        spread = math.sqrt(0.36 * (preset.ffn - self.code_width) + (opened / rms) ** 2 * self.code_width)
+        # Of a random unit, act(g) · u has this mean square for standard normal g and u.
+        act, square = (_gelu, 0.43) if preset.architecture == "gemma3" else (_silu, 0.36)
+        opened = act(GATE / rms)
+        spread = math.sqrt(square * (preset.ffn - self.code_width) + (opened / rms) ** 2 * self.code_width)
         weight = self._noise(f"blk.{layer}.ffn_down", (preset.hidden, preset.ffn), NOISE / spread)
         scale = np.float32(FOLLOW / preset.layers * rms / opened)
         columns = weight[self.out]
@@ -271,7 +300,7 @@ class Weights:
     def _signs(self, name: str, count: int) -> Any:
         return np.where(self._bits(name, count) & np.uint64(1), np.float32(1), np.float32(-1))
 
-    def _noise(self, name: str, shape: tuple[int, int], deviation: float) -> Any:
+    def _noise(self, name: str, shape: tuple[int, ...], deviation: float) -> Any:
         """Uniform, mean 0, with the given standard deviation."""
         count = math.prod(shape)
         draws = self._bits(name, -(-count // 4)).view(np.uint16)[:count].astype(np.float32)
@@ -286,3 +315,7 @@ class Weights:
 
 def _silu(value: float) -> float:
     return value / (1 + math.exp(-value))
+
+
+def _gelu(value: float) -> float:
+    return value * (1 + math.erf(value / math.sqrt(2))) / 2

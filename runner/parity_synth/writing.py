@@ -99,6 +99,8 @@ def _add_shape(writer: Any, preset: Preset, quant: str, seed: int) -> None:
     writer.add_layer_norm_rms_eps(preset.rms_eps)
     if preset.architecture == "phi3":
         writer.add_rope_scaling_orig_ctx_len(preset.context)
+    if preset.window is not None:
+        writer.add_sliding_window(preset.window)
 
 
 def _add_tokenizer(writer: Any, preset: Preset, tokenizer: Tokenizer) -> None:

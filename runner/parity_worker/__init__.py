@@ -2,7 +2,9 @@
 
     PYTHON parity_worker/__init__.py WORKER --job FILE
     PYTHON parity_worker/__init__.py WORKER --convert REQUEST
-    PYTHON parity_worker/__init__.py WORKER --probe
+    PYTHON parity_worker/__init__.py WORKER --probe [--settings SETTINGS]
+
+What follows `--` is ignored; it shows a reader of the command line what else the worker starts.
 
 PYTHON is the runtime's own interpreter, any from 3.9, and has nothing of parity's. So this file imports the standard
 library only (and NumPy where a worker scores, whose runtime must bring it), is run by its path, and loads WORKER by its
@@ -20,13 +22,20 @@ and, where its runtime can't read some models as they are,
 
     def convert(events, request) -> str       # converts one, as `Adapter.conversion` asks; returns the reason too
 
+A worker with `PACKAGE = None` measures no Python package. It sends `hello` itself, before anything else and whatever
+happens, and in place of `device` it has
+
+    def probe(events, settings) -> str        # looks for what it measures; returns the reason for `bye`
+
 `hello`, `error` and `bye` are sent here; the rest of the events is the worker's, in `run`. An exception before the
-model is asked anything is a job that the runtime can't do (`refused`); one after that is a failure of the runtime.
+model is asked anything is a job that the runtime can't do (`refused`); one after that is a failure of the runtime:
+`Events.generation` and `Events.scoring` tell them apart, and a worker that sends `chunk` events sets `events.asked`.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.metadata
 import importlib.util
 import json
@@ -34,10 +43,13 @@ import math
 import os
 import re
 import shlex
+import signal
 import sys
+import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,18 +63,32 @@ RAW_REMEDY = "set `raw = true` in the test to send the prompt as it is"
 
 
 class WorkerError(Exception):
-    """Ends the job with an `error` event. `kind`: `refused`, `unavailable`, `oom` or `failed`."""
+    """Ends the job with an `error` event. `kind`: `refused`, `unavailable`, `oom` or `failed`; `failure`: the class of
+    one that failed, where it is not this worker's own. `ends_as`: how a program that it started ended, which is how it
+    ends itself: a status, or a signal as a negative number."""
 
-    def __init__(self, kind: str, message: str, remedy: str | None = None) -> None:
+    def __init__(
+        self, kind: str, message: str, remedy: str | None = None, *, failure: str | None = None, ends_as: int = 1
+    ) -> None:
         super().__init__(message)
         self.kind = kind
         self.message = message
         self.remedy = remedy
+        self.failure = failure
+        self.ends_as = ends_as
+
+
+HOLD_S = 0.25
+"""How long a token's event may be held back. Each write wakes who reads it, on a core that the runtime computes on; the
+stamps are the worker's own and don't change by it."""
 
 
 class Events:
     """Writes events to a private copy of standard output. Descriptor 1 itself is pointed at standard error, so that
-    nothing that a library prints gets between them."""
+    nothing that a library prints gets between them.
+
+    Every event is written at once, but for the tokens after the first: those are written a few times a second by a
+    thread of their own, so that they are out even where the runtime hangs over the next one."""
 
     def __init__(self) -> None:
         self.asked = False
@@ -71,6 +97,9 @@ class Events:
         self._fd = os.dup(1)
         os.dup2(2, 1)
         self._prefill_s = 0.0
+        self._chunks = 0
+        self._held: deque[str] = deque()
+        self._writing = threading.Lock()
 
     def send(self, ev: str, t_ns: int | None = None, **fields: Any) -> None:
         body = {"ev": ev, "t_ns": t_ns or time.monotonic_ns(), **fields}
@@ -89,6 +118,33 @@ class Events:
     ) -> tuple[list[int], str]:
         """Sends prefill and each token, stamped when `tokens` gives it. Stops at an end token unless the test ignores
         them. Returns the ids before the first end token, and the reason for `bye`."""
+        with self.handing_on():
+            return self._generation(tokens, is_end, test)
+
+    @contextlib.contextmanager
+    def handing_on(self) -> Iterator[None]:
+        """While this lasts, what is held back is written a few times a second; all of it at the end."""
+        over = threading.Event()
+        hands_on = threading.Thread(target=self._hand_on, args=(over,), name="events", daemon=True)
+        hands_on.start()
+        try:
+            yield
+        finally:
+            over.set()
+            hands_on.join()
+
+    def chunk(self, t_ns: int, text: str) -> None:
+        """Sends a piece of text; each but the first is held back. Within `handing_on`."""
+        line = json.dumps({"ev": "chunk", "t_ns": t_ns, "text": text})
+        if self._chunks:
+            self._held.append(line)
+        else:
+            self._write(line)
+        self._chunks += 1
+
+    def _generation(
+        self, tokens: Iterable[int], is_end: Callable[[int], bool], test: dict[str, Any]
+    ) -> tuple[list[int], str]:
         sampled: list[int] = []
         ended_at: int | None = None
         self.asked = True
@@ -156,12 +212,25 @@ class Events:
 
     def _token(self, t_ns: int, k: int, token: int, end: bool) -> None:
         flag = "true" if end else "false"
-        self._write(f'{{"ev": "token", "t_ns": {t_ns}, "k": {k}, "id": {token}, "end": {flag}}}')
+        line = f'{{"ev": "token", "t_ns": {t_ns}, "k": {k}, "id": {token}, "end": {flag}}}'
+        if k == 1:
+            self._write(line)
+        else:
+            self._held.append(line)
 
-    def _write(self, line: str) -> None:
-        data = line.encode("ascii") + b"\n"
-        while data:
-            data = data[os.write(self._fd, data) :]
+    def _hand_on(self, over: threading.Event) -> None:
+        """Writes what is held, until the generation is over and all is written."""
+        while not over.wait(HOLD_S):
+            self._write()
+        self._write()
+
+    def _write(self, *lines: str) -> None:
+        """Writes what is held, then `lines`."""
+        with self._writing:
+            held = [self._held.popleft() for _ in range(len(self._held))]
+            data = "".join(f"{line}\n" for line in (*held, *lines)).encode("ascii")
+            while data:
+                data = data[os.write(self._fd, data) :]
 
 
 def repeat(count: int, prefill: Callable[[], tuple[int, int]]) -> list[tuple[int, int]]:
@@ -238,17 +307,22 @@ def main() -> int:
     what.add_argument("--job", type=Path, help="a JSON file with the job")
     what.add_argument("--convert", type=json.loads, help="a JSON object: what to convert, and into which folder")
     what.add_argument("--probe", action="store_true", help="report version and device, then exit")
-    arguments = parser.parse_args()
+    parser.add_argument("--settings", type=json.loads, default={}, help="a JSON object: what to look for in a probe")
+    own = sys.argv[1 : sys.argv.index("--")] if "--" in sys.argv else sys.argv[1:]
+    arguments = parser.parse_args(own)
+    end_with_parent()
     worker = load(arguments.worker)
-    events = Events()
+    events, ends_as = Events(), 1
     try:
         if arguments.convert is not None:
             reason = convert(events, worker, arguments.convert)
         else:
-            reason = probe(events, worker) if arguments.probe else run(events, worker, arguments.job)
+            probed = arguments.probe
+            reason = probe(events, worker, arguments.settings) if probed else run(events, worker, arguments.job)
     except WorkerError as error:
         traceback.print_exc()
-        events.send("error", kind=error.kind, message=error.message, remedy=error.remedy)
+        ends_as = error.ends_as
+        events.send("error", kind=error.kind, message=error.message, remedy=error.remedy, failure=error.failure)
     except Exception as error:
         traceback.print_exc()
         oom = isinstance(error, MemoryError) or "nable to allocate" in str(error)
@@ -258,7 +332,29 @@ def main() -> int:
         events.send("bye", reason=reason)
         return 0
     events.send("bye", reason="error")
-    return 1
+    return ends_as if ends_as >= 0 else die_of(-ends_as)
+
+
+def end_with_parent() -> None:
+    """Has the system end this process when the thread that started it ends, which is when parity is killed: prctl(2),
+    PR_SET_PDEATHSIG. Linux alone has it. It holds also where somebody kills parity's guardian in the same instant."""
+    if sys.platform != "linux":
+        return
+    import ctypes
+
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
+
+
+def die_of(number: int) -> int:
+    """Ends this process by a signal, and leaves no core dump, for it is not the one that crashed."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if number != signal.SIGKILL:
+        signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+    return 128 + number
 
 
 def load(path: Path) -> Any:
@@ -273,7 +369,10 @@ def load(path: Path) -> Any:
     return module
 
 
-def probe(events: Events, worker: Any) -> str:
+def probe(events: Events, worker: Any, settings: dict[str, Any]) -> str:
+    if worker.PACKAGE is None:
+        found: str = worker.probe(events, settings)
+        return found
     version = installed_version(worker.PACKAGE)
     device = None
     try:
@@ -286,10 +385,11 @@ def probe(events: Events, worker: Any) -> str:
 
 
 def run(events: Events, worker: Any, job: Path) -> str:
-    version = installed_version(worker.PACKAGE)
-    hello(events, worker, version)
-    if version is None:
-        raise missing(worker)
+    if worker.PACKAGE is not None:
+        version = installed_version(worker.PACKAGE)
+        hello(events, worker, version)
+        if version is None:
+            raise missing(worker)
     reason: str = worker.run(events, json.loads(job.read_bytes()))
     return reason
 

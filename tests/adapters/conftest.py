@@ -210,6 +210,28 @@ def tiny_vocabulary(special: Sequence[str]) -> tuple[list[str], list[int]]:
     return tokens, [int(kind) for kind in kinds]
 
 
+PIECES = ("▁t", "▁th", "▁the", "he", "in", "▁a", "12", "qu", "ic", "ick", "quick", "▁quick", "▁▁▁")
+
+
+def sentencepiece_vocabulary() -> tuple[list[str], list[int], list[float]]:
+    """Gemma's form: control tokens, runs that are found in the text before, bytes, characters, and joined pieces with
+    a score each."""
+    kind = gguf.TokenType
+    parts = [
+        *((token, kind.CONTROL, -1000.0) for token in ("<pad>", "<eos>", "<bos>", "<unk>")),
+        *((token, kind.USER_DEFINED, -1000.0) for token in ("\n\n", "  ", "   ", "<table>")),
+        *((f"<0x{byte:02X}>", kind.BYTE, -1000.0) for byte in range(256)),
+        *((chr(byte), kind.NORMAL, -1000.0) for byte in range(33, 127)),
+        ("▁", kind.NORMAL, -1000.0),
+        *((piece, kind.NORMAL, -float(rank)) for rank, piece in enumerate(PIECES)),
+        ("<end_of_turn>", kind.CONTROL, -1000.0),
+    ]
+    while len(parts) % 32:
+        parts.append((f"<unused{len(parts)}>", kind.CONTROL, -1000.0))
+    tokens, kinds, scores = (list(column) for column in zip(*parts, strict=True))
+    return tokens, [int(kind) for kind in kinds], scores
+
+
 def write_tiny_gguf(
     path: Path,
     architecture: str,
@@ -223,6 +245,7 @@ def write_tiny_gguf(
     keys: Mapping[str, Any] | None = None,
     tensors: Mapping[str, int] | None = None,
     more_special: Sequence[str] = (),
+    sentencepiece: bool = False,
 ) -> Path:
     """A two-layer model with deterministic random weights; rows are long enough for K-quants. `keys` are metadata that
     it has besides or instead, None for one that it lacks; `tensors` the lengths of vectors that it has besides."""
@@ -230,6 +253,10 @@ def write_tiny_gguf(
     random = np.random.default_rng(7)
     writer = gguf.GGUFWriter(path, architecture)
     tokens, kinds = tiny_vocabulary((*SPECIAL, *more_special))
+    if sentencepiece:
+        tokens, kinds, scores = sentencepiece_vocabulary()
+        writer.add_token_scores(scores)
+        writer.add_add_space_prefix(False)
     writer.add_context_length(2048)
     writer.add_embedding_length(hidden)
     writer.add_block_count(2)
@@ -242,13 +269,17 @@ def write_tiny_gguf(
     writer.add_rope_freq_base(10000.0)
     writer.add_layer_norm_rms_eps(1e-6)
     writer.add_vocab_size(len(tokens))
-    writer.add_tokenizer_model(family)
+    if architecture == "gemma3":
+        writer.add_sliding_window(16)
+        writer.add_sliding_window_pattern(2)
+    writer.add_tokenizer_model("llama" if sentencepiece else family)
     writer.add_tokenizer_pre(pre)
     writer.add_token_list(tokens)
     writer.add_token_types(kinds)
-    writer.add_token_merges(MERGES)
-    writer.add_bos_token_id(tokens.index("<|endoftext|>"))
-    writer.add_eos_token_id(tokens.index("<|im_end|>"))
+    if not sentencepiece:
+        writer.add_token_merges(MERGES)
+    writer.add_bos_token_id(tokens.index("<bos>" if sentencepiece else "<|endoftext|>"))
+    writer.add_eos_token_id(tokens.index("<eos>" if sentencepiece else "<|im_end|>"))
     if add_bos is not None:
         writer.add_add_bos_token(add_bos)
     if template is not None:
@@ -270,16 +301,29 @@ def write_tiny_gguf(
     for layer in ("blk.0", "blk.1"):
         norm(f"{layer}.attn_norm", hidden)
         norm(f"{layer}.ffn_norm", hidden)
-        matrix(f"{layer}.attn_q", heads * head_size, hidden)
-        matrix(f"{layer}.attn_k", kv_heads * head_size, hidden)
-        matrix(f"{layer}.attn_v", kv_heads * head_size, hidden)
+        if architecture == "phi3":
+            matrix(f"{layer}.attn_qkv", (heads + 2 * kv_heads) * head_size, hidden)
+        else:
+            matrix(f"{layer}.attn_q", heads * head_size, hidden)
+            matrix(f"{layer}.attn_k", kv_heads * head_size, hidden)
+            matrix(f"{layer}.attn_v", kv_heads * head_size, hidden)
         matrix(f"{layer}.attn_output", hidden, heads * head_size)
-        if architecture == "qwen3":
+        if architecture == "qwen2":
+            for part, count in (("q", heads), ("k", kv_heads), ("v", kv_heads)):
+                bias = 0.1 * random.standard_normal(count * head_size)
+                writer.add_tensor(f"{layer}.attn_{part}.bias", bias.astype(np.float32))
+        if architecture in ("qwen3", "gemma3"):
             norm(f"{layer}.attn_q_norm", head_size)
             norm(f"{layer}.attn_k_norm", head_size)
-        matrix(f"{layer}.ffn_gate", feed_forward, hidden)
-        matrix(f"{layer}.ffn_up", feed_forward, hidden)
+        if architecture == "phi3":
+            matrix(f"{layer}.ffn_up", 2 * feed_forward, hidden)
+        else:
+            matrix(f"{layer}.ffn_gate", feed_forward, hidden)
+            matrix(f"{layer}.ffn_up", feed_forward, hidden)
         matrix(f"{layer}.ffn_down", hidden, feed_forward)
+        if architecture == "gemma3":
+            norm(f"{layer}.post_attention_norm", hidden)
+            norm(f"{layer}.post_ffw_norm", hidden)
     for name, size in (tensors or {}).items():
         writer.add_tensor(name, np.linspace(1, 2, size, dtype=np.float32))
     writer.write_header_to_file()

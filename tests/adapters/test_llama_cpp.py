@@ -17,6 +17,7 @@ from parity.adapter.events import Aside, Event, Hello, Phase, Sampling, Text, To
 from parity.errors import RefusedError
 from parity.hosts.machine import host_facts
 from parity.reading.dictionary import METRICS
+from parity.reading.notices import notices_of
 from parity.transcript import Head, Launched, NoSpawn, read_transcript
 from parity_adapters.llama_cpp import WORKER, LlamaCpp, LlamaCppSettings
 
@@ -143,6 +144,21 @@ def test_an_interpreter_that_is_not_there_is_said_with_what_to_set() -> None:
     assert availability.reason == "/no/python: No such file or directory"
     assert availability.remedy is not None
     assert "`python`" in availability.remedy
+
+
+@pytest.mark.slow
+def test_what_llama_cpp_warns_of_in_a_good_trial_is_kept_and_its_frames_are_not(
+    run_job: Any, tiny_gguf: Callable[..., Path]
+) -> None:
+    large, own = adapter(context=4096, threads=1), adapter(threads=1)
+    model = tiny_gguf("llama", keys={"tokenizer.ggml.pre": None})
+    ran = run_job(large, model, max_tokens=2)
+    assert ran.failure is None
+    found = [notice.text for notice in notices_of(ran.transcript, large.warns)]
+    for words in ("missing pre-tokenizer", "GENERATION QUALITY WILL BE DEGRADED", "possible training context overflow"):
+        assert [words in text for text in found].count(True) == 1
+    assert not [text for text in found if "***" in text]
+    assert notices_of(run_job(own, tiny_gguf("llama"), max_tokens=2).transcript, own.warns) == ()
 
 
 @pytest.mark.slow
@@ -315,6 +331,7 @@ def test_an_interpreter_without_the_package_gets_the_command_that_installs_it_th
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_the_prompt_is_computed_again_with_the_same_speed_and_the_share_of_sampling_is_known(
     run_job: Callable[..., Any], tiny_gguf: Callable[..., Path]
 ) -> None:

@@ -2,13 +2,17 @@
 
 import json
 import os
+import re
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from builders import job
+from mlx_models import mlx_folder
 from pydantic import ValidationError
 from requantising import census, requantised
 from texts import AWKWARD
@@ -21,7 +25,8 @@ from parity.hosts.machine import host_facts
 from parity.transcript import read_transcript
 from parity_adapters.llama_cpp import LlamaCpp, LlamaCppSettings
 from parity_adapters.mlx_lm import WORKER, MlxLm, MlxLmSettings
-from parity_adapters.mlx_lm.worker import converting, dequantising, gguf_file, runtime, tokenizing, weights
+from parity_adapters.mlx_lm.worker import converting, dequantising, gguf_file, reading, runtime, tokenizing, weights
+from parity_adapters.mlx_lm.worker.architectures import ARCHITECTURES
 from parity_adapters.mlx_lm.worker.formats import PRE_TOKENIZERS
 
 TRANSCRIPTS = Path(__file__).parent / "transcripts"
@@ -51,10 +56,10 @@ def test_it_generates_and_scores() -> None:
 @pytest.mark.parametrize(
     ("facts", "said"),
     [
-        ({"architecture": "phi3"}, "architecture llama and qwen3, and this one is phi3"),
-        ({"architecture": "llama", "tokenizer": "llama/default"}, "family llama"),
+        ({"architecture": "phi2"}, "architecture llama, qwen2, qwen3, phi3 and gemma3, and this one is phi2"),
+        ({"architecture": "llama", "tokenizer": "t5/default"}, "family t5"),
         ({"architecture": "llama", "tokenizer": "gpt2/tekken"}, "pre-tokenizer tekken"),
-        ({"architecture": "qwen3", "quantisation": {"Q5_K": 3, "F32": 1, "IQ4_NL": 1}}, "type IQ4_NL, Q5_K"),
+        ({"architecture": "qwen3", "quantisation": {"Q3_K": 3, "F32": 1, "IQ4_NL": 1}}, "type IQ4_NL, Q3_K"),
     ],
 )
 def test_a_gguf_that_cannot_be_held_is_refused_by_name(facts: dict[str, Any], said: str) -> None:
@@ -128,7 +133,7 @@ def test_what_became_of_each_tensor_type_is_said(census: dict[str, int], said: s
     ],
 )
 def test_tensors_take_mlx_lms_names(gguf_name: str, mlx_name: str) -> None:
-    assert weights.model_name(gguf_name) == mlx_name
+    assert ARCHITECTURES["qwen3"].mlx_name(gguf_name) == mlx_name
 
 
 def test_a_merge_may_begin_with_a_space() -> None:
@@ -196,25 +201,40 @@ def test_end_tokens_are_llama_cpps(smollm2: Path) -> None:
     assert rebuilt(smollm2).end_ids == {0, 2, 4}
 
 
+KINDS = ["F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q4_K_M", "Q5_K_M", "Q6_K"]
+
+
 @pytest.mark.slow
-def test_q4_k_is_held_to_the_last_bit(quantised: Callable[[str], Path]) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_this_worker_reads_is_held_to_the_last_bit(kind: str, quantised: Callable[[str], Path]) -> None:
     import gguf
     import mlx.core as mx
     import numpy as np
 
-    path = quantised("Q4_K_M")
-    held = weights.q4_k_tensors(runtime.import_runtime("cpu"), str(path))
-    tensors = [t for t in gguf.GGUFReader(path).tensors if t.tensor_type.name == "Q4_K"]
-    assert len(tensors) > 10
-    for tensor in tensors:
+    path = quantised(kind)
+    held = dict(reading.tensors_of(runtime.import_runtime("cpu"), str(path), set(dequantising.NAMES)))
+    for tensor in gguf.GGUFReader(path).tensors:
         stem = tensor.name.removesuffix(".weight")
-        weight, scales, biases = (held[f"{stem}.{part}"] for part in ("weight", "scales", "biases"))
-        got = np.array(mx.dequantize(weight, scales, biases, group_size=32, bits=4))
-        assert np.array_equal(got, gguf.quants.dequantize(tensor.data, tensor.tensor_type))
+        got = held[tensor.name]
+        if f"{stem}.scales" in held:
+            bits = reading.BITS[tensor.tensor_type.name]
+            got = mx.dequantize(got, held[f"{stem}.scales"], held[f"{stem}.biases"], group_size=32, bits=bits)
+        want = gguf.quants.dequantize(tensor.data, tensor.tensor_type)
+        assert np.array_equal(np.array(got).reshape(want.shape), want), tensor.name
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q4_K_M", "Q6_K"])
+def test_metadata_that_this_worker_reads_are_those_that_mlx_reads(smollm2: Path) -> None:
+    import mlx.core as mx
+
+    _, theirs = cast(Any, mx.load(str(smollm2), return_metadata=True))
+    mine = gguf_file.read_metadata(str(smollm2))
+    metadata = gguf_file.Metadata(theirs)
+    assert mine == {key: metadata.get(key) for key in theirs}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_type_is_dequantised_to_the_last_bit(kind: str, quantised: Callable[[str], Path]) -> None:
     import gguf
     import numpy as np
@@ -270,15 +290,41 @@ def test_a_weight_that_a_conversion_changes_is_found(quantised: Callable[[str], 
     name = "model.layers.1.mlp.gate_proj.scales"
     held[name] = held[name] * (1 + 2**-20)
     mx.save_safetensors(str(folder / "model.safetensors"), held)
+    mlx = runtime.import_runtime("cpu")
+    origin = weights.load_converted(mlx, {"folder": str(folder)}).origin
+    assert origin is not None
     with pytest.raises(parity_worker.WorkerError, match=r"the conversion changes blk\.1\.ffn_gate\.weight"):
-        converting.prove(runtime.import_runtime("cpu"), str(model), folder, "float32")
+        converting.prove(mlx, str(model), folder, "float32", origin)
+
+
+@pytest.mark.slow
+def test_a_conversion_that_does_not_fit_the_disk_is_refused_before_a_file_is_written(
+    quantised: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = quantised("Q4_K_M")
+    facts = job(path=str(model), quantisation=census(model)).model
+    command = adapter(device="cpu").conversion(facts, str(tmp_path))
+    assert command is not None
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1_000_000))
+    with pytest.raises(parity_worker.WorkerError) as told:
+        converting.convert(cast(Any, None), json.loads(command.argv[-1]))
+    assert re.search(rf"needs [\d,]+ bytes on the disk of {tmp_path}, and 1,000,000 bytes are free", str(told.value))
+    assert told.value.kind == "refused"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_only_what_mlx_cannot_hold_as_stored_is_converted() -> None:
-    for kinds, needed in (({"Q4_1": 3, "F32": 1}, False), ({"Q4_K": 3, "F32": 1}, True), ({"Q5_K": 1}, False)):
+    for kinds, needed in (
+        ({"Q4_1": 3, "F32": 1}, False),
+        ({"Q4_K": 3, "F32": 1}, True),
+        ({"Q3_K": 1}, False),
+        ({"Q5_K": 1}, True),
+    ):
         command = adapter().conversion(job(quantisation=kinds).model, "/to")
         assert (command is not None) == needed
     assert adapter().conversion(job(format="folder", path="/m", quantisation={"BF16": 1}).model, "/to") is None
+    spm = job(quantisation={"Q8_0": 1}, tokenizer="llama/default").model
+    assert adapter().conversion(spm, "/to") is not None, "the time to rebuild its tokenizer is no part of a load"
 
 
 def converted(model: Path, folder: Path, **settings: Any) -> dict[str, Any]:
@@ -294,7 +340,7 @@ def converted(model: Path, folder: Path, **settings: Any) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q4_K_M", "Q6_K"])
+@pytest.mark.parametrize("kind", ["F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_1", "Q4_K_M", "Q6_K"])
 def test_every_quantisation_that_is_read_begins_as_llama_cpp_does(
     kind: str, quantised: Callable[[str], Path], run_job: Callable[..., Any]
 ) -> None:
@@ -303,7 +349,7 @@ def test_every_quantisation_that_is_read_begins_as_llama_cpp_does(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("architecture", "form"), [("qwen3", {}), ("llama", {}), ("llama", {"rope_factors": True})], ids=str
+    ("architecture", "form"), [*((name, {}) for name in ARCHITECTURES), ("llama", {"rope_factors": True})], ids=str
 )
 def test_every_architecture_that_is_read_goes_on_as_llama_cpp_does(
     architecture: str, form: dict[str, Any], tiny_gguf: Callable[..., Path], run_job: Callable[..., Any]
@@ -383,20 +429,6 @@ def test_an_mlx_folder_gives_the_ids_of_the_gguf_it_was_made_from(
     assert from_folder.text == from_gguf.text
 
 
-def mlx_folder(model: Path, folder: Path) -> Path:
-    """The same model as mlx-lm itself would keep it."""
-    import mlx.core as mx
-    from mlx.utils import tree_flatten
-
-    loaded = weights.load_gguf(runtime.import_runtime("cpu"), {"path": str(model), "quantisation": {}}, None)
-    metadata = gguf_file.Metadata(cast(Any, mx.load(str(model), return_metadata=True))[1])
-    tokenizing.rebuild(metadata).save_pretrained(folder)
-    mx.save_safetensors(str(folder / "model.safetensors"), dict(tree_flatten(loaded.model.parameters())))
-    config = {name: value for name, value in vars(loaded.model.args).items() if value is not None}
-    (folder / "config.json").write_text(json.dumps({**config, "eos_token_id": metadata.token("eos")}))
-    return folder
-
-
 @pytest.mark.slow
 def test_the_step_that_mlx_lm_drops_and_further_prefills_are_no_part_of_the_answer(
     run_job: Callable[..., Any], tiny_gguf: Callable[..., Path]
@@ -429,9 +461,10 @@ def test_a_model_without_a_template_is_refused_unless_the_prompt_is_raw(
 @pytest.mark.parametrize(
     ("form", "said"),
     [
-        ({"architecture": "qwen2"}, "architecture qwen2"),
+        ({"architecture": "starcoder2"}, "architecture starcoder2"),
         ({"architecture": "qwen3", "pre": "tekken"}, "pre-tokenizer tekken"),
-        ({"architecture": "qwen3", "family": "llama"}, "tokenizer family llama"),
+        ({"architecture": "qwen3", "family": "t5"}, "tokenizer family t5"),
+        ({"architecture": "qwen3", "family": "llama"}, "tokenizer.ggml.scores"),
         ({"architecture": "llama", "heads_by_layer": [4, 4]}, "llama.attention.head_count: values that differ"),
     ],
 )

@@ -286,3 +286,99 @@ def test_log_probabilities_are_those_of_64_bit_arithmetic(values: list[float], d
     assert logprob <= 0
     assert [value for _, value in top] == sorted((value for _, value in top), reverse=True)
     assert dict(top).get(token, logprob) == logprob
+
+
+HANGS = """
+import time
+
+PACKAGE = "pip"
+REQUIREMENTS = ("pip",)
+
+def run(events, job):
+    return events.generation(slowly(job["ids"]), lambda token: token == 0, job["test"])[1]
+
+def slowly(ids):
+    for token in ids:
+        time.sleep(0.005)
+        yield token
+    time.sleep(600)
+"""
+
+
+def test_tokens_are_handed_on_a_few_times_a_second_and_none_is_kept_back_while_the_runtime_hangs(
+    installed: None, tmp_path: Path
+) -> None:
+    python, *rest = worker_argv(sys.executable, worker(tmp_path, HANGS), "--job", job(tmp_path, list(range(1, 101))))
+    process = subprocess.Popen([python, "-S", *rest], stdout=subprocess.PIPE, bufsize=0)
+    assert process.stdout is not None
+    try:
+        reads: list[bytes] = []
+        while not reads or b'"k": 100,' not in reads[-1]:
+            reads.append(process.stdout.read(1 << 20))
+            assert reads[-1], "it ended"
+    finally:
+        process.kill()
+        process.communicate()
+    events = [json.loads(line) for line in b"".join(reads).splitlines()]
+    assert [event["k"] for event in events if event["ev"] == "token"] == list(range(1, 101))
+    first = next(read for read in reads if b'"token"' in read)
+    assert first.count(b'"token"') == 1
+    assert sum(b'"token"' in read for read in reads) <= 20
+
+
+def test_every_token_is_out_when_a_worker_fails(installed: None, tmp_path: Path) -> None:
+    text = HANGS.replace("time.sleep(600)", 'raise RuntimeError("no more")')
+    code, events, _ = run(worker(tmp_path, text), "--job", job(tmp_path, list(range(1, 31))))
+    assert code == 1
+    assert [event["k"] for event in events if event["ev"] == "token"] == list(range(1, 31))
+    assert [event["ev"] for event in events[-2:]] == ["error", "bye"]
+    assert [event["t_ns"] for event in events] == sorted(event["t_ns"] for event in events)
+
+
+ASKER = """
+import signal
+import time
+from parity_worker import PROTOCOL, WorkerError
+
+PACKAGE = None
+
+def probe(events, settings):
+    events.send("hello", protocol=PROTOCOL, runtime=settings["name"], version="1")
+    return "probe"
+
+def run(events, job):
+    events.send("hello", protocol=PROTOCOL, runtime="asker", version="1")
+    if job["ends_as"]:
+        raise WorkerError("failed", "what it started is gone", failure=job["failure"], ends_as=job["ends_as"])
+    with events.handing_on():
+        for text in ("a", "b\\u00e9", "c"):
+            events.chunk(time.monotonic_ns(), text)
+    return "length"
+"""
+
+
+def asker_job(folder: Path, ends_as: int = 0, failure: str | None = None) -> str:
+    path = folder / "job.json"
+    path.write_text(json.dumps({"ends_as": ends_as, "failure": failure}), encoding="utf-8")
+    return str(path)
+
+
+def test_a_worker_of_no_package_introduces_itself_and_is_probed_with_its_settings(tmp_path: Path) -> None:
+    path = worker(tmp_path, ASKER)
+    code, events, _ = run(path, "--probe", "--settings", '{"name": "some server"}')
+    assert code == 0
+    assert [(event["ev"], event.get("runtime")) for event in events] == [("hello", "some server"), ("bye", None)]
+
+
+def test_pieces_of_text_are_written_in_order_and_before_what_follows(tmp_path: Path) -> None:
+    code, events, _ = run(worker(tmp_path, ASKER), "--job", asker_job(tmp_path), "--", "server", "--job", "x")
+    assert code == 0
+    assert [event["text"] for event in events if event["ev"] == "chunk"] == ["a", "bé", "c"]
+    assert events[-1]["ev"] == "bye"
+
+
+@pytest.mark.parametrize("ends_as", [3, -15, -9])
+def test_a_worker_ends_as_what_it_started_did(tmp_path: Path, ends_as: int) -> None:
+    code, events, _ = run(worker(tmp_path, ASKER), "--job", asker_job(tmp_path, ends_as, "parse"))
+    assert code == ends_as
+    assert [event.get("failure") for event in events if event["ev"] == "error"] == ["parse"]

@@ -97,7 +97,7 @@ def test_the_command_lines_that_are_shown_have_their_files(program: Program) -> 
     program("bisect", "run", "other", host=program.host(other=faulty(after_105)))
     lines = result(program)["shortest"]["reproduce"]
     assert set(lines) == {"base", "other"}
-    assert lines["other"].startswith("other ")
+    assert lines["other"].startswith(f"cd {program.folder} && other ")
     job = json.loads((program.folder / "run/bisect/shortest/implementation/job.json").read_text(encoding="utf-8"))
     assert job["score"]["ids"] == [103, 104, 105, 106]
 

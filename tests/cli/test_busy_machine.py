@@ -73,6 +73,27 @@ def test_a_deadline_that_is_missed_on_a_busy_machine_fails_nothing(program: Prog
     assert ended.code == 3
 
 
+@pytest.mark.parametrize("often", [1, 9], ids=["later attempts succeed", "never in time"])
+def test_without_gates_a_deadline_that_is_missed_again_on_a_busy_machine_is_no_success(
+    program: Program, often: int
+) -> None:
+    """Few enough to be left out, so that what counts shows nothing of them."""
+
+    def late(head: Head) -> bool:
+        slot = head.slot
+        return slot is not None and slot.round == 2 and not slot.warmup and slot.attempt <= often
+
+    host = hosted(
+        program,
+        lambda head: Meanwhile(others_cpu=1.6 if late(head) else 0.0),
+        other=Script(fault=lambda head: "hang" if late(head) else None),
+    )
+    ended = run(program, host, gates="")
+    found = program.report()["exit"]
+    assert (ended.code, found["code"]) == ((0, 0) if often == 1 else (4, 4)), found
+    assert often == 1 or "other on t (timeout:load)" in found["reason"]
+
+
 def test_a_crash_on_a_busy_machine_is_a_failure(program: Program) -> None:
     crashes = Script(fault=lambda head: "crash" if head.slot is not None and head.slot.round == 3 else None)
     run(program, hosted(program, lambda head: Meanwhile(others_cpu=1.6), other=crashes))
@@ -138,7 +159,7 @@ def test_the_report_says_what_was_odd_and_shows_the_conditions_of_both_sides(pro
         f"({PASSES} of other, {PASSES} of base)", f"({PASSES} of base, {PASSES} of other)"
     )
     assert f"{2 * PASSES} of {2 * PASSES} trials ran on battery power" in told
-    assert "Page cache warm: parity reads the model's files into memory before each trial" in told
+    assert "ran on battery power → plug the machine in" in told
     page = (program.folder / "run" / "report.md").read_text(encoding="utf-8")
     assert "## Conditions" in page
     assert "| Median (largest) | base | other |" in page

@@ -6,6 +6,7 @@ from typing import Any
 import jsonschema
 import pytest
 import tomli
+from run_files import transcripts
 from scripted_host import HANGS, MODEL, Program, config, table
 
 GOOD = config(table("base") + table("other"))
@@ -126,7 +127,7 @@ def test_the_published_schema_of_configs_takes_a_good_one_and_refuses_a_misspelt
 
 def test_the_published_schema_of_events_takes_what_a_runtime_printed_and_refuses_other_lines(program: Program) -> None:
     program("run", program.write(GOOD), "--out", "run")
-    transcript = next((program.folder / "run" / "trials").iterdir()).read_text(encoding="utf-8")
+    transcript = next(iter(transcripts(program.folder / "run").values())).decode()
     printed = [json.loads(line["d"]) for line in map(json.loads, transcript.splitlines()) if line.get("s") == "out"]
     events = jsonschema.Draft202012Validator(schema(program, "events"))
     assert {"hello", "phase", "prompt", "token", "text", "bye"} == {event["ev"] for event in printed}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from runs import PARITY, Done
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 ROOT = Path(__file__).parents[2]
 BUILD_S = 3600

@@ -167,7 +167,8 @@ def test_a_page_survives_a_run_that_only_warmed_up(program: Program) -> None:
 def test_gates_that_read_one_runtime_are_judged_without_the_baseline(program: Program) -> None:
     host = program.host(base=Script(installed=False))
     done = program("run", program.write(config(TWO, gates=HANGS)), "--out", "run", host=host)
-    assert done.code == 0, done.err
+    assert done.code == 4, done.err
+    assert "there was no baseline to compare" in done.out
     assert [v["verdict"] for v in program.report()["verdicts"]] == ["PASS"]
 
 
@@ -175,7 +176,22 @@ def test_a_baseline_alone_is_measured(program: Program) -> None:
     host = program.host()
     done = program("run", program.write(config(table("base"), gates="")), "--out", "run", host=host)
     assert len(host.trials) == 6
+    assert done.code == 0
+    assert program.report()["exit"]["reason"] == "the config has no gates, and every trial succeeded"
+
+
+def test_a_trial_that_failed_is_named_where_no_gate_reads_it(program: Program) -> None:
+    host = program.host(other=Script(fault=lambda head: "crash" if head.purpose == "trial" else None))
+    done = program("run", program.write(config(TWO, gates="")), "--out", "run", host=host)
     assert done.code == 4
+    assert "trials failed: other on t (crash:SIGSEGV)" in " ".join(done.out.split())
+
+
+def test_without_gates_a_runtime_that_is_not_there_is_named(program: Program) -> None:
+    host = program.host(other=Script(installed=False))
+    done = program("run", program.write(config(TWO, gates="")), "--out", "run", host=host)
+    assert done.code == 4
+    assert "not every trial ran: other on t (" in " ".join(done.out.split())
 
 
 def test_gates_on_a_runtime_that_is_not_set_stop_nothing(program: Program) -> None:

@@ -41,6 +41,7 @@ def test_without_a_config_every_adapter_is_examined(program: Program) -> None:
     assert {"llama_cpp", "mlx_lm", "candle", "paraphym", "command"} <= found.keys()
     assert found["command"]["status"] == "needs a config"
     assert found["command"]["reason"] == "its table needs program"
+    assert found["openai"]["reason"].startswith("its table needs either `command`")
     assert found["mlx_lm"]["status"] == "not ready"
     assert {head.purpose for head in host.asked} <= {"probe", "checkout"}
 

@@ -313,7 +313,8 @@ def test_the_plan_names_and_counts_them(program: Program) -> None:
     planned = program("plan", program.write(config(THREE, gates=GATES, rounds=1))).out
     assert "score by the exact arm, if it fits this machine: t/base, t/second" in planned
     assert "9 to 14 trials, depending on whether answers differ and the exact arm fits" in planned
-    assert "limits.total_s allows at most 320 min" in planned
+    found = json.loads(program("plan", "case.toml", "--json").out)
+    assert found["at_most_s"] == 320 * 60
 
 
 @pytest.mark.parametrize(

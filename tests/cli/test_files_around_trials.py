@@ -4,6 +4,7 @@ contents under one hash, and nothing that a program names keeps parity waiting."
 import hashlib
 import os
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -188,3 +189,18 @@ def test_what_is_no_file_of_the_models_is_not_read_and_proves_nothing(
     assert verdicts(program)["bound"] == "NOT COMPARABLE"
     own = [t["identity"]["weights_sha256"] for t in program.report()["trials"] if t["runtime"] == "other"]
     assert set(own) == {None}
+
+
+def test_the_wish_to_stop_ends_the_hashing_of_what_a_runtime_names(program: Program, model: Path) -> None:
+    own = program.folder / "own.gguf"
+    own.touch()
+    os.truncate(own, 4 << 30)
+    host = program.host(other=reports(own))
+
+    def stop_soon(head: Head, cancel: Cancel | None) -> None:
+        if head.purpose == "trial" and head.runtime == "other" and cancel is not None:
+            threading.Timer(0.2, cancel.request).start()
+
+    host.before = stop_soon
+    assert run(program, host, text(model)) == 130
+    assert not (program.folder / "run" / "weights.json").exists()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from runs import PARITY
+from runs import ANY_MACHINE, PARITY
 
 import parity_worker
 from parity.cache import cache_folder
@@ -66,7 +66,7 @@ def write(folder: Path, runtimes: str, rest: str = "") -> Path:
     path.write_text(
         f'baseline = "base"\n\n[[models]]\nname = "m"\nsource = "{MODEL}"\n\n'
         f'[[tests]]\nname = "t"\nprompt = "{PROMPT}"\nraw = true\nmax_tokens = 400\n\n'
-        f"[rounds]\ncount = {ROUNDS}\nwarmup = 0\n\n{runtimes}\n{rest}",
+        f"[rounds]\ncount = {ROUNDS}\nwarmup = 0\n{ANY_MACHINE}\n{runtimes}\n{rest}",
         encoding="utf-8",
     )
     return path

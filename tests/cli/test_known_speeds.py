@@ -11,7 +11,7 @@ import pytest
 from owners_job import StandIn, owners_job, run
 from runs import Done
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 QUICK = {"LOAD_MS": 20, "SECOND_MODEL_MS": 20, "PREFILL_MS": 20, "STREAMED": 1, "AFTER": "finish"}
 COARSE_MS, EXACT_MS = 2.0, 8.0

@@ -1,10 +1,13 @@
 """`parity plan`: the cells, their order, and how long a run may take, without running or fetching anything."""
 
+import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+from model_files import gguf_bytes
 from scripted_host import HANGS, MODEL, Program, config, table
 
 from parity_adapters.command import CommandLine
@@ -57,10 +60,10 @@ def test_the_baseline_is_named_and_the_trials_of_each_cell_are_counted(program: 
     assert sorted(rows) == [["m", "t", "base", "(baseline)", "6"], ["m", "t", "other", "6"]]
 
 
-def test_before_a_first_run_only_the_bound_is_known(program: Program) -> None:
+def test_before_a_first_run_the_time_is_not_known(program: Program) -> None:
     out = program("plan", program.write(CASE + "\n[limits]\ntotal_s = 60\n")).out
     assert "12 trials in all; how long they take is known after a first run" in out
-    assert "limits.total_s allows at most 12 min" in out
+    assert "limits.total_s ends one that hangs" in out
 
 
 def test_after_a_run_its_mean_times_are_the_estimate(program: Program) -> None:
@@ -75,7 +78,7 @@ def test_after_a_run_its_mean_times_are_the_estimate(program: Program) -> None:
     }
     assert found["estimate_s"] == pytest.approx(12 * sum(value for _, value in took) / len(took), rel=0.01)
     assert found["estimated_from"] == newest_run(program).name
-    assert f"about 1 min, as in {newest_run(program).name}" in program("plan", "case.toml").out
+    assert f"about 2 s, as in {newest_run(program).name}" in program("plan", "case.toml").out
 
 
 def scored(prompt: str = "hello", rounds: int = 2) -> str:
@@ -145,3 +148,31 @@ def test_an_optional_runtime_that_is_not_set_is_named_and_not_planned(program: P
     assert found["not_set"] == ["third"]
     assert {slot["runtime"] for slot in found["trials"]} == {"base", "other"}
     assert "not set here: third (optional)" in program("plan", "case.toml").out
+
+
+def pinned(program: Program, sha256: str) -> str:
+    (program.folder / "model.gguf").write_bytes(gguf_bytes())
+    text = CASE.replace(f'source = "{MODEL}"', f'source = "model.gguf"\nsha256 = "{sha256}"')
+    assert sha256 in text
+    return text
+
+
+def test_a_model_that_is_not_the_pinned_one_is_refused_before_any_run(program: Program) -> None:
+    done = program("plan", program.write(pinned(program, "0" * 64)))
+    assert done.code == 2
+    assert f"the config pins {'0' * 64}" in done.err
+    right = hashlib.sha256(gguf_bytes()).hexdigest()
+    assert program("plan", program.write(pinned(program, right))).code == 0
+
+
+@pytest.mark.parametrize("odd", ["a pipe", "a device"])
+def test_a_model_that_is_no_file_is_refused_before_any_run(program: Program, odd: str) -> None:
+    path = program.folder / "model.gguf"
+    if odd == "a pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero")
+    done = program("plan", program.write(CASE.replace(MODEL, "model.gguf")))
+    assert (done.code, done.out) == (2, "")
+    assert "models.m.source" in done.err
+    assert "neither a file nor a folder" in done.err

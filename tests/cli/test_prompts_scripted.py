@@ -7,6 +7,7 @@ from typing import Any
 import jsonschema
 import pytest
 import tomli
+from run_files import transcripts
 from scripted_host import HANGS, KilledError, Program, Script, config, table
 
 from parity.__main__ import main
@@ -44,10 +45,7 @@ def kill(program: Program, *arguments: str) -> None:
 
 def prompts_run(folder: Path) -> set[tuple[str, str, bool]]:
     """Test, prompt and whether it is raw, of the jobs of all trials."""
-    jobs = [
-        json.loads(path.read_text(encoding="utf-8").splitlines()[0])["head"]["job"]
-        for path in (folder / "trials").iterdir()
-    ]
+    jobs = [json.loads(content.splitlines()[0])["head"]["job"] for content in transcripts(folder).values()]
     return {(job["test"]["name"], job["test"]["prompt"], job["test"]["raw"]) for job in jobs}
 
 
@@ -67,7 +65,7 @@ def test_a_run_on_a_file_of_prompts_judges_every_prompt(program: Program) -> Non
         ("t.tail", "T: tail"),
     ]
     assert "T: sum" in done.out
-    assert "t.tail" in done.out
+    assert "T: tail" in done.out
 
 
 def test_one_prompt_that_fails_is_not_the_others(program: Program) -> None:

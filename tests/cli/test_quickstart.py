@@ -9,7 +9,7 @@ CONFIG = Path(__file__).parents[2] / "configs" / "quickstart.toml"
 ROUNDS = 2
 TOKENS = 60
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 
 def test_the_quickstart_fills_every_row_on_both_sides(parity: Parity, tmp_path: Path) -> None:

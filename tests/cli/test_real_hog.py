@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from runs import Parity, WriteConfig, config_text, speaker_table
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 HOG = Path(__file__).parents[2] / "benchmarks" / "hog.py"
 LONGEST_S = 300

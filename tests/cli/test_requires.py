@@ -55,6 +55,34 @@ def test_after_a_run_that_passed_it_goes_ahead_and_records_which(project: Progra
     assert record(project, "later")["forced"] is False
 
 
+@pytest.mark.parametrize(
+    ("files", "way"),
+    [
+        ({"later.toml": "later.toml"}, "later.toml → later.toml"),
+        ({"later.toml": "./sub/../later.toml"}, "later.toml → later.toml"),
+        ({"later.toml": "first.toml", "first.toml": "later.toml"}, "later.toml → first.toml → later.toml"),
+        (
+            {"later.toml": "first.toml", "first.toml": "third.toml", "third.toml": "first.toml"},
+            "later.toml → first.toml → third.toml → first.toml",
+        ),
+    ],
+)
+def test_configs_that_require_one_another_are_refused_for_that(
+    project: Program, files: dict[str, str], way: str
+) -> None:
+    (project.folder / "sub").mkdir()
+    for name, required in files.items():
+        project.write(f'{FIRST}\n[requires]\nconfig = "{required}"\n', name)
+    assert f"each requires the next: {way}" in refusal(project)
+    assert project("run", "later.toml", "--force").code == 0
+
+
+def test_a_measurement_without_gates_authorises_nothing(project: Program) -> None:
+    project.write(FIRST.partition("[[gates]]")[0], "first.toml")
+    assert project("run", "first.toml").code == 0
+    assert "it has no required gate, so that nothing passed" in refusal(project)
+
+
 def test_a_run_that_failed_authorises_nothing(project: Program) -> None:
     assert project("run", "first.toml", host=project.host(other=Script(token_ms=90))).code == 1
     assert f"{newest(project, 'first').name}: it exited with 1: " in refusal(project)

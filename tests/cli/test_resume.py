@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from run_files import transcripts, unpacked
 from scripted_host import KilledError, Program, Script, ScriptedHost, config, table
 
 from parity.__main__ import main
@@ -18,8 +19,8 @@ TRIALS = 6
 def slots(folder: Path) -> list[tuple[object, ...]]:
     """The slot of every finished trial of a run folder."""
     found = []
-    for path in sorted((folder / "trials").iterdir()):
-        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    for content in transcripts(folder).values():
+        lines = content.decode().splitlines(keepends=True)
         last = json.loads(lines[-1]) if lines and lines[-1].endswith("\n") else {}
         if "end" in last and last["end"]["by"] != "cancel":
             slot = json.loads(lines[0])["head"]["slot"]
@@ -142,7 +143,7 @@ def test_results_are_written_anew_from_the_transcripts(program: Program, damage:
 
 def test_a_transcript_cut_off_anywhere_before_its_end_is_run_again_and_no_other_is(program: Program) -> None:
     program("run", program.write(CASE), "--out", "whole")
-    names = sorted(path.name for path in (program.folder / "whole" / "trials").iterdir())
+    names = [path.name for path in unpacked(program.folder / "whole")]
     data = (program.folder / "whole" / "trials" / names[-1]).read_bytes()
     first, last = data.index(b"\n") + 1, data[:-1].rindex(b"\n") + 1
     for cut in (0, 1, first - 1, first, first + 20, last, last + 5, len(data) - 1):

@@ -46,6 +46,25 @@ def test_a_gate_on_consistency_is_judged_after_ten_rounds_and_says_so_before(pro
     assert "4 rounds do not show how much it varies" in " ".join(done.out.split())
 
 
+def test_a_job_may_take_inconclusive_for_success_and_no_verdict_changes(program: Program) -> None:
+    case = program.write(adaptive(EVEN, "fixed = 4\n"))
+    done = program("run", case, "--out", "run", "--inconclusive-ok")
+    assert done.code == 0
+    assert "parity: exit code 0: --inconclusive-ok, although required gates are undecided: even (other, t)" in done.err
+    assert program.report()["exit"]["code"] == 3
+    assert "INCONCLUSIVE" in done.out
+    assert program("score", "run").code == 3
+    assert program("score", "run", "--inconclusive-ok").code == 0
+
+
+@pytest.mark.parametrize(("script", "code"), [(Script(tokens=13), 3), (Script(token_ms=90), 1)])
+def test_what_is_worse_than_inconclusive_keeps_its_exit_code(program: Program, script: Script, code: int) -> None:
+    host = program.host(other=script)
+    done = program("run", program.write(adaptive(HANGS + SPEED)), "--out", "run", "--inconclusive-ok", host=host)
+    assert done.code == code
+    assert "inconclusive-ok" not in done.err
+
+
 def test_advice_alone_gets_no_more_than_the_least_rounds(program: Program) -> None:
     program("run", program.write(adaptive(HANGS + TIGHT + "required = false\n")), "--out", "run")
     assert rounds_of(program.report()) == 5
@@ -75,7 +94,9 @@ def test_a_different_output_in_one_round_is_inconsistent(program: Program) -> No
 def test_the_noise_floor_is_measured_in_the_same_rounds_and_widens_the_interval(program: Program) -> None:
     # The baseline's second place of each round is 10 % slower than its first: this is what the machine shows of itself.
     host = program.host(base=Script(pause_ms=lambda head: 1.0 if head.slot and head.slot.kind == "floor" else 0.0))
-    done = program("run", program.write("floor = true\n" + adaptive(TIGHT, "fixed = 8\n")), "--out", "run", host=host)
+    done = program(
+        "run", program.write("floor = true\n" + adaptive(TIGHT, "fixed = 8\n")), "--out", "run", "--full", host=host
+    )
     report = program.report()
     kinds = [(t["runtime"], t["kind"]) for t in report["trials"] if t["round"] == 1]
     assert sorted(kinds) == [("base", "floor"), ("base", "full"), ("other", "full")]
@@ -192,7 +213,10 @@ def test_a_figure_is_as_exact_as_the_digits_of_its_event(
                 )
 
     monkeypatch.setattr(host, "_answer", figures_alone)
-    text = adaptive(TIGHT.replace("0.95", "0.8"), "fixed = 8\n")
+    builds = table("base", 'prove = false\nfigures_by = "bench"') + table(
+        "other", 'prove = false\nfigures_by = "bench"'
+    )
+    text = adaptive(TIGHT.replace("0.95", "0.8"), "fixed = 8\n", runtimes=builds)
     program("run", program.write(text), "--out", "run", host=host)
     [found] = program.report()["verdicts"]
     assert found["verdict"] == verdict, found["sentence"]

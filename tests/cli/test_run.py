@@ -224,7 +224,7 @@ def test_the_page_is_written_where_the_config_wants_it(
     page = (tmp_path / "out" / "page.md").read_text(encoding="utf-8")
     assert page.startswith("# A page\n")
     assert "| Metric | base Baseline | other | Delta |" in page
-    assert "page: out/page.md" in done.err
+    assert "project page: out/page.md" in done.err
 
 
 def test_a_page_that_cannot_be_written_is_kept_in_the_run_folder(

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from run_files import transcripts
 from scripted_host import HANGS, KilledError, Meanwhile, Program, Script, ScriptedHost, config, table
 
 from parity.records import Trial
@@ -67,7 +68,7 @@ def test_every_runtime_scores_the_baselines_answer_once_after_the_rounds(program
         assert head.job is not None
         assert head.job.score is not None
         assert head.job.score.prompt_tokens == len(PROMPT)
-    assert sorted(path.name for path in (program.folder / "run" / "trials").glob("*score*"))[0].endswith(
+    assert next(name for name in transcripts(program.folder / "run") if "score" in name).endswith(
         "m-t-base-r1-score.jsonl"
     )
 

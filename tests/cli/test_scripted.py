@@ -1,17 +1,19 @@
 """Every command on a scripted host: what is asked in which order, and what comes of it when things fail."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from model_files import CONFIG, model_folder
 from preparing import snapshot
+from run_files import transcripts
 from scripted_host import HANGS, MODEL, SPEED, Program, Script, config, table
 
 from parity.cli.schemas import NAMES
 from parity.report import FORMATS
-from parity.run.log import RUNS
 from parity.transcript import Head
 from parity_adapters.command import CommandLine
 
@@ -38,6 +40,16 @@ def test_a_good_run_passes_and_asks_each_runtime_before_the_first_trial(program:
     assert program.report()["not_run"] == []
 
 
+@pytest.mark.parametrize(
+    ("fault", "said"), [("none", "the only trial succeeded"), ("crash", "the only trial failed (")]
+)
+def test_one_trial_is_not_spoken_of_as_many(program: Program, fault: str, said: str) -> None:
+    host = program.host(other=Script(fault=trials(fault)))
+    program("run", program.write(config(TWO, rounds=1, warmup=0)), "--out", "run", host=host)
+    [sentence] = [v["sentence"] for v in program.report()["verdicts"] if v["runtime"] == "other"]
+    assert sentence.startswith(said)
+
+
 def test_every_step_of_a_runtime_runs_in_the_environment_of_its_table(program: Program) -> None:
     set_here = 'env = { THREADS = "3" }\npass_env = ["NAMED"]\n'
     host = program.host()
@@ -55,10 +67,7 @@ def test_every_step_of_a_runtime_runs_in_the_environment_of_its_table(program: P
 
 def test_the_head_of_each_transcript_holds_its_slot(program: Program) -> None:
     program("run", program.write(config(TWO, rounds=1)), "--out", "run")
-    heads = [
-        json.loads(path.read_text(encoding="utf-8").splitlines()[0])["head"]
-        for path in sorted((program.folder / "run" / "trials").iterdir())
-    ]
+    heads = [json.loads(content.splitlines()[0])["head"] for content in transcripts(program.folder / "run").values()]
     assert {(h["slot"]["runtime"], h["slot"]["round"], h["slot"]["warmup"]) for h in heads} == {
         (name, 1, warmup) for name in ("base", "other") for warmup in (True, False)
     }
@@ -252,10 +261,10 @@ def test_the_other_commands_answer(program: Program, arguments: list[str]) -> No
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["run"], "give a CONFIG to run, or --resume RUN"),
-        (["run", "case.toml", "--resume", "run"], "give a CONFIG to run, or --resume RUN"),
+        (["run"], "give a CONFIG or a MODEL to run, or --resume RUN"),
+        (["run", "case.toml", "--resume", "run"], "give a CONFIG or a MODEL to run, or --resume RUN"),
         (["run", "--resume", "nowhere"], "is not a run folder"),
-        (["run", "--resume", "nowhere", "--out", "x"], "a resumed run continues in its own folder"),
+        (["run", "--resume", "nowhere", "--out", "x"], "the run continues in its own folder"),
         (["report", "nowhere"], "is not a run folder"),
         (["schema", "nothing"], "there is no schema"),
     ],
@@ -270,7 +279,7 @@ def test_wrong_arguments_exit_2_and_say_what_is_right(program: Program, argument
 def test_an_error_does_nothing_to_the_terminal(program: Program) -> None:
     done = program("score", "no\033[31mwhere\a")
     assert done.code == 2
-    assert done.err == f"parity: nowhere\ufffd: is not a run folder (it has no run.json); runs are under {RUNS}\n"
+    assert done.err == "parity: nowhere\ufffd: is not a run folder (it has no run.json); runs are under .parity/runs\n"
 
 
 def test_doctor_proves_ahead_of_a_model_whose_address_tells_its_kind(program: Program) -> None:
@@ -327,8 +336,27 @@ def test_a_program_that_is_stopped_after_its_answer_has_a_whole_trial_of_its_own
     assert stopped == [True] * 6 + [False] * kinds.count("whole")
 
 
-def test_every_trial_of_a_run_is_given_the_prompt_as_it_was_rendered_once(program: Program) -> None:
+def turns_of_a_run(program: Program, text: str) -> set[str | None]:
     host = program.host()
-    program("run", program.write(config(TWO, rounds=2)), "--out", "run", host=host)
-    turns = {head.job.chat_turn for head in host.trials if head.job is not None}
+    program("run", program.write(text), "--out", "run", host=host)
+    return {head.job.chat_turn for head in host.trials if head.job is not None}
+
+
+def test_every_trial_of_a_run_is_given_the_prompt_as_it_was_rendered_once(program: Program) -> None:
+    turns = turns_of_a_run(program, config(TWO, rounds=2))
     assert turns == {"<|im_start|>user\nhello<|im_end|>\n<|im_start|>assistant\n"}
+
+
+def test_a_template_of_a_folder_that_tells_the_time_asks_the_same_of_every_trial(program: Program) -> None:
+    folder = model_folder(program.folder / "m", CONFIG, {"a.weight": ("F32", [2, 3])})
+    template = "At {{ strftime_now('%H:%M:%S.%f') }}: {{ messages[0].content }}"
+    (folder / "tokenizer_config.json").write_text(json.dumps({"chat_template": template}))
+    [turn] = turns_of_a_run(program, re.sub(r'source = ".*"', f'source = "{folder}"', config(TWO, rounds=2)))
+    assert re.fullmatch(r"At [\d:.]+: hello", turn or "")
+
+
+@pytest.mark.parametrize("word", ["y" * 300, "/root/" + "y" * 5000, "a/" * 3000])
+def test_a_word_of_a_command_line_may_be_too_long_for_a_name(program: Program, word: str) -> None:
+    other = table("other").replace('"{model}"', f'"{{model}}", "{word}"')
+    done = program("run", program.write(config(table("base") + other)), "--out", "run")
+    assert done.code == 0, done.err

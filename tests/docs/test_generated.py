@@ -7,7 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import typer
 
+from parity.cli import app
 from parity.registry import entries, settings_of
 
 ROOT = Path(__file__).parent.parent.parent
@@ -18,6 +20,7 @@ Generate = Callable[..., int]
 @pytest.fixture
 def generate(monkeypatch: pytest.MonkeyPatch) -> Generate:
     """`make-docs.py` with these arguments; gives its exit code."""
+    monkeypatch.syspath_prepend(ROOT / "vendor-scripts")
     spec = importlib.util.spec_from_file_location("make_docs", ROOT / "vendor-scripts" / "make-docs.py")
     assert spec is not None
     assert spec.loader is not None
@@ -56,6 +59,19 @@ def test_a_part_without_its_end_is_refused(generate: Generate, tmp_path: Path) -
     (tmp_path / "page.md").write_text("<!-- generated: config -->\n", encoding="utf-8")
     with pytest.raises(SystemExit, match="don't pair"):
         generate(tmp_path)
+
+
+def test_every_command_has_a_section_with_each_of_its_options() -> None:
+    text = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    root = typer.main.get_command(app)
+    for name, command in root.commands.items():  # type: ignore[attr-defined]
+        for path, each in [(f"{name} {inner}", c) for inner, c in getattr(command, "commands", {}).items()] or [
+            (name, command)
+        ]:
+            section = text.partition(f"\n## `parity {path}`\n")[2].partition("\n## ")[0]
+            assert section, path
+            for option in [opt for param in each.params for opt in param.opts if opt.startswith("--")]:
+                assert option == "--help" or option in section, f"{path} {option}"
 
 
 @pytest.mark.parametrize("adapter", [entry.name for entry in entries() if entry.package == "parity-matrix"])

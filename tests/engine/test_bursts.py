@@ -17,9 +17,11 @@ def cell(
     again_s: float | None = None,
     budgets: bool = False,
     text: bool = False,
+    shown: bool = False,
     slow_first: float | None = None,
 ) -> list[Trial]:
-    """Three trials with a prompt of 4 tokens. `again_s`: what a further prefill took; `slow_first`: seconds to the
+    """Three trials with a prompt of 4 tokens. `text`: they show text alone; `shown`: their text, be it alone or written
+    by tokens, has a first piece of one token; `again_s`: what a further prefill took; `slow_first`: seconds to the
     first token of the first trial."""
     trials = []
     for k in range(1, 4):
@@ -31,7 +33,11 @@ def cell(
             identity=Identity(weights_sha256="a", prompt_ids_sha256="p", prompt_tokens=4, generated_tokens=tokens),
         )
         if text:
-            one = also(also(one, "first-chunk", {"ttft_s": wait_s}), "chunk-interval", {"gen_tps": 1 / gap_s})
+            one = also(one, "first-chunk", {"ttft_s": wait_s})
+        if shown:
+            one = also(one, "first-text", {"ttft_s": wait_s})
+        if text or shown:
+            one = also(one, "chunk-interval", {"gen_tps": 1 / gap_s})
         if again_s is not None:
             one = also(one, "steady-state", {"prompt_tps": 4 / again_s})
         if budgets:
@@ -60,6 +66,8 @@ BASE = cell("base", 0.01, 0.01)
         (cell("base", 1.0, 0.003), cell("other", 0.01, 0.01), {"base"}),
         (BASE, cell("other", 1.0, 0.003, again_s=0.05), {"other"}),
         (cell("base", 0.01, 0.01, text=True), cell("other", 1.0, 0.003, text=True), {"other"}),
+        (cell("base", 0.01, 0.01, shown=True), cell("other", 1.0, 0.003, text=True, shown=True), {"other"}),
+        (cell("base", 1.0, 0.003, text=True, shown=True), cell("other", 0.01, 0.01, shown=True), {"base"}),
     ],
     ids=[
         "slightly spread",
@@ -69,6 +77,8 @@ BASE = cell("base", 0.01, 0.01)
         "the baseline",
         "further prefills that are as slow as a token in truth",
         "text",
+        "text beside tokens",
+        "text of the baseline beside tokens",
     ],
 )
 def test_tokens_that_were_made_before_the_first_stamp_are_found(

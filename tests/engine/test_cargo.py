@@ -13,6 +13,11 @@ NOT_INSTALLED = """\
 error: toolchain 'nightly-2025-01-02-x86_64-unknown-linux-gnu' is not installed
 help: run `rustup toolchain install` to install it
 """
+NO_DEFAULT = """\
+error: rustup could not choose a version of cargo to run, because one wasn't specified explicitly, and no default is \
+configured.
+help: run 'rustup default nightly' to download the latest nightly release of Rust and set it as your default toolchain.
+"""
 UNSTABLE = """\
    Compiling simd v0.1.0 (/checkout/packages/simd)
 error[E0554]: `#![feature]` may not be used on the stable release channel
@@ -93,6 +98,7 @@ error: could not compile `tiny` (lib) due to 2 previous errors
     ("printed", "reason", "remedy"),
     [
         (NOT_INSTALLED, "is not installed", "rustup toolchain install nightly-2025-01-02-x86_64-unknown-linux-gnu"),
+        (NO_DEFAULT, "rustup could not choose a version of cargo", "rustup default nightly"),
         (UNSTABLE, "crate `simd`: error[E0554]", 'set `toolchain = "nightly"`'),
         (
             FROM_A_REGISTRY,

@@ -1,5 +1,6 @@
 """What is recorded around a trial, and what makes it void: pure functions of the transcript and the config."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ from builders import MS, SPAWN_NS, timeline, transcript
 from builders import trial as made_trial
 
 from parity.reading.conditions import conditions_of, under_conditions, void
-from parity.records import ConditionLimits, Conditions, Failure, PageCache, Trial
+from parity.records import ConditionLimits, Conditions, Failure, Identity, PageCache, Trial
 from parity.transcript import End, Surroundings, Transcript
 
 LIMITS = ConditionLimits()
@@ -50,6 +51,17 @@ def test_what_others_use_is_absent_where_the_system_does_not_count_cpu_time() ->
     assert found.others_cpu is None
     assert "don't hold those of the trial" in found.absent["others_cpu"]
     assert void(found, LIMITS) is None
+
+
+def test_the_wall_clock_was_set_by_what_it_differs_from_the_time_that_passed() -> None:
+    assert seen({"wall_offset_s": 1e9 - 3600}, {"wall_offset_s": 1e9}).wall_step_s == -3600
+    assert seen({"wall_offset_s": 1e9 + 0.05}, {"wall_offset_s": 1e9}).wall_step_s == 0
+    assert seen().wall_step_s is None
+
+
+def test_a_clock_that_was_set_makes_no_trial_void() -> None:
+    stepped = around({"wall_offset_s": 1e9 + 7200}, {"wall_offset_s": 1e9})
+    assert trial_under(stepped).void is None
 
 
 def test_stolen_time_is_used_by_others() -> None:
@@ -130,8 +142,27 @@ def test_a_crash_and_a_trial_without_speed_count_on_a_busy_machine_too(fields: d
     assert found.conditions is not None
 
 
+def test_what_others_use_is_not_known_where_what_computes_is_none_of_the_trials_processes() -> None:
+    ran = Identity(weights_sha256="ab" * 32, settings={"already_running": True})
+    found = trial_under(around(BUSY), identity=ran)
+    assert found.void is None
+    assert found.conditions is not None
+    assert found.conditions.others_cpu is None
+    assert "can't be told from that of others" in found.conditions.absent["others_cpu"]
+
+
 def test_pressure_and_page_cache_are_shown() -> None:
     cache = PageCache(state="warm", resident=1.0)
     found = seen({"pressure_s": {"cpu": 2.25}}, {"pressure_s": {"cpu": 2.0}, "page_cache": cache})
     assert found.cpu_pressure == pytest.approx(0.25)
     assert found.page_cache == cache
+
+
+@pytest.mark.parametrize(("paused_s", "voids"), [(0.0, False), (0.2, False), (5.0, True)])
+def test_a_trial_that_nobody_watched_for_a_while_is_void(paused_s: float, voids: bool) -> None:
+    found = around()
+    assert found.end is not None
+    unseen = replace(found, end=found.end.but(paused_s=paused_s))
+    assert (trial_under(unseen).void is not None) == voids
+    if voids:
+        assert "for 5.0 s" in (trial_under(unseen).void or "")

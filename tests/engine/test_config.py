@@ -52,6 +52,16 @@ def complaint(tmp_path: Path, text: str) -> str:
     return str(caught.value)
 
 
+def one_complaint(tmp_path: Path, change: tuple[str, str], where: str, what: str) -> str:
+    """The one thing that is wrong with a good config after a change."""
+    assert change[0] in GOOD
+    text = complaint(tmp_path, GOOD.replace(*change, 1))
+    assert where in text
+    assert what in text
+    assert text.count("case.toml: ") == 1
+    return text
+
+
 def test_a_good_config_is_named_after_its_file_and_filled_with_defaults(tmp_path: Path) -> None:
     loaded = load(tmp_path, GOOD)
     assert loaded.config.name == "case"
@@ -73,7 +83,7 @@ def test_programs_with_a_slash_are_relative_to_the_configs_folder_and_bare_names
         (("max_tokens = 5", "max_tokens = true"), "tests.t.max_tokens", "valid integer"),
         (("max_tokens = 5", "max_tokns = 5"), "tests.t.max_tokns", "did you mean `max_tokens`?"),
         (("max_tokens = 5", ""), "tests.t.max_tokens", "is missing"),
-        (("max_tokens = 5", "max_tokens = 2026-01-01"), "config", "date"),
+        (("max_tokens = 5", "max_tokens = 2026-01-01"), "tests.t.max_tokens", "is a date or time"),
         (('prompt = "hello"', 'prompt = ""'), "tests.t.prompt", "at least 1 character"),
         (('adapter = "command"', 'adapter = "comand"'), "runtimes.one.adapter", "did you mean 'command'?"),
         (('program = "one"', 'programme = "one"'), "runtimes.one.programme", "did you mean `program`?"),
@@ -95,8 +105,8 @@ def test_programs_with_a_slash_are_relative_to_the_configs_folder_and_bare_names
         (('name = "t"', 'name = "t"\nmodels = ["n"]'), "tests.t.models", "'n' is not known"),
         (("[[gates]]", '[report]\ntest = "tt"\n[[gates]]'), "report.test", "did you mean 't'?"),
         (("[[gates]]", '[report]\nimplementation = "one"\n[[gates]]'), "report.implementation", "not known"),
-        (('source = "m.gguf"', 'source = "m.gguf"\nsha256 = "12"'), "models.m.sha256", "pattern"),
-        (('name = "m"', 'name = "../m"'), "models.../m.name", "pattern"),
+        (('source = "m.gguf"', 'source = "m.gguf"\nsha256 = "12"'), "models.m.sha256", "64 hexadecimal digits"),
+        (('name = "m"', 'name = "../m"'), "models.../m.name", "letters, digits"),
         (('program = "one"', 'program = "one"\nargs = ["{modle}"]'), "runtimes.one.args", "placeholders are"),
         (
             ("events = true\n[runtimes.two]", "[runtimes.two]"),
@@ -110,11 +120,7 @@ def test_programs_with_a_slash_are_relative_to_the_configs_folder_and_bare_names
 def test_one_mistake_is_one_message_that_names_the_key(
     tmp_path: Path, change: tuple[str, str], key: str, what: str
 ) -> None:
-    assert change[0] in GOOD
-    text = complaint(tmp_path, GOOD.replace(*change, 1))
-    assert f"case.toml: {key}: " in text
-    assert what in text
-    assert text.count("case.toml: ") == 1
+    one_complaint(tmp_path, change, f"case.toml: {key}: ", what)
 
 
 def test_names_given_twice_are_refused(tmp_path: Path) -> None:
@@ -209,3 +215,99 @@ def test_every_kind_of_gate_is_a_kind_of_the_config(tmp_path: Path) -> None:
         keys = {"bound": 'metric = "load_s"\nmax = 2', "ratio": 'metric = "load_s"\nmax_ratio = 2'}.get(kind, "")
         loaded = load(tmp_path, GOOD[: GOOD.index("[[gates]]")] + head + keys)
         assert [type(found) for found in loaded.config.gates] == [gate]
+
+
+@pytest.mark.parametrize(
+    ("change", "key", "what"),
+    [
+        (("max_tokens = 5", f"max_tokens = {'9' * 5000}"), "config", "holds a number that can't be read"),
+        (("max_tokens = 5", f"max_tokens = 0x{'f' * 5000}"), "tests.t.max_tokens", "more than 64 bits"),
+        (("max_tokens = 5", f"max_tokens = {2**63}"), "tests.t.max_tokens", "more than 64 bits"),
+        (("max_tokens = 5", f"max_tokens = {'[' * 900}{']' * 900}"), "config", "nested too deeply"),
+        (("max_tokens = 5", f"max_tokens = {'[' * 100}{']' * 100}"), "tests.t.max_tokens[1][1]", "nested too deeply"),
+        (("max_tokens = 5", f"max_tokens = {'{a=' * 300}1{'}' * 300}"), "tests.t.max_tokens.a.a", "nested too deeply"),
+        (("max_tokens = 5", f"max_tokens.{'.'.join('a' * 2000)} = 5"), "config", "nested too deeply"),
+        (("max_tokens = 5", f"max_tokens.{'.'.join('a' * 300)} = 5"), "tests.t.max_tokens.a.a", "nested too deeply"),
+        (("max_tokens = 5", "max_tokens = 07:32:00"), "tests.t.max_tokens", "is a date or time"),
+        (('prompt = "hello"', 'prompt = "a\\u0000b"'), "tests.t.prompt", "NUL character"),
+        (('program = "one"', 'program = "o\\u0000ne"'), "runtimes.one.program", "NUL character"),
+        (('program = "one"', 'program = "one"\ncwd = "\\u0000"'), "runtimes.one.cwd", "NUL character"),
+        (('program = "one"', 'program = "one"\nenv = { A = "\\u0000" }'), "runtimes.one.env.A", "NUL character"),
+        (('program = "one"', 'program = "one"\nenv = { "A=B" = "x" }'), "runtimes.one.env", "'A=B' can't name"),
+        (('program = "one"', 'program = "one"\nenv = { "" = "x" }'), "runtimes.one.env", "'' can't name"),
+        (('program = "one"', 'program = "one"\npass_env = ["A=B"]'), "runtimes.one.pass_env", "'A=B' can't name"),
+        (('program = "one"', f'program = "one"\nenv.A = "{"x" * 200_000}"'), "runtimes.one.env", "200002 bytes"),
+        (("[[gates]]", '[requires]\nconfig = "a\\u0000"\n[[gates]]'), "requires.config", "NUL character"),
+        (("[[gates]]", '[report]\nmarkdown = "a\\u0000"\n[[gates]]'), "report.markdown", "NUL character"),
+        (('program = "one"', 'program = "one"\nargs = ["{prompt.__class__}"]'), "runtimes.one.args", "placeholders"),
+        (('program = "one"', 'program = "one"\nargs = ["{prompt!r}"]'), "runtimes.one.args", "placeholders are"),
+        (('program = "one"', 'program = "one"\nargs = ["{prompt:>9999999999}"]'), "runtimes.one.args", "placeholders"),
+        (('program = "one"', 'program = "one"\nargs = ["{prompt[0]}"]'), "runtimes.one.args", "placeholders are"),
+        (('program = "one"', 'program = "one"\nargs = ["{"]'), "runtimes.one.args", "placeholders are"),
+    ],
+)
+def test_what_no_run_could_use_is_refused_with_its_key(
+    tmp_path: Path, change: tuple[str, str], key: str, what: str
+) -> None:
+    assert len(one_complaint(tmp_path, change, f"case.toml: {key}", what)) < 3000
+
+
+@pytest.mark.parametrize(
+    ("pattern", "what"),
+    [
+        ("(" * 2000 + ")" * 2000, "has 4000 characters"),
+        ("(" * 400 + "a" + ")" * 400, "opens 400 groups"),
+        ("a{99999999999999999999}", "too large a regular expression"),
+        ("(a", "is not a regular expression"),
+    ],
+)
+@pytest.mark.parametrize("key", ["text = {}", "figures = [{{ pattern = {} }}]", "markers.ready.pattern = {}"])
+def test_a_pattern_that_can_not_be_compiled_is_refused(tmp_path: Path, key: str, pattern: str, what: str) -> None:
+    text = complaint(tmp_path, GOOD.replace("events = true", key.format(f"'{pattern}'"), 1))
+    assert what in text
+    assert "runtimes.one." in text
+
+
+def test_many_mistakes_are_told_in_a_moment_and_not_all(tmp_path: Path) -> None:
+    text = complaint(tmp_path, GOOD.replace('prompt = "hello"', f'prompt = "{"${" * 200_000}"'))
+    assert text.count("names no variable") == 1
+    unknown = "\n".join(f"{'unknown' * 3}{k} = 1" for k in range(3000))
+    text = complaint(tmp_path, f"{unknown}\n{GOOD}")
+    assert text.count("unknown key") == 50
+    dates = "\n".join(f"k{k} = 2026-01-01" for k in range(60))
+    assert "10 more problems\n    correct these first" in complaint(tmp_path, f"{dates}\n{GOOD}")
+
+
+def test_a_byte_order_mark_and_line_ends_of_windows_change_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "case.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + GOOD.replace("\n", "\r\n").encode())
+    assert load_config(path, settings_of).config == load(tmp_path, GOOD).config
+
+
+def test_a_config_that_is_no_file_of_a_fit_size_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.toml")
+    (tmp_path / "zero.toml").symlink_to("/dev/zero")
+    (tmp_path / "large.toml").write_text("#" * 2**20 + "\n", encoding="utf-8")
+    (tmp_path / "gone.toml").symlink_to("nowhere.toml")
+    (tmp_path / "loop.toml").symlink_to("loop.toml")
+    for name, wrong in {
+        "pipe": "is not a regular file",
+        "zero": "is not a regular file",
+        "large": "has more than 1048576 bytes",
+        "gone": "is a link to nowhere.toml, which does not exist",
+        "loop": "can't be read",
+    }.items():
+        with pytest.raises(ConfigError, match=wrong):
+            load_config(tmp_path / f"{name}.toml", settings_of)
+
+
+def test_paths_and_variables_that_are_not_utf_8_are_refused(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    (folder / "case.toml").write_text(GOOD, encoding="utf-8")
+    with pytest.raises(ConfigError, match="the path is not UTF-8"):
+        load_config(folder / "case.toml", settings_of)
+    text = GOOD.replace('source = "m.gguf"', 'source = "${WHERE}/m.gguf"')
+    (tmp_path / "case.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"models\.m\.source: the environment variable WHERE is not UTF-8"):
+        load_config(tmp_path / "case.toml", settings_of, {"WHERE": os.fsdecode(b"/caf\xe9")})

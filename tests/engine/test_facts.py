@@ -187,5 +187,5 @@ def test_what_is_proven_or_equal_says_in_which_metrics() -> None:
         *("weights", "prompt", "sampling", "tokens"),
     }
     assert {name for name, fact in FACTS.items() if fact.rule == "equal"} == {
-        *("device", "threads", "build_profile", "prefix_cache"),
+        *("device", "threads", "build_profile", "prefix_cache", "warm_up"),
     }

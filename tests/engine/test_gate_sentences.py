@@ -11,7 +11,17 @@ from parity.compare import Measured, compare
 from parity.config import Config
 from parity.gates import Evidence
 from parity.judging.verdict import verdicts
-from parity.records import Departure, Failure, Identity, Measurement, NotRun, Trial, Verdict, VerdictKind
+from parity.records import (
+    Departure,
+    Failure,
+    Identity,
+    Measurement,
+    NotRun,
+    Trial,
+    Verdict,
+    VerdictKind,
+    flattened,
+)
 from parity.stats import Looks
 
 ONE, TWO = ("m", "t", "one"), ("m", "t", "two")
@@ -107,6 +117,7 @@ ROWS = {
     "ratio/on the bound": Row(
         RATIO, both([80.0, 79.0, 81.0, 80.0, 80.0, 80.0]), "INCONCLUSIVE", "more rounds would not decide this"
     ),
+    "ratio/far too slow": Row(RATIO, both([10.0] * 8), "FAIL", "8 times as much would meet it"),
     "ratio/too slow": Row(RATIO, both([50.0] * 8), "FAIL", "60% more would meet it"),
     "ratio/two definitions": Row(
         RATIO,
@@ -125,7 +136,7 @@ ROWS = {
         "further apart",
     ),
     "ratio/a departure": Row(
-        RATIO, odd(Departure(fact="threads", sentence="it used 3 threads")), "NOT COMPARABLE", "it used 3 threads"
+        RATIO, odd(Departure(fact="threads", sentence="it used 3 threads")), "NOT COMPARABLE", "declare it: .*threads"
     ),
     "bound/too slow": Row(LOAD, of("two", [4.0] * 8, "load_s"), "FAIL", "50% less would meet it"),
     "bound/near the bound": Row(
@@ -178,7 +189,7 @@ ROWS = {
         RATIO, of("one", [1.0] * 5), "NOT RUN", "to fix it: make two", not_run=gone("unavailable", "make two")
     ),
     "gone/build": Row(RATIO, of("one", [1.0] * 5), "NOT RUN", "to fix it: make two", not_run=gone("build", "make two")),
-    "device/not reported": Row(ON_METAL, on(None), "NOT RUN", "let it report the setting `device`"),
+    "device/not reported": Row(ON_METAL, on(None), "NOT RUN", "make it report the setting `device`"),
     "device/changed": Row(ON_METAL, on("cpu", "metal"), "NOT COMPARABLE", "name one in its table"),
     "device/another": Row(ON_METAL, on("cpu"), "NOT APPLICABLE", "run it on metal, or make the gate advice"),
 }
@@ -216,3 +227,7 @@ def test_a_verdict_that_is_no_pass_says_what_would_change_it(row: Row) -> None:
     found = judged(row)
     assert found.verdict == row.verdict, found.sentence
     assert re.search(row.says, found.sentence), found.sentence
+    assert found.finding
+    assert found.advice is not None or row.gate["kind"] == "consistency" or row.says == "it did so", found.sentence
+    if found.advice is not None:
+        assert found.sentence == f"{found.finding}; {flattened(found.advice)}"

@@ -6,8 +6,9 @@ import pytest
 
 from parity.config import Config
 from parity.records import Failure, NotRun, Slot, Trial
+from parity.run.due import Due
 from parity.run.giving_up import Absent, GivenUp, given_up, not_run
-from parity.run.schedule import schedule, slots_left
+from parity.run.schedule import schedule
 
 HANGS = {"name": "hangs", "kind": "no-failed-trials"}
 SPEED = {"name": "speed", "kind": "ratio", "metric": "gen_tps", "min_ratio": 0.8}
@@ -112,7 +113,7 @@ def test_a_cell_that_is_given_up_gets_no_whole_trials_either() -> None:
     runtimes = {"one": {"adapter": "command"}, "two": {"adapter": "command", "whole_trials": 2}}
     whole = config(runtimes=runtimes)
     lost = given_up(whole, failed_twice(), {})
-    assert {slot.runtime for slot in slots_left(whole, failed_twice(), given_up=lost)} <= {"one"}
+    assert {slot.runtime for slot in Due(whole, failed_twice(), given_up=lost).slots} <= {"one"}
     [left] = [entry for entry in not_run(whole, failed_twice(), lost) if entry.runtime == "two"]
     assert (left.planned, left.ran) == (1 + 3 + 2, 2)
 
@@ -152,7 +153,7 @@ def test_an_absent_baseline_leaves_nothing_to_run() -> None:
     gone = {"one": Absent("unavailable", "it is gone")}
     compared = config(gates=(HANGS, SPEED))
     lost = given_up(compared, (), gone)
-    assert slots_left(compared, (), given_up=lost) == []
+    assert Due(compared, (), given_up=lost).slots == []
     assert (lost["m", "t", "one"].kind, lost["m", "t", "two"].reason) == ("unavailable", LOST)
 
 

@@ -183,7 +183,7 @@ def test_a_runtimes_own_figure_keeps_its_own_definition() -> None:
     found = [m for m in measure(transcript(events), events) if m.metric == "gen_tps"]
     assert [(m.definition, m.provenance) for m in found] == [
         ("token-stamps", "derived"),
-        ("runtime-report:N over N-1", "reported"),
+        ("runtime-report:command:N over N-1", "reported"),
     ]
 
 

@@ -6,7 +6,8 @@ from typing import Literal
 import pytest
 from builders import MS, SPAWN_NS, timeline, transcript
 
-from parity.adapter.events import Bye, Error, Event, Phase, RuntimeFigure, Text, Token
+from parity.adapter.events import Bye, Chunk, Count, Error, Event, Phase, Prompt, RuntimeFigure, Sampling, Text, Token
+from parity.reading.order import contradiction
 from parity.reading.outcome import classify, warnings
 from parity.transcript import End, EndedBy, Head, Launched, NoSpawn, Transcript
 
@@ -34,6 +35,7 @@ def test_a_good_trial_has_no_failure() -> None:
         ("deadline:total", "timeout:total"),
         ("stall", "stall"),
         ("output-limit", "output-limit"),
+        ("memory-limit", "memory-limit"),
         ("cancel", "interrupted"),
     ],
 )
@@ -136,6 +138,15 @@ def test_a_figure_alone_is_a_result() -> None:
     assert kind_of(transcript(events), events) is None
 
 
+def test_a_program_that_speaks_events_says_that_it_ended_whatever_it_showed() -> None:
+    hello, ready = timeline()[0], Phase(t_ns=SPAWN_NS + 2 * MS, name="ready", edge="end")
+    figure = RuntimeFigure(t_ns=SPAWN_NS + 3 * MS, metric="load_s", definition="d", value=1.0)
+    events: list[Event] = [hello, ready, figure]
+    assert kind_of(transcript(events), events) == "parse"
+    events.append(Bye(t_ns=SPAWN_NS + 4 * MS, reason="length"))
+    assert kind_of(transcript(events), events) is None
+
+
 def test_a_figure_of_an_unknown_metric_is_a_warning_and_no_result() -> None:
     figure: list[Event] = [RuntimeFigure(t_ns=SPAWN_NS + MS, metric="gen_tsp", definition="d", value=1.0)]
     assert kind_of(transcript(figure), figure) == "parse"
@@ -201,13 +212,25 @@ def moved(*events: Event) -> list[Event]:
 
 HELLO, WEIGHTS, READY, PROMPT, PREFILL, *TOKENS, BYE = GOOD
 BEGUN = Phase(t_ns=1, name="weights", edge="begin")
+FIRST = Phase(t_ns=1, name="prefill", edge="end")
 
 
 @pytest.mark.parametrize(
     ("events", "said"),
     [
         ((HELLO, HELLO, *GOOD[1:]), "it sent `hello` twice"),
-        ((HELLO, READY, WEIGHTS, READY, *GOOD[3:]), "it sent the end of `ready` twice"),
+        ((HELLO, WEIGHTS, READY, READY, *GOOD[3:]), "it sent the end of `ready` twice"),
+        ((HELLO, READY, WEIGHTS, *GOOD[3:]), "it sent the end of `weights` after `ready`"),
+        ((HELLO, BEGUN, READY, WEIGHTS, *GOOD[3:]), "it sent the end of `ready` before the end of `weights`"),
+        ((HELLO, WEIGHTS, PROMPT, PREFILL, READY, *TOKENS, BYE), "it sent the end of `ready` after the beginning of"),
+        ((*GOOD[:4], PREFILL, *GOOD[4:]), "it sent the beginning of `prefill` twice"),
+        ((*GOOD[:-1], FIRST, BYE), "it sent the end of `prefill` after its second token"),
+        ((*GOOD[:5], FIRST, *GOOD[5:-1], FIRST, BYE), "it sent the end of `prefill` twice"),
+        ((*GOOD[:-2], Text(t_ns=1, text="x"), *GOOD[-2:]), "it sent a token after the end of its answer"),
+        ((*GOOD[:-2], Sampling(t_ns=1, seconds=0.1), *GOOD[-2:]), "it sent a token after the end of its answer"),
+        ((*GOOD[:4], Prompt(t_ns=1, ids=[9, 9, 9]), *GOOD[4:]), "it sent `prompt` twice, with different values"),
+        ((*GOOD[:-1], Text(t_ns=1, text="x"), Text(t_ns=1, text="y"), BYE), "it sent `text` twice, with different"),
+        ((*GOOD[:-1], Count(t_ns=1, generated=99), BYE), f"it sent {len(TOKENS)} tokens, and counted 99"),
         ((HELLO, WEIGHTS, PROMPT, PREFILL, *TOKENS, READY, BYE), "it sent the end of `ready` after its first token"),
         ((HELLO, READY, PROMPT, *TOKENS, PREFILL, BYE), "it sent its first token before the beginning of `prefill`"),
         ((HELLO, WEIGHTS, BEGUN, *GOOD[2:]), "it sent the end of `weights` before its beginning"),
@@ -228,3 +251,33 @@ def test_marks_that_a_program_leaves_out_contradict_nothing() -> None:
         assert kind_of(transcript(found), found) is None
     found = moved(HELLO, BEGUN, WEIGHTS, BEGUN, WEIGHTS, *GOOD[2:])
     assert kind_of(transcript(found), found) is None
+
+
+def test_what_is_told_twice_in_the_same_way_contradicts_nothing() -> None:
+    text = Text(t_ns=1, text="x")
+    found = moved(*GOOD[:4], PROMPT, *GOOD[4:-1], text, text, Count(t_ns=1, generated=len(TOKENS)), BYE)
+    assert kind_of(transcript(found), found) is None
+
+
+@pytest.mark.parametrize("kind", ["refused", "unavailable"])
+def test_a_program_that_generated_cannot_say_that_it_never_ran(kind: str) -> None:
+    said = Error.model_validate({"t_ns": 1, "kind": kind, "message": "no"})
+    early, late = moved(HELLO, said), moved(*GOOD[:-1], said)
+    assert kind_of(transcript(early, end=end(exit_code=1)), early) == kind
+    assert kind_of(transcript(late, end=end(exit_code=1)), late) == "exit:1"
+
+
+def test_marks_in_what_a_program_prints_are_of_two_streams_and_contradict_nothing() -> None:
+    late = Phase(t_ns=1, name="weights", edge="begin")
+    assert contradiction([Chunk(t_ns=5, text="a"), Text(t_ns=5, text="a"), late], "generate") is None
+
+
+def test_a_failure_that_is_not_the_programs_own_has_the_class_that_it_names() -> None:
+    said = Error(t_ns=SPAWN_NS + MS, kind="failed", message="500 from the server", failure="http:500")
+    assert kind_of(transcript([said], end=end(exit_code=1)), [said]) == "http:500"
+
+
+def test_a_program_that_says_what_killed_its_server_is_out_of_memory_where_the_kernel_says_so() -> None:
+    said = Error(t_ns=SPAWN_NS + MS, kind="failed", message="the server was killed by SIGKILL")
+    killed = end(exit_code=None, signal=9, oom=True)
+    assert kind_of(transcript([said], end=killed), [said]) == "oom"

@@ -9,6 +9,10 @@ from builders import trial
 
 from parity.models.pieces import Added
 from parity.outputs import Compared, judge_outputs
+from parity.outputs.floors import FOUR_BITS
+from parity.outputs.sides import Side
+from parity.outputs.texts import compare_texts
+from parity.outputs.tolerance import BLAMED
 from parity.records import Departure, Failure, Identity, OutputVerdict, Scalar, Scored, Trial, TrialKind
 
 WORDS = [
@@ -20,8 +24,11 @@ PIECES |= {40: Added(b"<think>"), 41: b"\xe3\x80"}
 END = 0
 PROMPT = (90, 91, 92)
 THEIRS = "Two plus two is four. Next Next Next"
-FAR, NEAR, BETWEEN = 3.0, 0.3, 1.0
-"""Nats: beyond what is called wrong of quantised weights (1.41), within a near-tie (0.7), and between."""
+WRONG = BLAMED * FOUR_BITS.odds
+"""Nats: what is called wrong of quantised weights lies beyond."""
+
+FAR, NEAR, BETWEEN = 6.0, 0.3, 2.6
+"""Nats: beyond that, within a near-tie, and between."""
 
 
 def ids_of(*words: str) -> tuple[int, ...]:
@@ -143,8 +150,8 @@ def test_a_word_that_every_scorer_contradicts_is_wrong_and_is_named() -> None:
     found = judged(BOTH, scored_by("three", "four", two=IS_FOUR), declared="text alone")
     assert found.verdict == "WRONG", found.sentence
     assert (
-        "word 5 of two has ' five' (id 6) as token 5, where three prefers ' four' (id 5) by 3 nats, four prefers "
-        "' four' (id 5) by 3 nats, and honest engines take different tokens up to 1.41 nats" in found.sentence
+        "word 5 of two has ' five' (id 6) as token 5, where three prefers ' four' (id 5) by 6 nats, four prefers "
+        "' four' (id 5) by 6 nats, and honest engines take different tokens up to 2.82 nats" in found.sentence
     )
     assert "the texts differ from word 5 on ('four. Next Next Next' and 'five. Next Next Next')" in found.sentence
     assert not found.counts
@@ -163,7 +170,7 @@ def test_texts_that_part_at_a_near_tie_prove_nothing_and_can_be_declared() -> No
 @pytest.mark.parametrize(
     ("instead", "said"),
     [
-        ({4: (5, BETWEEN)}, "three prefers ' four' (id 5) to token 5 of two, ' five' (id 6), by 1 nats"),
+        ({4: (5, BETWEEN)}, "three prefers ' four' (id 5) to token 5 of two, ' five' (id 6), by 2.6 nats"),
         ({4: (5, NEAR), 6: (14, BETWEEN)}, "three prefers ' to' (id 14) to token 7 of two"),
     ],
     ids=["at the difference", "after it"],
@@ -318,7 +325,7 @@ def test_a_token_that_is_not_listed_is_behind_by_at_least_the_last_that_is() -> 
     asked = [answer.but(scores=answer.scores[:6])]
     found = judged(trials, [*asked, unlisted(score("one", FIVE), FAR)])
     assert found.verdict == "WRONG"
-    assert "by at least 3 nats" in found.sentence
+    assert "by at least 6 nats" in found.sentence
     assert judged(trials, [*asked, unlisted(score("one", FIVE), NEAR)]).verdict == "UNPROVEN"
 
 
@@ -380,8 +387,8 @@ def test_a_scorer_that_ran_other_weights_does_not_judge() -> None:
 
 
 def test_black_boxes_on_whole_weights_are_held_to_what_half_precision_differs_by() -> None:
-    # Five tokens after a prompt of three: 3 × 2.5e-2 nats.
-    for nats, verdict in ((0.07, "UNPROVEN"), (0.09, "WRONG")):
+    # Five tokens after a prompt of three: 6 × 2.5e-2 nats.
+    for nats, verdict in ((0.14, "UNPROVEN"), (0.16, "WRONG")):
         found = judged(BOTH, scored_by("three", two={4: (5, nats)}), quantisation="F32")
         assert found.verdict == verdict, nats
 
@@ -544,11 +551,11 @@ def test_a_sure_baseline_does_not_overrule_the_scores_of_a_text() -> None:
     ("temperature", "nats", "verdict", "acceptable"),
     [
         # ln(9 × 2^18 ÷ 1e-4) is 23.9: what is called wrong grows by 0.024 at 0.001, and by 2.39 at 0.1.
-        (0.001, 1.42, "UNPROVEN", False),
-        (0.001, 1.45, "WRONG", False),
+        (0.001, WRONG + 0.01, "UNPROVEN", False),
+        (0.001, WRONG + 0.04, "WRONG", False),
         (0.1, 3.0, "UNPROVEN", True),
-        (0.1, 3.5, "UNPROVEN", False),
-        (0.1, 3.9, "WRONG", False),
+        (0.1, WRONG + 2.1, "UNPROVEN", False),
+        (0.1, WRONG + 2.5, "WRONG", False),
         (1.0, 9.0, "UNPROVEN", True),
     ],
 )
@@ -566,7 +573,7 @@ def test_a_program_that_is_greedy_in_effect_has_the_slack_of_its_temperature() -
     for found, verdict in ((None, "WRONG"), (0.01, "UNPROVEN"), ("0.01", "UNPROVEN"), ("low", "UNPROVEN")):
         settings = {} if found is None else {"temperature_in_effect": found}
         trials = [*printed("one", FOUR), *printed("two", FIVE, **settings)]
-        assert judged(trials, scored_by("three", two={4: (5, 1.5)})).verdict == verdict
+        assert judged(trials, scored_by("three", two={4: (5, WRONG + 0.1)})).verdict == verdict
 
 
 @pytest.mark.parametrize("sampling", [None, "greedy, repeat penalty 1.3"])
@@ -700,3 +707,25 @@ def test_rounds_of_a_text_are_not_called_wrong_for_scores_that_are_missing() -> 
     found = judged(trials, [void])
     assert (found.verdict, found.acceptable) == ("UNPROVEN", False)
     assert "three could not score the text of two on a busy machine" in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("text", "met_end", "past_end", "agrees"),
+    [
+        ("Two plus two is four. And what else would you like to know about numbers?", True, True, True),
+        ("Two plus two is four. And what else would you like to know about numbers?", True, False, False),
+        ("Two plus two is four. And what else would you like to know about numbers?", False, True, False),
+        ("Two plus two is five. And what else would you like to know about numbers?", True, True, False),
+    ],
+)
+def test_what_comes_after_an_end_token_is_not_held_against_a_server(
+    text: str, met_end: bool, past_end: bool, agrees: bool
+) -> None:
+    def side(runtime: str, said: str, **fields: object) -> Side:
+        ran = identity(runtime, "greedy", past_end=past_end)
+        shown = trial(runtime, 1, {"gen_tps": 1.0}, identity=ran, text=said, **fields)
+        return Side(runtime, (shown,), None, None, True, {})
+
+    compared = compare_texts(side("one", "Two plus two is four.", met_end=met_end), side("two", text))
+    assert compared is not None
+    assert compared.agree == agrees

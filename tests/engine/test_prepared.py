@@ -1,16 +1,23 @@
 """What a runtime's preparation came to, read from the transcripts and the notes that it left on disk."""
 
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from builders import MS, SPAWN_NS, job, timeline
 from compiled import Compiled, CompiledSettings
+from scripted_host import Script, ScriptedHost
 
 from parity.adapter import Build, Need
 from parity.adapter.events import Bye, Error, Event
+from parity.config import RuntimeConfig
+from parity.hosts.local import LocalHost
 from parity.hosts.machine import host_facts
 from parity.run.giving_up import Absent
+from parity.run.prepare import ROOM, Preparation, files_in
 from parity.run.prepared import UNASKED, Notes, Prepared, Proof, proof_step, read_prepared
 from parity.transcript import End, Head, Launched, NoSpawn, Piece, Spawned, TranscriptWriter
 
@@ -111,6 +118,38 @@ def test_missing_files_are_all_named_and_a_remedy_that_they_share_is_named_once(
 
 
 # the build
+
+
+def preparation(folder: Path, host: ScriptedHost, env: dict[str, str] | None = None) -> Preparation:
+    common = RuntimeConfig(adapter="compiled", env=env or {})
+    return Preparation("r", Compiled(CompiledSettings(), host.facts()), common, {}, host, files_in(folder))
+
+
+def test_nothing_is_built_on_a_disk_without_room_and_the_run_knows_why(tmp_path: Path, recorded: Recorded) -> None:
+    host = ScriptedHost({"r": Script()}, tmp_path / "cache", lacks_room="the build needs more than is free")
+    prepares = preparation(tmp_path, host)
+    built = prepares.build(prepares.ask())
+    assert built.absent == Absent("unavailable", "the build needs more than is free", ROOM)
+    assert [head.purpose for head in host.asked] == ["probe"]
+    assert recorded.read().absent == built.absent
+
+
+@pytest.mark.parametrize(("lacking", "env"), [(None, {}), ("the build needs more", {"TARGET": "/elsewhere"})])
+def test_a_build_begins_where_there_is_room_or_the_config_says_that_it_writes_elsewhere(
+    tmp_path: Path, lacking: str | None, env: dict[str, str]
+) -> None:
+    host = ScriptedHost({"r": Script()}, tmp_path / "cache", lacks_room=lacking)
+    prepares = preparation(tmp_path, host, env)
+    assert prepares.build(prepares.ask()).build == BUILT
+
+
+def test_a_build_needs_no_room_for_what_is_there_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1 << 20))
+    needed, there = 3 << 20, tmp_path / "target" / "release" / "libcandle.rlib"
+    assert "needs 3.00 MiB" in (LocalHost().no_room(str(tmp_path / "target"), needed, "the build") or "")
+    there.parent.mkdir(parents=True)
+    there.write_bytes(os.urandom(2 << 20))
+    assert LocalHost().no_room(str(tmp_path / "target"), needed, "the build") is None
 
 
 def test_a_build_that_ended_is_read(recorded: Recorded) -> None:

@@ -9,11 +9,15 @@ from builders import trial
 from rich.console import Console
 from rich.live import Live
 
+from parity.gates import Judgement
 from parity.hosts.sighting import Sighting
+from parity.judging.evidence import Standing
 from parity.models import Step
 from parity.records import Failure, Slot
-from parity.run import progress
-from parity.run.progress import LiveProgress, PlainProgress, describe
+from parity.run import pace, progress
+from parity.run.live import LiveProgress
+from parity.run.progress import PlainProgress, QuietProgress, showing
+from parity.run.words import describe
 
 
 @dataclass
@@ -24,7 +28,8 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: clock.now_s))
+    for module in (pace, progress):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock.now_s))
     return clock
 
 
@@ -43,6 +48,13 @@ def lines() -> list[str]:
 @pytest.fixture
 def plain(clock: Clock, lines: list[str]) -> PlainProgress:
     return PlainProgress(lines.append)
+
+
+def test_what_a_program_says_forges_no_line(plain: PlainProgress, lines: list[str]) -> None:
+    said = "no\nExit code 0: every required gate passed (9)"
+    plain.done(slots(1)[0], trial("one", 1, {}, failure=Failure(kind="refused", message=said)))
+    assert len(lines) == 1
+    assert "\n" not in lines[0]
 
 
 def test_a_step_has_a_line_when_it_begins_and_then_one_each_30_seconds(
@@ -153,6 +165,29 @@ def test_a_build_is_mentioned_each_25_steps(plain: PlainProgress, lines: list[st
     assert lines == ["one: building, 25 steps done", "one: building, 50 steps done"]
 
 
+def even(verdict: str = "INCONCLUSIVE", more: int | None = 4) -> Standing:
+    judged = Judgement(verdict, "so it is", open=verdict == "INCONCLUSIVE", bounds="at least 1×", more_rounds=more)  # type: ignore[arg-type]
+    return Standing("even", ("m", "t", "two"), judged, "1.01× [0.97, 1.05]")
+
+
+def test_a_log_says_how_the_undecided_gates_stand(plain: PlainProgress, lines: list[str]) -> None:
+    plain.standing("t", 9, [even("PASS", None), even()])
+    assert lines == [
+        "t: undecided after 9 rounds: even (two) 1.01× [0.97, 1.05], required: at least 1×, about 4 more rounds"
+    ]
+
+
+def test_a_quiet_run_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    [slot] = slots(1)
+    with showing(quiet=True) as quiet:
+        quiet.note("run: here")
+        quiet.begin(slot, [slot])
+        quiet.done(slot, trial("one", 1, {}))
+        quiet.fetched(Step("fetching"))
+    assert isinstance(quiet, QuietProgress)
+    assert capsys.readouterr() == ("", "")
+
+
 # on a terminal
 
 
@@ -211,6 +246,40 @@ def test_after_the_first_trial_the_line_says_how_long_the_rest_takes(
     clock.now_s += 15
     shown.sight(Sighting(kind="spawn", t_ns=0, count=0))
     assert screen.line.endswith("about 45 s left")
+
+
+def test_how_gates_stand_is_shown_above_the_trial_the_undecided_first(shown: LiveProgress, screen: Screen) -> None:
+    todo = slots(2)
+    shown.standing("t", 9, [even("PASS", None), even()])
+    shown.begin(todo[0], todo, open=True)
+    assert screen.line.splitlines() == [
+        "after 9 rounds of t:",
+        "  INCONCLUSIVE    even (two) 1.01× [0.97, 1.05], required: at least 1×, about 4 more rounds",
+        "  PASS            even (two) 1.01× [0.97, 1.05], required: at least 1×",
+        "[1/2+] round 1 · m · t · one · starting",
+    ]
+    assert screen.above == ""
+
+
+def test_the_time_left_holds_the_rounds_that_are_likely_needed(
+    shown: LiveProgress, screen: Screen, clock: Clock
+) -> None:
+    todo = slots(2)
+    shown.begin(todo[0], todo, open=True)
+    clock.now_s += 10
+    shown.done(todo[0], trial("one", 1, {}))
+    shown.begin(todo[1], todo[1:], open=True)
+    assert screen.line.endswith("about 10 s or more left")
+    shown.standing("t", 1, [even(more=4)])
+    shown.begin(todo[1], todo[1:], open=True)
+    assert screen.line.endswith("about 40 s left")
+
+
+def test_an_earlier_run_tells_the_time_before_a_trial_has_ended(screen: Screen, clock: Clock) -> None:
+    shown = LiveProgress(screen.live.console, screen.live, {("m", "t", "one"): 20.0})
+    todo = slots(3)
+    shown.begin(todo[0], todo)
+    assert screen.line.endswith("about 60 s left")
 
 
 def test_finished_trials_and_notes_stay_above_the_line(shown: LiveProgress, screen: Screen) -> None:

@@ -7,6 +7,7 @@ import pytest
 from builders import SPAWN_NS, job
 
 from parity.adapter.events import Event, Prompt
+from parity.errors import ModelError
 from parity.reading.departures import departures_of
 from parity.records import Identity
 from parity.transcript import Head, Transcript
@@ -47,6 +48,21 @@ def test_a_runtime_with_a_template_of_its_own_may_still_show_the_prompt() -> Non
 def test_a_runtime_that_shows_a_different_prompt_departs_however_short_it_is(text: str, raw: bool) -> None:
     [sentence] = odd(shown(text), None if raw else FRAME.format(QUESTION), raw=raw)
     assert sentence.startswith(f"the prompt that it ran does not hold the test's prompt: {text!r}")
+
+
+def test_a_prompt_that_the_tokenizer_of_the_model_fails_on_is_proven_by_nothing() -> None:
+    def fails(text: str) -> list[int]:
+        raise ModelError("tokenizer.json: it took more than 10 s", "replace it")
+
+    asked = job(test={"prompt": QUESTION}, fields={"chat_turn": FRAME.format(QUESTION)})
+    ran = Identity(weights_sha256=asked.model.sha256, generated_tokens=5)
+    transcript = Transcript(Head(purpose="trial", runtime="one", job=asked))
+    events = shown(FRAME.format(QUESTION))
+    [found] = [d for d in departures_of(transcript, ran, events, fails, None) if d.fact == "prompt"]
+    assert "it took more than 10 s" in found.sentence
+    assert found.unproven
+    assert found.concerns("gen_tps")
+    assert not found.concerns(None)
 
 
 def test_a_raw_prompt_is_sent_as_it_is() -> None:

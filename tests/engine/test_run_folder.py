@@ -65,6 +65,16 @@ def test_every_attempt_at_a_slot_is_kept_in_its_order(tmp_path: Path) -> None:
     assert found == [(1, 1), (2, 1), (1, 2)]
 
 
+def test_a_run_that_goes_on_has_no_report_of_what_it_was(tmp_path: Path) -> None:
+    folder = shutil.copytree(SCHEMA_1, tmp_path / "run")
+    (folder / "report.json").touch()
+    opened = RunFolder(folder)
+    assert not opened.interrupted
+    opened.reopen()
+    assert opened.interrupted
+    assert not (folder / "report.json").exists()
+
+
 def test_a_transcript_without_a_slot_is_refused_by_name(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path / "run", "c")
     TranscriptWriter(folder.path / "trials" / "0001-x.jsonl", Head(purpose="probe", runtime="r")).close()

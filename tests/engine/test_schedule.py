@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from parity.config import Config
 from parity.judging.evidence import Pair
 from parity.records import Failure, Measurement, Slot, Trial
+from parity.run.due import Due, Undecided
 from parity.run.giving_up import given_up, not_run
-from parity.run.schedule import Arms, Undecided, estimate_s, next_turn, planned, rounds_of, schedule, slots_left
+from parity.run.schedule import Arms, estimate_s, planned, schedule
 from parity.run.sequences import sequence_of
 
 
@@ -104,13 +105,18 @@ def adaptive(**rounds: object) -> Config:
 
 def run_all(config: Config, undecided: Undecided, of: Callable[[Slot], Trial] | None = None) -> list[Trial]:
     trials: list[Trial] = []
-    while (turn := next_turn(config, trials, undecided=undecided)) is not None:
+    while (turn := Due(config, trials, undecided=undecided).next_turn()) is not None:
         trials += [(of or trial)(slot) for slot in turn]
     return trials
 
 
 def counts(trials: Sequence[Trial]) -> dict[str, int]:
     return {test: len({t.round for t in trials if t.test == test}) for test in ("t", "u")}
+
+
+def rounds_of(pair: Pair, trials: Sequence[Trial]) -> int:
+    """How many measured rounds of a model and test have begun."""
+    return max((t.round for t in trials if (t.model, t.test) == pair and t.is_measured), default=0)
 
 
 def until(**rounds: int) -> Undecided:
@@ -142,7 +148,7 @@ def test_gates_are_judged_by_whole_rounds_and_a_round_that_began_is_finished() -
     assert counts(trials) == {"t": 6, "u": 6}
     [cut] = [t for t in trials if t.test == "t" and t.round == 6][-1:]
     left = [t for t in trials if t is not cut]
-    turn = next_turn(adaptive(), left, undecided=lambda pair, trials: [])
+    turn = Due(adaptive(), left, undecided=lambda pair, trials: []).next_turn()
     assert turn is not None
     assert [slot.place for slot in turn] == [cut.place]
 
@@ -156,7 +162,7 @@ def test_a_round_beyond_the_least_ones_is_due_once_all_before_it_ran(ran: int, l
         return ["g"]
 
     trials = [trial(slot) for slot in make_plan(adaptive()) if slot.round <= ran]
-    found = slots_left(adaptive(), trials, given_up={}, undecided=ask)
+    found = Due(adaptive(), trials, undecided=ask).slots
     assert {slot.round for slot in found} == left
     assert len(asked) == judged
 
@@ -223,14 +229,14 @@ def test_every_cell_is_planned_with_its_trials_counted() -> None:
 def test_next_turn_walks_through_the_whole_schedule_and_ends() -> None:
     trials: list[Trial] = []
     slots: list[Slot] = []
-    while (turn := next_turn(config(), trials)) is not None:
+    while (turn := Due(config(), trials).next_turn()) is not None:
         slots += turn
         trials += [trial(slot) for slot in turn]
     assert slots == make_plan(config())
 
 
 def test_a_turn_holds_all_runtimes_of_one_model_and_test_in_one_round() -> None:
-    turn = next_turn(config(), [])
+    turn = Due(config(), []).next_turn()
     assert turn is not None
     assert {(slot.model, slot.test, slot.round, slot.warmup) for slot in turn} == {("m", "t", 1, True)}
     assert {slot.runtime for slot in turn} == {"one", "two", "three"}
@@ -238,19 +244,19 @@ def test_a_turn_holds_all_runtimes_of_one_model_and_test_in_one_round() -> None:
 
 def test_an_interrupted_trial_comes_again_as_the_next_attempt() -> None:
     plan = make_plan(config())
-    turn = next_turn(config(), [trial(plan[0]), trial(plan[1], "interrupted")])
+    turn = Due(config(), [trial(plan[0]), trial(plan[1], "interrupted")]).next_turn()
     assert turn == (plan[1].but(attempt=2), plan[2])
 
 
 def test_a_failed_trial_does_not_come_again() -> None:
     plan = make_plan(config())
-    assert next_turn(config(), [trial(plan[0], "crash:SIGSEGV")]) == tuple(plan[1:3])
+    assert Due(config(), [trial(plan[0], "crash:SIGSEGV")]).next_turn() == tuple(plan[1:3])
 
 
 def test_cells_that_were_given_up_get_no_more_trials() -> None:
     lost = dict.fromkeys(((m, t, "two") for m, t in (("m", "t"), ("n", "t"), ("n", "only-n"))), "why")
     trials: list[Trial] = []
-    while (turn := next_turn(config(), trials, given_up=lost)) is not None:
+    while (turn := Due(config(), trials, given_up=lost).next_turn()) is not None:
         trials += [trial(slot) for slot in turn]
     assert {t.runtime for t in trials} == {"one", "three"}
     assert len(trials) == 2 * 3 * 5
@@ -288,7 +294,7 @@ def done(slot: Slot, failure: str | None = None) -> Trial:
 def in_order(config: Config, trials: list[Trial], arms: Arms = ARMS) -> list[Slot]:
     """Every slot that comes after these trials, each filled before the next is asked for."""
     found = []
-    while turn := next_turn(config, trials, scorers={"one", "two"}, arms=arms):
+    while turn := Due(config, trials, scorers={"one", "two"}, arms=arms).next_turn():
         found.append(turn[0])
         trials = [*trials, done(turn[0])]
     return found
@@ -331,7 +337,7 @@ def test_a_failed_trial_of_the_arm_is_not_tried_again_and_takes_no_other_with_it
     asked = with_truth()
     whole = in_order(asked, [])
     trials = [done(slot, "crash" if slot.kind == "exact" else None) for slot in whole]
-    assert next_turn(asked, trials, scorers={"one", "two"}, arms=ARMS) is None
+    assert Due(asked, trials, scorers={"one", "two"}, arms=ARMS).next_turn() is None
     assert given_up(asked, trials, {}) == {}
     assert list(not_run(asked, trials, {})) == []
 
@@ -352,7 +358,7 @@ def test_the_arm_scores_what_the_runtimes_score() -> None:
 def scoring(trials: Sequence[Trial], earlier: int = 0, rounds: int = 1) -> list[tuple[str, str, int]]:
     """The slots of the next turn: runtime, kind and attempt."""
     asked = with_truth().but(rounds=config(rounds={"fixed": rounds, "warmup": 0}).rounds)
-    turn = next_turn(asked, trials, scorers={"one", "two"}, arms=ARMS, earlier=earlier)
+    turn = Due(asked, trials, scorers={"one", "two"}, arms=ARMS, earlier=earlier).next_turn()
     return [(slot.runtime, slot.kind, slot.attempt) for slot in turn or ()]
 
 

@@ -9,11 +9,11 @@ from builders import MS, SPAWN_NS, job, transcript
 
 from parity.adapter import PROTOCOL_MARKERS
 from parity.adapter.events import Bye, Event, Hello, Phase, Prompt, ScoredPosition, Settings, Text, Token
-from parity.hosts.local.markers import line_searches
+from parity.hosts.local.markers import search_for
 from parity.reading.measure import measure
 from parity.reading.outcome import classify
 from parity.records import ScoreRequest
-from parity.transcript import Head, Transcript
+from parity.transcript import Head, Piece, Transcript
 
 REQUEST = ScoreRequest(ids=(7, 8, 9, 4), prompt_tokens=2, top=3)
 
@@ -135,7 +135,7 @@ def test_scores_contradict_a_trial_that_generates(events: Sequence[Event]) -> No
 
 
 def test_the_first_score_ends_the_limit_for_the_first_token() -> None:
-    search = line_searches(PROTOCOL_MARKERS, watched=False)["out"]
+    search = search_for(PROTOCOL_MARKERS, watched=False)
     lines = "".join(event.model_dump_json() + "\n" for event in (HELLO, READY, PROMPT))
-    assert list(search.feed(lines.encode())) == [("ready", 1)]
-    assert list(search.feed(score(1).model_dump_json().encode() + b"\n")) == [("first-token", 1)]
+    assert list(search.feed(Piece(7, "out", lines.encode()))) == [("ready", 1, 7)]
+    assert list(search.feed(Piece(8, "out", score(1).model_dump_json().encode() + b"\n"))) == [("first-token", 1, 8)]

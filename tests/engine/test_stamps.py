@@ -1,5 +1,6 @@
 """Stamps that no token can have had are found, and those of honest programs are left alone."""
 
+import re
 from collections.abc import Sequence
 
 import pytest
@@ -7,7 +8,7 @@ from builders import MS, SPAWN_NS, also, job, trial
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parity.adapter.events import Bye, Event, Hello, Phase, Prompt, Text, Token
+from parity.adapter.events import Bye, Chunk, Event, Hello, Phase, Prompt, Text, Token
 from parity.reading.stamps import ALL, FACT, WEAK, contradicted, doubts, systematic
 from parity.reading.timeline import Timeline
 from parity.records import Departure, ModelFacts, Trial
@@ -27,27 +28,35 @@ def ran(
     arrive_late_ms: float = 0.0,
     waited_ms: float = 1.0,
     bye_ms: float = 0.0,
+    text: bool = False,
+    ready: bool = True,
 ) -> Timeline:
     """A trial of which loading ends at 99 ms; the tokens are stamped at `tokens_ms` after prefill began.
 
     `late_ms`: from the last token to `text`; `arrive_late_ms`: how much later than its stamp each event arrives;
-    `waited_ms`: from the end of loading to the start of prefill; `bye_ms`: from `text` to `bye`."""
+    `waited_ms`: from the end of loading to the start of prefill; `bye_ms`: from `text` to `bye`; `text`: pieces of text
+    of one token each, and no tokens; `ready`: the end of loading is shown."""
     t0 = SPAWN_NS + round((99 + waited_ms) * MS)
     stamps = [t0 + round(ms * MS) for ms in tokens_ms]
     end = stamps[-1] + round(late_ms * MS)
     events: list[Event] = [
         Hello(t_ns=SPAWN_NS + MS, protocol=1, runtime="r", version="1", device=device),
-        Phase(t_ns=SPAWN_NS + 99 * MS, name="ready", edge="end"),
+        *([Phase(t_ns=SPAWN_NS + 99 * MS, name="ready", edge="end")] if ready else []),
         Prompt(t_ns=t0, count=prompt),
         Phase(t_ns=t0, name="prefill", edge="begin"),
-        *(Token(t_ns=t_ns, k=k, id=k) for k, t_ns in enumerate(stamps, start=1)),
+        *(
+            Chunk(t_ns=t_ns, text="w ") if text else Token(t_ns=t_ns, k=k, id=k)
+            for k, t_ns in enumerate(stamps, start=1)
+        ),
         Text(t_ns=end, text="x"),
         Bye(t_ns=end + round(bye_ms * MS), reason="length"),
     ]
     lines = ((event.t_ns, event.model_dump_json().encode() + b"\n") for event in events)
-    pieces = tuple(Piece(t_ns + round(arrive_late_ms * MS), "out", line) for t_ns, line in lines)
+    # A line arrives some microseconds after its stamp.
+    pieces = tuple(Piece(t_ns + 9000 + round(arrive_late_ms * MS), "out", line) for t_ns, line in lines)
     spawn = Spawned(t_ns=SPAWN_NS, pid=1, wall="")
-    return Timeline(Transcript(head=Head(purpose="trial", runtime="r"), spawn=spawn, pieces=pieces), events)
+    transcript = Transcript(head=Head(purpose="trial", runtime="r"), spawn=spawn, pieces=pieces)
+    return Timeline(transcript, events, lambda text: len(text.split()))
 
 
 def found(timeline: Timeline, model: ModelFacts = TOY) -> list[str]:
@@ -70,6 +79,8 @@ def steady(first_ms: float, gap_ms: float, count: int) -> list[float]:
         (ran([*steady(510, 0.007, 10), *steady(560, 50, 10)]), TOY, WEAK),
         (ran(steady(10, 0.015, 20)), SMALL, FACT),
         (ran(steady(500, 0.1, 20), prompt=300), LARGE, FACT),
+        (ran(steady(50, 0.1, 60), text=True), LARGE, FACT),
+        (ran([*steady(51, 0.007, 10), *steady(60, 10, 20)], text=True), SMALL, WEAK),
     ],
     ids=[
         "all at the end",
@@ -81,6 +92,8 @@ def steady(first_ms: float, gap_ms: float, count: int) -> list[float]:
         "the first half together",
         "faster than a kernel starts",
         "faster than any memory is read",
+        "text faster than any memory is read",
+        "the first pieces of text together",
     ],
 )
 def test_tokens_that_are_stamped_when_they_are_handed_on_are_found(
@@ -129,6 +142,8 @@ def test_tokens_that_are_stamped_before_they_are_there_are_found(timeline: Timel
         (ran(steady(100, 60, 50), prompt=37, late_ms=105), SMALL),
         (ran(steady(40, 4, 5), prompt=9, late_ms=7), TOY),
         (ran(steady(12, 3, 64), prompt=37, device="Metal"), LARGE.but(architecture="qwen3moe")),
+        (ran(steady(50, 5, 60), text=True), LARGE),
+        (ran([*steady(51, 0.007, 3), *steady(60, 10, 40)], text=True), SMALL),
     ],
     ids=[
         "a long prompt and few tokens",
@@ -144,6 +159,8 @@ def test_tokens_that_are_stamped_before_they_are_there_are_found(timeline: Timel
         "a slow report at the end",
         "a toy on a busy machine",
         "a mixture of experts",
+        "text",
+        "a first piece of text in three parts",
     ],
 )
 def test_honest_programs_raise_no_doubt(timeline: Timeline, model: ModelFacts) -> None:
@@ -177,17 +194,29 @@ def test_a_doubt_names_every_metric_that_rests_on_stamps() -> None:
     [
         (ran(steady(10, 0.5, 20), waited_ms=2000), [FACT]),
         (ran([10, 20], waited_ms=2000), [FACT]),
+        (ran(steady(10, 0.5, 20), waited_ms=2000, text=True), [FACT]),
+        (ran(steady(10, 20, 50), waited_ms=2000, ready=False), [FACT]),
+        (ran(steady(10, 20, 50), waited_ms=100, ready=False), []),
         (ran(steady(10, 20, 50), waited_ms=400), [WEAK]),
         (ran(steady(10, 20, 50), waited_ms=300), []),
         (ran(steady(10, 0.5, 20), waited_ms=200), []),
     ],
-    ids=["work before prefill", "two tokens", "a busy instant, or work", "a small share", "a busy instant"],
+    ids=[
+        "work before prefill",
+        "two tokens",
+        "text",
+        "no ready",
+        "a short load and no ready",
+        "a busy instant, or work",
+        "a small share",
+        "a busy instant",
+    ],
 )
 def test_time_between_loading_and_prefill_is_in_no_metric(timeline: Timeline, facts: list[str]) -> None:
     departures = list(doubts(timeline, TOY))
     assert [departure.fact for departure in departures] == facts
     for departure in departures:
-        assert "between `ready` and the start of prefill" in departure.sentence
+        assert re.search("between (`ready`|its start) and the start of prefill", departure.sentence)
         assert all(departure.concerns(m) for m in ("ttft_s", "total_s", "prompt_tps", "gen_tps"))
 
 

@@ -53,7 +53,9 @@ def test_a_job_asks_for_none_unless_it_is_told() -> None:
 
 def test_a_run_shows_and_compares_the_steady_state_in_a_row_of_its_own(program: Program) -> None:
     host = program.host(base=Script(again_ms=2), other=Script(again_ms=4))
-    done = program("run", program.write(config(table("base") + table("other"), rounds=2)), "--out", "run", host=host)
+    done = program(
+        "run", program.write(config(table("base") + table("other"), rounds=2)), "--out", "run", "--full", host=host
+    )
     found = {c["definition"]: c for c in program.report()["comparisons"] if c["metric"] == "prompt_tps"}
     assert found["steady-state"]["ratio"] == pytest.approx(0.5)
     assert found["token-stamps"]["ratio"] == pytest.approx(1.0)

@@ -97,4 +97,4 @@ def test_a_tokenizer_that_fails_on_a_text_gives_it_no_ids(byte_level: Path) -> N
 def test_a_file_that_is_no_tokenizer_is_refused(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text(json.dumps({}), encoding="utf-8")
     with pytest.raises(ModelError, match="the tokenizers library fails on this tokenizer"):
-        load_pieces(tmp_path / "tokenizer.json")
+        load_pieces(tmp_path / "tokenizer.json")(1)

@@ -7,8 +7,9 @@ import pytest
 
 from parity.config import Config
 from parity.records import Failure, Slot, Trial
+from parity.run.due import Due
 from parity.run.progress import describe
-from parity.run.schedule import next_turn, schedule
+from parity.run.schedule import schedule
 from parity.run.sequences import sequence_of
 
 RUNTIMES = ("base", "printer", "scorer", "witness", "other")
@@ -44,7 +45,7 @@ def answered(slot: Slot, **texts: tuple[str, tuple[int, ...]]) -> Trial:
 def ran(asked: Config, **texts: tuple[str, tuple[int, ...]]) -> list[Trial]:
     """The trials of a whole run."""
     trials: list[Trial] = []
-    while (turn := next_turn(asked, trials, scorers=SCORERS)) is not None:
+    while (turn := Due(asked, trials, scorers=SCORERS).next_turn()) is not None:
         trials += [answered(slot, **texts) for slot in turn]
     return trials
 
@@ -91,7 +92,7 @@ def test_a_run_that_was_killed_goes_on_with_what_is_left() -> None:
     whole = ran(config())
     for k in range(len(whole)):
         trials = whole[:k]
-        while (turn := next_turn(config(), trials, scorers=SCORERS)) is not None:
+        while (turn := Due(config(), trials, scorers=SCORERS).next_turn()) is not None:
             trials += [answered(slot) for slot in turn]
         assert [trial.place for trial in trials] == [trial.place for trial in whole]
 
@@ -99,7 +100,7 @@ def test_a_run_that_was_killed_goes_on_with_what_is_left() -> None:
 def test_a_trial_that_was_interrupted_comes_again() -> None:
     whole = ran(config())
     cut = whole[-1].but(failure=Failure(kind="interrupted", message=""))
-    turn = next_turn(config(), [*whole[:-1], cut], scorers=SCORERS)
+    turn = Due(config(), [*whole[:-1], cut], scorers=SCORERS).next_turn()
     assert turn is not None
     assert [(slot.round, slot.runtime, slot.attempt) for slot in turn] == [(4, "witness", 2)]
     assert describe(turn[0]) == "score of text 2 · m · t · witness"

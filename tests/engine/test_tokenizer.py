@@ -227,7 +227,12 @@ def test_a_tokenizer_that_makes_the_library_panic_is_not_used(model: ModelFacts,
     assert write_tokenizer(model, tmp_path / "rebuilt.json").read_bytes() == own
 
 
-@pytest.mark.parametrize("change", [panics_when_loaded, panics_when_used, dict.clear])
+def searches_for_ever(content: dict[str, Any]) -> None:
+    split = {"type": "Split", "pattern": {"Regex": "(he|hehe)+$"}, "behavior": "Isolated", "invert": False}
+    content["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [split]}
+
+
+@pytest.mark.parametrize("change", [panics_when_loaded, panics_when_used, searches_for_ever, dict.clear])
 def test_a_tokenizer_that_the_library_fails_on_is_an_error_that_names_it(
     model: ModelFacts, tmp_path: Path, change: Any
 ) -> None:
@@ -236,7 +241,7 @@ def test_a_tokenizer_that_the_library_fails_on_is_an_error_that_names_it(
     path = tmp_path / "tokenizer.json"
     path.write_text(json.dumps(content), encoding="utf-8")
     with pytest.raises(ModelError) as caught:
-        load_encoder(path)("he said hello")
+        load_encoder(path)(f"{'he' * 40} said hello")
     assert str(path) in caught.value.wrong
     assert caught.value.remedy
 

@@ -213,6 +213,12 @@ def test_the_tail_of_an_endless_output_reads_its_end_alone() -> None:
     assert Transcript(HEAD, pieces=pieces).tail(3) == ("flooding",) * 3
 
 
+def test_the_tail_holds_a_line_of_which_the_end_alone_came_late() -> None:
+    flood = [Piece(2, "out", b"flooding\n" * 8000)] * 2
+    pieces = (Piece(1, "err", b"the message"), *flood, Piece(3, "out", b"late\n"), Piece(4, "err", b"\n"))
+    assert Transcript(HEAD, pieces=pieces).tail(1) == ("the message",)
+
+
 LONG = st.sampled_from((b"a\n", b"b\r", b"c" * 30_000, b"\n", b" \n" * 9000, b"d\r\n", b"12 %\r" * 9000, b"e\n" * 9000))
 
 

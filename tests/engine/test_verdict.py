@@ -184,7 +184,7 @@ def test_a_rate_from_two_budgets_that_the_trials_contradict_leaves_gates_inconcl
     trials = [*two_budgets("one", 50.0, 50.0), *two_budgets("two", 100.0, 50.0)]
     ratio = verdict(trials, {"name": "g", "kind": "ratio", "metric": "gen_tps", "max_ratio": 1.25})
     assert ratio.verdict == "INCONCLUSIVE"
-    assert "set max_tokens and short_tokens further apart" in ratio.sentence
+    assert "set `max_tokens` and `short_tokens` further apart" in ratio.sentence
     floor = {"name": "g", "kind": "bound", "metric": "gen_tps", "min": 70.0, "runtimes": ("two",)}
     confirmed = [*two_budgets("one", 50.0, 50.0), *two_budgets("two", 100.0, 100.0)]
     assert verdict(confirmed, floor).verdict == "PASS"
@@ -270,6 +270,11 @@ def test_a_trial_in_which_the_model_was_never_asked_anything_says_why_and_fails_
     assert exit_code(setup, HANGS).code == 4
 
 
+def test_a_program_that_refuses_a_job_is_not_looked_for() -> None:
+    found = verdict([*rates([], BASE), failed("refused")], HANGS)
+    assert (found.verdict, found.sentence) == ("NOT RUN", "refused: because")
+
+
 @pytest.mark.parametrize(("max_cv", "shown"), [(0.125, "12.5%"), (0.004, "0.4%"), (0.1, "10%"), (0.0005, "0.05%")])
 def test_the_variation_that_is_asked_is_shown_as_it_was_written(max_cv: float, shown: str) -> None:
     found = verdict(rates(BASE, BASE), {"kind": "consistency", "max_cv": max_cv})
@@ -295,9 +300,9 @@ def not_run(kind: Literal["unavailable", "build", "given up", "interrupted"], ce
 @pytest.mark.parametrize(
     ("kind", "sentence"),
     [
-        ("unavailable", "two is unavailable: because"),
-        ("build", "the build of two failed: because"),
-        ("given up", "two was given up: because"),
+        ("unavailable", "unavailable: because"),
+        ("build", "its build failed: because"),
+        ("given up", "given up: because"),
     ],
 )
 def test_gates_of_a_cell_that_could_not_be_run_are_not_run_with_the_reason(
@@ -392,7 +397,8 @@ def exit_code(
 ) -> Exit:
     found = evidence(trials, **fields)
     judged = tuple(verdicts(config(*gates), found))
-    return exit_of(found, judged, interrupted=interrupted, started=started)
+    cells = [cell for cell in (ONE, TWO) if cell[2] not in found.unset]
+    return exit_of(found, judged, interrupted=interrupted, started=started, gates=len(gates), cells=cells)
 
 
 GOOD = rates(BASE, BASE)
@@ -408,9 +414,51 @@ def test_exit_codes_in_their_order() -> None:
     assert exit_code([*GOOD, failed("crash:SIGSEGV", runtime="one")], SPEED).code == 4
     assert exit_code(rates([], BASE), SPEED).code == 4
     assert exit_code(rates([], BASE), SPEED, HANGS, not_run=not_run("unavailable")).code == 4
-    assert exit_code(GOOD).code == 4
     assert exit_code(GOOD, SPEED, unset=frozenset({"two"})).code == 4
     assert exit_code(rates([60.0, 110.0, 70.0, 90.0, 80.0], BASE), SPEED).code == 3
+
+
+def test_a_baseline_of_which_every_trial_failed_is_no_success_whatever_the_gates_read() -> None:
+    crashed = [failed("crash:SIGSEGV", runtime="one"), failed("crash:SIGSEGV", runtime="one", warmup=True)]
+    found = exit_code([*rates(BASE, []), *crashed], HANGS)
+    assert (found.code, found.reason) == (4, "required trials failed: one on t (crash:SIGSEGV)")
+    assert exit_code([*GOOD, crashed[0]], HANGS).code == 0
+
+
+def test_a_config_without_gates_is_a_measurement_that_succeeds_where_every_trial_does() -> None:
+    assert exit_code(GOOD).code == 0
+    found = exit_code([*GOOD, failed("crash:SIGSEGV")])
+    assert (found.code, found.reason) == (4, "the config has no gates, and trials failed: two on t (crash:SIGSEGV)")
+    absent = exit_code(rates([], BASE), not_run=not_run("unavailable"))
+    assert absent.code == 4
+    assert absent.reason.startswith("the config has no gates, and not every trial ran: two on t (")
+    assert exit_code(GOOD, interrupted=True).code == 130
+    assert exit_code(GOOD, started=0).code == 5
+    assert exit_code(GOOD, unset=frozenset({"two"})).code == 0
+
+
+def test_without_gates_a_deadline_missed_on_a_busy_machine_is_no_success_unless_a_later_attempt_succeeded() -> None:
+    late = trial("two", 6, {}, failure=Failure(kind="timeout:total", message="late"), void="busy")
+    found = exit_code([*GOOD, late])
+    assert found.code == 4
+    assert found.reason.endswith("no later attempt succeeded: two on t (timeout:total)")
+    assert exit_code([*GOOD, late, late.but(attempt=2)]).code == 4
+    assert exit_code([*GOOD, late.but(warmup=True)]).code == 4
+    assert exit_code([*GOOD, late, trial("two", 6, {"gen_tps": 100.0}, attempt=2)]).code == 0
+
+
+def test_without_gates_a_runtime_of_which_no_measured_trial_gave_a_result_is_no_success() -> None:
+    found = exit_code([*rates([], BASE), trial("two", 1, {}, warmup=True)])
+    assert (found.code, found.reason) == (4, "the config has no gates, and no measured trial gave a result: two on t")
+
+
+@pytest.mark.parametrize("kind", ["unavailable", "build"])
+def test_a_baseline_that_can_not_run_here_is_no_success_whatever_the_gates_read(
+    kind: Literal["unavailable", "build"],
+) -> None:
+    found = exit_code(rates([], BASE), HANGS, not_run=not_run(kind, ("m", "t", "one")))
+    assert (found.code, found.reason) == (4, "there was no baseline to compare with: one on t")
+    assert exit_code(GOOD, HANGS, not_run=not_run("interrupted", ("m", "t", "one"))).code == 0
 
 
 def test_advice_never_decides_the_exit_code() -> None:
@@ -501,7 +549,7 @@ def test_an_undecided_rate_from_two_budgets_says_that_budgets_further_apart_woul
     rough = [0.7, 0.9, 0.75, 0.95, 0.72, 0.88, 0.8, 0.85]
     trials = [trial("one", k, {"gen_tps": 100.0}, definition="two-budgets") for k in range(1, 9)]
     trials += [trial("two", k, {"gen_tps": 100 * v}, definition="two-budgets") for k, v in enumerate(rough, start=1)]
-    assert verdict(trials, SPEED).sentence.endswith("; or set max_tokens and short_tokens further apart")
+    assert verdict(trials, SPEED).sentence.endswith("; or set `max_tokens` and `short_tokens` further apart")
     by_stamps = rates([100 * v for v in rough], [100.0] * 8)
     found = verdict(by_stamps, SPEED)
     assert found.verdict == "INCONCLUSIVE"

@@ -11,6 +11,7 @@ import jsonschema
 import pytest
 from builders import MS, SPAWN_NS, transcript
 from preparing import snapshot
+from run_files import transcripts
 from scripted_host import Meanwhile, Program, Script, config, table
 
 from parity.adapter.events import Chunk, Phase
@@ -61,7 +62,7 @@ def sides(found: dict[str, Any]) -> list[dict[str, Any]]:
 
 def stamp_of(program: Program, source: dict[str, Any]) -> int:
     """The instant that a source's line in the run folder really holds."""
-    lines = (program.folder / "run" / source["raw"]["file"]).read_text(encoding="utf-8").splitlines()
+    lines = transcripts(program.folder / "run")[Path(source["raw"]["file"]).name].decode().splitlines()
     record = json.loads(lines[source["raw"]["line"] - 1])
     inner = json.loads(record["d"]) if "d" in record else next(iter(record.values()))
     stamp: int = inner["t_ns"]
@@ -162,7 +163,11 @@ def test_without_a_metric_all_metrics_of_the_cell_are_listed(slower: Program) ->
     assert lines["gen_tps"]["ratio"] == pytest.approx(0.25, rel=0.05)
     assert lines["load_lm_s"]["value"] is None
     assert lines["load_lm_s"]["reason"]
-    assert max(map(len, slower("explain", "run", "other").out.splitlines())) <= 80
+    told = slower("explain", "run", "other").out.splitlines()
+    # Commands stand whole on lines of their own.
+    assert max(len(line) for line in told if "-- parity run" not in line) <= 80
+    assert found["diagnosis"]["findings"][0]["kind"] == "phase"
+    assert "What tells it from base" in told
 
 
 def test_the_baselines_own_cell_is_explained_with_the_gates_that_compare_with_it(slower: Program) -> None:

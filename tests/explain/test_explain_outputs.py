@@ -42,7 +42,7 @@ def test_a_cell_shows_rungs_trials_distances_and_the_farthest_position(drifting:
     assert "trials/0003-m-t-base-r1-score.jsonl: base, the sequence that all score: 15 ids" in said
     assert "trials/0004-m-t-other-r1-score.jsonl: other, the sequence that all score: 15 ids" in said
     # log 0.05, less what the baseline lacks of certainty.
-    assert "|Δ log p|, at position 8 3 0.705 1.41" in said
+    assert "|Δ log p|, at position 8 3 0.915 1.83" in said
     assert "Farthest apart at position 8 (token 6 of the continuation, id 106)" in said
     assert "base: 106 -0.0000, 0 -14.0000" in said
     assert "other: 999 -0.0513, 106 -2.9957" in said
@@ -53,7 +53,7 @@ def test_the_json_form_holds_the_verdict_and_both_lists(drifting: Program) -> No
     found: dict[str, Any] = json.loads(drifting("explain", "run", "other", "--json").out)
     jsonschema.validate(found, json.loads(schema_of("explanation")))
     outputs = found["outputs"]
-    assert outputs["verdict"]["verdict"] == "WRONG"
+    assert outputs["verdict"]["verdict"] == "DRIFT"
     assert [(trial["runtime"], trial["failure"]) for trial in outputs["scored"]] == [("base", None), ("other", None)]
     assert (outputs["farthest"]["position"], outputs["farthest"]["ours"][0]) == (8, [999, -0.051293])
     assert outputs["farthest"]["kl"] == pytest.approx(2.9957, abs=1e-3)

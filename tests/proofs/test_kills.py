@@ -1,60 +1,39 @@
 """`proofs/kills.py`: a small part of it, and that it sees what it is there to see."""
 
-import importlib.util
 import json
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import pytest
-from runs import config_text, speaker_table
+from run_files import unpacked
 from scripted_host import Program, config, table
 
 from parity.run.log import RunFolder
 
-PROOF = Path(__file__).parents[2] / "proofs" / "kills.py"
-
 
 @pytest.fixture
-def kills(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("kills", PROOF)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "kills", module)
-    spec.loader.exec_module(module)
-    return module
+def kills(proof: Callable[[str], ModuleType]) -> ModuleType:
+    return proof("kills")
 
 
 @pytest.mark.slow
-def test_a_run_of_scripted_programs_survives_two_kills(tmp_path: Path) -> None:
-    runtimes = speaker_table("base", ["--load", "0.2"]) + speaker_table("other", ["--load", "0.2"])
-    case = tmp_path / "case.toml"
-    case.write_text(config_text(runtimes, warmup=1), encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, PROOF, "--kills", "2", "--seed", "5", "--config", case],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "All 2 runs were completed; nothing was lost or run twice." in done.stdout
+def test_a_run_of_scripted_programs_survives_two_kills(prove_twice: Callable[[str, str], None]) -> None:
+    prove_twice("kills", "--kills")
 
 
 def lose(run: Path) -> None:
-    sorted((run / "trials").iterdir())[0].unlink()
+    unpacked(run)[0].unlink()
 
 
 def change(run: Path) -> None:
-    path = sorted((run / "trials").iterdir())[0]
+    path = unpacked(run)[0]
     path.write_bytes(path.read_bytes().replace(b"scripted", b"sCripted"))
 
 
 def repeat(run: Path) -> None:
-    path = sorted((run / "trials").iterdir())[0]
+    path = unpacked(run)[0]
     path.with_name(f"0099{path.name[4:]}").write_bytes(path.read_bytes())
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from spoken import CONTINUATION, PROMPT, SPOKEN, following, generated, noisy, score_trial, swapped
 
+from parity.compare import UPPER_BOUNDS
 from parity.outputs import Compared, judge_outputs
-from parity.reading.dictionary import METRICS
+from parity.reading.dictionary import METRICS, only_a_bound
 from parity.records import (
     Claim,
     Comparison,
@@ -26,7 +27,9 @@ from parity.records import (
     Trial,
     Verdict,
     VerdictKind,
+    flattened,
 )
+from parity.report.diagnosis import diagnosed
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -92,7 +95,10 @@ def verdict(
     required: bool = True,
     value: float | None = None,
     failed_side: str | None = "slow",
+    advice: str | None = None,
+    bounds: str | None = None,
 ) -> Verdict:
+    said = sentence or f"{gate} was measured on {test}, required: as configured"
     return Verdict.model_validate(
         {
             "gate": gate,
@@ -105,23 +111,34 @@ def verdict(
             "runtime": runtime,
             "required": required,
             "verdict": kind,
-            "sentence": sentence or f"{gate} was measured on {test}, required: as configured",
+            "sentence": f"{said}; {flattened(advice)}" if advice else said,
+            "advice": advice,
+            "bounds": bounds,
             "value": value,
+            "interval": None if value is None else Interval(low=0.95 * value, high=1.05 * value),
         }
     )
 
 
 def gates(**verdicts: VerdictKind) -> tuple[Verdict, ...]:
     """The four gates on both tests, all PASS but those named: `gates(generation_parity="FAIL")`."""
-    kinds: dict[str, tuple[str, str | None]] = {
-        "generation-parity": ("ratio", "gen_tps"),
-        "load-bound": ("bound", "load_s"),
-        "every-trial": ("no-failed-trials", None),
-        "steady": ("consistency", "gen_tps"),
+    kinds: dict[str, tuple[str, str | None, str | None, float, float]] = {
+        "generation-parity": ("ratio", "gen_tps", "at least 0.8×", 0.96, 0.22),
+        "load-bound": ("bound", "load_s", "at most 1.00 s", 0.41, 1.78),
+        "every-trial": ("no-failed-trials", None, None, 0.0, 0.0),
+        "steady": ("consistency", "gen_tps", "at most 10%", 0.031, 0.18),
     }
     return tuple(
-        verdict(gate, verdicts.get(gate.replace("-", "_"), "PASS"), of=of, metric=metric, test=test.name)
-        for gate, (of, metric) in kinds.items()
+        verdict(
+            gate,
+            kind := verdicts.get(gate.replace("-", "_"), "PASS"),
+            of=of,
+            metric=metric,
+            test=test.name,
+            bounds=bounds,
+            value=None if bounds is None or kind.startswith("NOT") else bad if kind == "FAIL" else good,
+        )
+        for gate, (of, metric, bounds, good, bad) in kinds.items()
         for test in TESTS
     )
 
@@ -191,7 +208,7 @@ def build_report(
         )
         for name in cells
     ]
-    return Report.model_validate(
+    report = Report.model_validate(
         {
             "run": "2031-01-02-toy",
             "name": "invented",
@@ -215,6 +232,7 @@ def build_report(
             **changed,
         }
     )
+    return diagnosed(report)
 
 
 def _is_absent(runtimes: Mapping[str, Mapping[str, object]] | None, name: str) -> bool:
@@ -270,6 +288,8 @@ def _delta(own: Summary, theirs: Summary, not_comparable: str | None) -> Compari
         "ratio": ratio,
         "interval": Interval(low=ratio / 1.05, high=ratio * 1.05),
     }
+    if only_a_bound(own.metric, own.definition) == "upper":
+        numbers = {"definition": own.definition, "rounds": 3, "reason": UPPER_BOUNDS}
     return Comparison.model_validate(
         {
             "model": "toy",

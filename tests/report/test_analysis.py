@@ -163,9 +163,8 @@ def test_slower_branch_says_what_was_not_measured(build_report: Build, gates: Ga
     assert "of the phases measured on both sides, decoding differs most (loading" in said
     assert "prefill was not measured by itself, and may differ by more" in said
     assert "accounts for the largest part" not in said
-    assert "CPU cores used during decoding: Beta — (too few samples), Alpha 2.00 cores" in said
     assert "Device used: Beta not reported, Alpha gpu:0" in said
-    assert "prefill on Simple Math" in said.partition("Not examined: ")[2]
+    assert "prefill: not measured on both sides" in said.partition("Not examined: ")[2]
 
 
 def test_slower_branch_does_not_blame_a_phase_that_is_not_slower(build_report: Build, gates: Gates) -> None:
@@ -183,11 +182,11 @@ def test_time_that_no_phase_measures_is_named_and_can_be_the_largest(build_repor
     base = {"load_s": 1.0, "gen_tps": 100.0, "generated_tokens": 101.0, "total_s": 1.5, "ttft_s": "one burst"}
     slow = {**base, "load_s": 2.0, "gen_tps": 50.0, "total_s": 9.5}
     report = build_report({"alpha": base, "beta": slow}, verdicts=gates(generation_parity="FAIL"))
-    assert lines_of(report)[2:4] == [
+    assert lines_of(report)[2] == (
         "Simple Math: prefill with other work accounts for the largest part of the difference "
-        "(loading +1.00 s, decoding +1.00 s, prefill with other work +7.00 s)",
-        "Simple Math: prefill with other work is total time less decoding: prefill was not measured by itself",
-    ]
+        "(loading +1.00 s, decoding +1.00 s, prefill with other work +7.00 s); "
+        "prefill with other work is total time less decoding: prefill was not measured by itself"
+    )
 
 
 def test_the_rest_of_the_total_time_takes_each_sides_own_tokens(build_report: Build, gates: Gates) -> None:
@@ -203,9 +202,8 @@ def test_what_no_phase_holds_of_the_wall_time_is_bounded(build_report: Build, ga
     base = {"load_s": 1.0, "gen_tps": 100.0, "generated_tokens": 101.0, "wall_s": 3.0}
     slow = {**base, "load_s": 2.0, "gen_tps": 50.0, "wall_s": 10.0}
     report = build_report({"alpha": base, "beta": slow}, verdicts=gates(generation_parity="FAIL"))
-    assert lines_of(report)[2:4] == [
+    assert lines_of(report)[2] == (
         "Simple Math: prefill with other work accounts for the largest part of the difference "
-        "(loading +1.00 s, decoding +1.00 s, prefill with other work +5.00 s)",
-        "Simple Math: prefill with other work is wall time less loading and decoding: prefill was not measured by "
-        "itself",
-    ]
+        "(loading +1.00 s, decoding +1.00 s, prefill with other work +5.00 s); "
+        "prefill with other work is wall time less loading and decoding: prefill was not measured by itself"
+    )

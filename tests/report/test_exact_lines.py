@@ -96,4 +96,4 @@ def test_a_drift_shows_both_lists_where_the_two_lie_farthest_apart(shown: Shown)
 
 
 def test_the_tolerance_that_would_have_passed_is_shown_in_nats(shown: Shown) -> None:
-    assert "17× the tolerance: mean KL 0.076, 99th percentile 1.5, |Δ log p| 5 would have passed" in shown()
+    assert "12× the tolerance: mean KL 0.076, 99th percentile 1.5, |Δ log p| 4.2 would have passed" in shown()

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from parity.records import Report
-from parity.report import FORMATS
+from parity.report import FORMATS, terminal_brief
 
 SUFFIXES = {"table": ".txt", "markdown": ".md", "page": ".page.md"}
 
@@ -16,3 +16,10 @@ def test_report_is_as_its_golden_file(
 ) -> None:
     name, report = scenario
     golden(f"{name}{SUFFIXES[kind]}", FORMATS[kind](report))
+
+
+def test_the_end_of_a_run_is_as_its_golden_file(
+    scenario: tuple[str, Report], golden: Callable[[str, str], None]
+) -> None:
+    name, report = scenario
+    golden(f"{name}.brief.txt", terminal_brief(report))

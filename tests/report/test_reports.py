@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,7 +13,8 @@ from parity.errors import ParityError
 from parity.judging.rounds import rounds_of
 from parity.reading.dictionary import METRICS, strictness
 from parity.records import SCHEMA_VERSION, Failure, PageSpec, Report, Summary, TestSpec, Trial, Verdict
-from parity.report import FORMATS, render_page, report_json, terminal_table
+from parity.redaction import REDACTED, redact_json
+from parity.report import FORMATS, json_pieces, render_page, report_json, terminal_table
 from parity.report.delta import HEADLINE
 from parity.units import format_value, format_words
 
@@ -283,9 +285,28 @@ def test_json_is_the_same_for_the_same_report_and_reads_back(scenario: tuple[str
     text = report_json(report)
     again = Report.model_validate_json(text)
     assert again == report
-    assert report_json(again) == text
-    assert text.endswith("}\n")
+    assert report_json(again) == text == report.model_dump_json(indent=2) + "\n"
     assert json.loads(text)["schema_version"] == SCHEMA_VERSION
+
+
+@pytest.mark.parametrize("secret", ['so\n"hidden"', "20390001"])
+def test_json_in_pieces_leaves_out_what_is_hidden_and_stays_json(build_report: Build, secret: str) -> None:
+    report = build_report()
+    [first, *others] = report.runtimes
+    told = report.model_copy(
+        update={
+            "machine": {**report.machine, "note": f"the key is {secret}"},
+            "runtimes": (first.model_copy(update={"settings": {"key": secret, "kept": True}}), *others),
+        }
+    )
+    text = "".join(json_pieces(told, partial(redact_json, secrets={secret})))
+    found = Report.model_validate_json(text)
+    assert (found.machine["note"], found.runtimes[0].settings) == (
+        f"the key is {REDACTED}",
+        {"key": REDACTED, "kept": True},
+    )
+    hidden = {"machine": told.machine, "runtimes": told.runtimes}
+    assert found.model_copy(update=hidden) == told
 
 
 def test_json_keeps_generated_text_of_any_script(build_report: Build) -> None:
@@ -379,6 +400,15 @@ def test_tail_of_a_failed_trial_is_wrapped_and_not_cut(build_report: Build) -> N
     text = terminal_table(build_report(failures={"beta": failure}), width=80)
     assert "no such file" in text
     assert squeezed(line) in squeezed(text.replace("  |   ", ""))
+
+
+@pytest.mark.parametrize("kind", TEXT)
+def test_what_a_hanging_trial_was_at_is_shown_below_its_failure(build_report: Build, kind: str) -> None:
+    state = ("process 7, 2 threads: /bin/engine", "engine: sleeping in futex_do_wait (×2)")
+    failure = Failure(kind="stall", message="no output and no CPU progress", tail=("loading",), state=state)
+    text = squeezed(FORMATS[kind](build_report(failures={"beta": failure})))
+    assert squeezed(state[0]) in text
+    assert squeezed(state[1]) in text
 
 
 def test_settings_that_differ_come_first_and_the_rest_is_counted_on_the_terminal(build_report: Build) -> None:

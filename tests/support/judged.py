@@ -268,7 +268,7 @@ class Bench:
         after = normalised(logits(self.case.path, own.ids[:-1]))[own.prompt_tokens - 1 :]
         chosen = after[np.arange(len(after)), list(own.ids[own.prompt_tokens :])]
         margin = float((after.max(axis=1) - chosen).max())
-        return Size(f"a token {margin:.2g} nats below the likeliest", margin / floor.delta)
+        return Size(f"a token {margin:.2g} nats below the likeliest", margin / floor.odds)
 
 
 def _lists(rows: Any, ids: Sequence[int], top: int = 8) -> list[Scored]:

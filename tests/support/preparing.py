@@ -17,8 +17,8 @@ from parity.registry import adapter_class, entries
 ROOT = Path(__file__).parent.parent.parent
 SCRIPTS = ROOT / "vendor-scripts"
 BASIC_TOOLS = (
-    *("awk", "basename", "bash", "cat", "cksum", "dirname", "env", "getconf", "grep", "head", "ls", "mkdir", "mktemp"),
-    *("mv", "paste", "rm", "rmdir", "sed", "tee", "tr", "uname"),
+    *("awk", "basename", "bash", "cat", "cksum", "df", "dirname", "env", "getconf", "grep", "head", "ls", "mkdir"),
+    *("mktemp", "mv", "paste", "rm", "rmdir", "sed", "tee", "tr", "uname"),
 )
 CANDLE_FILES = {
     "Cargo.toml": '[workspace]\nmembers = ["candle-examples"]\nresolver = "2"\n',

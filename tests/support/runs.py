@@ -14,6 +14,7 @@ from parity.stats import LEAST
 
 PARITY = str(Path(sys.executable).with_name("parity"))
 SPEAKER = Path(__file__).parent.parent / "scripted" / "speaker.py"
+FAULTY = Path(__file__).parent.parent / "faults" / "program.py"
 OWN = "PARITY_TEST_RUN"
 """Set to a value of its own for each test, and handed on to scripted programs: it tells whose processes are whose."""
 
@@ -49,6 +50,19 @@ class Done:
 
 Parity = Callable[..., Done]
 WriteConfig = Callable[[str], Path]
+
+
+def faulty_table(name: str, fault: str, rest: str = "") -> str:
+    """A runtime that commits a fault of `tests/faults/program.py` in each trial."""
+    return f"""
+[runtimes.{name}]
+adapter = "command"
+program = "{sys.executable}"
+args = ["{FAULTY}", "{fault}", "{{round}}", "{{scratch}}/job.json"]
+events = true
+prove = false
+{rest}
+"""
 
 
 def speaker_table(name: str, options: Sequence[str] = (), adapter_keys: str = "", *, prove: bool = False) -> str:

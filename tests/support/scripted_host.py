@@ -22,7 +22,7 @@ from parity.adapter import Launch
 from parity.hosts.cancel import Cancel
 from parity.hosts.conditions import CannotDropError
 from parity.hosts.host import Request
-from parity.hosts.local.environment import recordable
+from parity.hosts.local.environment import recordable, secrets_for
 from parity.hosts.sighting import Sighting
 from parity.models import source, template
 from parity.models.gguf_header import read_header
@@ -59,6 +59,8 @@ class Meanwhile:
     throttled_s: float = 0.0
     swapped_bytes: int = 0
     on_battery: bool = False
+    wall_step_s: float = 0.0
+    wall_step_before_s: float = 0.0
 
 
 class KilledError(BaseException):
@@ -89,6 +91,8 @@ class Script:
     settings: Callable[[Head], Mapping[str, Any]] = lambda head: {}
     says: str | None = None
     """What any program but a trial prints; None prints the version."""
+    hello: str | None = None
+    """The name by which its probe answers in the event protocol; None answers as `says` has it."""
     tokens: int | None = None
     ends: bool = True
     """Whether it ends by itself after its answer."""
@@ -110,7 +114,8 @@ class ScriptedHost:
     stand in for a user who presses Ctrl-C then. `kill_at`: the trial in which parity is killed; `kill_during`: the
     purpose of the program in which it is killed, such as `build`. `meanwhile` says what happens on its two CPUs during
     a trial; None writes nothing of it down, as earlier versions did. `busy` is what it says before a run;
-    `cannot_drop` why it can't drop files from its page cache; `resident` which share of a model is in it."""
+    `cannot_drop` why it can't drop files from its page cache; `resident` which share of a model is in it; `lacks_room`
+    why a build does not fit on its disk."""
 
     scripts: Mapping[str, Script]
     cache: Path
@@ -123,9 +128,12 @@ class ScriptedHost:
     busy: Busyness = field(default_factory=lambda: Busyness(usable_cpus=2, others_cpu=0.0))
     cannot_drop: str | None = None
     resident: float = 1.0
+    lacks_room: str | None = None
     requests: list[Request] = field(default_factory=list)
     asked: list[Head] = field(default_factory=list)
     now_ns: int = 1_000_000_000
+    wall_offset_s: float = 1.9e9
+    clock: str = "the first start"
 
     def facts(self) -> HostFacts:
         return HostFacts(
@@ -151,8 +159,12 @@ class ScriptedHost:
     def holds(self, pattern: str) -> bool:
         return Path(pattern).exists()
 
+    def no_room(self, folder: str, needed: int, what: str) -> str | None:
+        return self.lacks_room
+
     @contextmanager
     def scratch(self) -> Iterator[str]:
+        (self.cache / "scratch").mkdir(parents=True, exist_ok=True)
         yield str(self.cache / "scratch")
 
     @property
@@ -174,7 +186,7 @@ class ScriptedHost:
         if head.purpose == "trial" and self.interrupt_at == len(self.trials) and cancel is not None:
             cancel.request()
         script = self.scripts[head.runtime]
-        writer = TranscriptWriter(to, head)
+        writer = TranscriptWriter(to, head, secrets_for(request.launch.env, request.hidden))
         argv, env = recordable(request.launch.argv, request.launch.env, request.hidden)
         writer.launch(Launched(argv=argv, env=env))
         if not script.installed:
@@ -188,7 +200,8 @@ class ScriptedHost:
         trial = request.head.purpose == "trial"
         meanwhile = self.meanwhile(request.head) if trial else None
         if meanwhile is not None:
-            began = _surroundings(self.now_ns, Meanwhile(), 0.0, request.page_cache)
+            self.wall_offset_s += meanwhile.wall_step_before_s
+            began = self._surroundings(Meanwhile(), 0.0, request.page_cache)
             writer.before(began)
         writer.spawn(Spawned(t_ns=self.now_ns, pid=1, wall="2031-01-02T03:04:05Z"))
         at_trial = request.head.purpose == "trial" and self.kill_at == len(self.trials)
@@ -196,11 +209,12 @@ class ScriptedHost:
             writer.close()
             raise KilledError
         fault = script.fault(request.head)
-        lines = (
-            self._answer(script, request, fault)
-            if isinstance(request.launch, Launch)
-            else [script.says or script.version]
-        )
+        if isinstance(request.launch, Launch):
+            lines = self._answer(script, request, fault)
+        elif script.hello is not None:
+            lines = iter([self._event("hello", protocol=1, runtime=script.hello, version=script.version, device="cpu")])
+        else:
+            lines = iter([script.says or script.version])
         for line in lines:
             writer.piece(Piece(self.now_ns, "out", line.encode() + b"\n"))
         launch = request.launch
@@ -213,7 +227,8 @@ class ScriptedHost:
         code = None if signal else {"exit": 1, "refuse": 1, "not-found": 127, "no-access": 126}.get(fault or "", 0)
         ended_ns = self._after(1)
         if meanwhile is not None:
-            writer.after(_surroundings(ended_ns, meanwhile, (ended_ns - began.t_ns) / 1e9))
+            self.wall_offset_s += meanwhile.wall_step_s
+            writer.after(self._surroundings(meanwhile, (ended_ns - began.t_ns) / 1e9))
         writer.end(End(t_ns=ended_ns, by=by, exit_code=code, signal=signal, peak_rss_bytes=1 << 20, cpu_s=TREE_CPU_S))
 
     def _answer(self, script: Script, request: Request, fault: str | None) -> Iterator[str]:
@@ -266,33 +281,32 @@ class ScriptedHost:
             yield self._event("scored", position=position, id=token, logprob=logprob, logsumexp=20.0, top=top)
         yield self._event("bye", reason="scored")
 
+    def _surroundings(self, meanwhile: Meanwhile, lasted_s: float, page_cache: PageCache | None = None) -> Surroundings:
+        """The counters of the scripted machine after `lasted_s` of what happens meanwhile."""
+        return Surroundings(
+            t_ns=self.now_ns,
+            wall_offset_s=self.wall_offset_s,
+            clock=self.clock,
+            usable_cpus=2,
+            busy_s=100.0 + meanwhile.others_cpu * lasted_s + (TREE_CPU_S if lasted_s else 0.0),
+            own_cpu_s=1.0,
+            steal_s=5.0 + meanwhile.steal_cpu * lasted_s,
+            load_1min=0.5,
+            pressure_s={"cpu": 7.0 + meanwhile.others_cpu * lasted_s / 4},
+            throttled_s={"0": 3.0 + meanwhile.throttled_s, "1": 3.0},
+            throttle_events=4,
+            swapped_bytes=(1 << 20) + meanwhile.swapped_bytes,
+            on_battery=meanwhile.on_battery,
+            page_cache=page_cache,
+            absent={"frequency_mhz": "the system doesn't tell CPU frequencies"},
+        )
+
     def _after(self, ms: float) -> int:
         self.now_ns += round(ms * MS)
         return self.now_ns
 
     def _event(self, ev: str, **fields: Any) -> str:
         return json.dumps({"ev": ev, "t_ns": self._after(0.1), **fields})
-
-
-def _surroundings(
-    t_ns: int, meanwhile: Meanwhile, lasted_s: float, page_cache: PageCache | None = None
-) -> Surroundings:
-    """The counters of the scripted machine after `lasted_s` of what happens meanwhile."""
-    return Surroundings(
-        t_ns=t_ns,
-        usable_cpus=2,
-        busy_s=100.0 + meanwhile.others_cpu * lasted_s + (TREE_CPU_S if lasted_s else 0.0),
-        own_cpu_s=1.0,
-        steal_s=5.0 + meanwhile.steal_cpu * lasted_s,
-        load_1min=0.5,
-        pressure_s={"cpu": 7.0 + meanwhile.others_cpu * lasted_s / 4},
-        throttled_s={"0": 3.0 + meanwhile.throttled_s, "1": 3.0},
-        throttle_events=4,
-        swapped_bytes=(1 << 20) + meanwhile.swapped_bytes,
-        on_battery=meanwhile.on_battery,
-        page_cache=page_cache,
-        absent={"frequency_mhz": "the system doesn't tell CPU frequencies"},
-    )
 
 
 def table(name: str, keys: str = "") -> str:

@@ -30,6 +30,50 @@ def test_all_that_a_checkout_needs_is_told_at_once(runtime: str, tmp_path: Path)
     assert not (tmp_path / "cache").exists()
 
 
+FULL = "echo Filesystem 1024-blocks Used Available Capacity Mounted; echo /dev/x 100 1 20480 1% /"
+"""A `df` that finds 20 MiB free on any disk."""
+
+
+@pytest.mark.parametrize(
+    ("script", "ask", "told"),
+    [
+        ("candle", ("file:///nowhere", "--device=cpu"), ["for the checkout: it takes at least 50 MiB"]),
+        ("paraphym", ("file:///nowhere", "--device=cpu"), ["for the checkout: it takes at least 50 MiB"]),
+        (
+            "candle",
+            ("file:///nowhere", "--device=cpu", "--build"),
+            ["for the checkout: it takes", "to compile it in: it takes at least 512 MiB"],
+        ),
+        ("python-env", ("mlx-lm", "--device=cpu"), ["for the environment: it takes at least 300 MiB"]),
+        (
+            "python-env",
+            ("llama-cpp-python", "--device=cpu"),
+            ["for the environment: it takes at least 150 MiB", "to compile in: it takes at least 100 MiB"],
+        ),
+    ],
+)
+def test_room_on_the_disk_is_asked_for_before_anything_is_made(
+    script: str, ask: tuple[str, ...], told: list[str], tmp_path: Path
+) -> None:
+    programs = {"cargo": "exit 1", "c++": "exit 1", "getconf": "exit 1", "python3": PYTHON, "df": FULL}
+    path = tools(tmp_path / "bin", ["git"], programs)
+    done = prepare(script, *ask, home=tmp_path, env={"PATH": path})
+    assert done.code == 3, done.err
+    found = [what for what, _ in remedies(done.err) if what.startswith("room on the disk of ")]
+    assert [said in what for said, what in zip(told, found, strict=True)] == [True] * len(told)
+    assert all("and 20 MiB are free" in what for what in found)
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_checkout_that_is_there_and_compiled_needs_no_room(tmp_path: Path) -> None:
+    tree = make_repository(tmp_path / "tree", CANDLE_FILES)
+    (tree / "target").mkdir()
+    path = tools(tmp_path / "bin", ["git"], {"c++": "exit 1", "df": FULL})
+    done = prepare("candle", tree, "--device=cpu", "--build", home=tmp_path, env={"PATH": path})
+    assert done.code == 3
+    assert [what.split(",")[0] for what, _ in remedies(done.err)] == ["cargo"]
+
+
 @pytest.mark.parametrize(
     ("manager", "remedy"),
     [

@@ -15,6 +15,7 @@ from parity.adapter import (
     Need,
     Task,
     Transcript,
+    Written,
     read_protocol,
 )
 from parity.adapter.events import Event
@@ -75,6 +76,10 @@ class Candle(Adapter[CandleSettings]):
 
     def build(self) -> Command:
         return building.build(self.settings, Path(self.host.cache))
+
+    @property
+    def build_writes(self) -> Written:
+        return building.writes(self.settings, Path(self.host.cache))
 
     def read_build(self, transcript: Transcript) -> Build:
         return building.read_build(self.settings, transcript, Path(self.host.cache))

@@ -5,7 +5,7 @@ import shlex
 from functools import partial
 from pathlib import Path
 
-from parity.adapter import Availability, Build, Command, HostFacts, Need, ReadError, Transcript, cargo
+from parity.adapter import Availability, Build, Command, HostFacts, Need, ReadError, Transcript, Written, cargo
 from parity.adapter.cargo import Known
 from parity_adapters.candle.settings import CandleSettings
 
@@ -119,6 +119,13 @@ def build(settings: CandleSettings, cache: Path) -> Command:
     # From 1.91 on, Cargo keeps the compiled dependencies there, so that all clones of the reference share them.
     apart["CARGO_BUILD_BUILD_DIR"] = str(settings.shared_build_folder(cache))
     return run(f"--package={REFERENCE}", env=apart)
+
+
+def writes(settings: CandleSettings, cache: Path) -> Written:
+    """A build of the reference shares what it compiles with those of other clones, in a folder beside its own."""
+    if settings.source == "checkout":
+        return cargo.writes(str(Path(settings.folder) / "target"))
+    return cargo.writes(str(settings.build_folder(cache) if settings.source == "crate" else cache / "candle"))
 
 
 def read_build(settings: CandleSettings, transcript: Transcript, cache: Path) -> Build:

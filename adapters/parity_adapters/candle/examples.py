@@ -67,7 +67,7 @@ def _qwen3(job: Job) -> Program:
     return Program(
         name="quantized-qwen3",
         which=None,
-        end_token="<|im_end|>",
+        end_token="<|im_end|>",  # noqa: S106 - a token of text
         label="formatted prompt: ",
         prompt=CHAT_HEAD + prompt + CHAT_TAIL,
         argument=prompt,
@@ -101,7 +101,7 @@ def _phi(settings: CandleSettings, job: Job) -> Program:
     return Program(
         name="quantized-phi",
         which=settings.which or fitting,
-        end_token="<|endoftext|>",
+        end_token="<|endoftext|>",  # noqa: S106 - a token of text
         label="",
         prompt=prompt,
         argument=prompt,

@@ -19,7 +19,7 @@ def launch_example(settings: CandleSettings, job: Job, build: Build) -> Launch:
     return Launch(
         argv=(executable, *_arguments(settings, job, program, job.tokenizer)),
         env=_threads(settings),
-        markers=Markers(ready=_ready(program)),
+        markers=Markers(quick=True, ready=_ready(program)),
     )
 
 

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 from pydantic import Field, field_validator
@@ -14,12 +14,20 @@ from parity.adapter import (
     ReadError,
     Record,
     Transcript,
+    checked,
     half_of_last_digit,
     is_echo,
     longer_number,
+    note,
     other_unit,
 )
-from parity.adapter.events import Event, Prompt, RuntimeFigure
+from parity.adapter.events import Count, Event, Prompt, RuntimeFigure
+
+COUNTS: dict[str, Callable[[int, int], Event]] = {
+    "prompt_tokens": lambda t_ns, count: Prompt(t_ns=t_ns, count=count),
+    "generated_tokens": lambda t_ns, count: Count(t_ns=t_ns, generated=count),
+}
+"""Figures that say how much work was done, rather than how fast."""
 
 MOST_DIGITS = 9
 """Of a count of tokens; a longer number is not one."""
@@ -48,7 +56,7 @@ class Figure(Record):
     @field_validator("pattern")
     @classmethod
     def _names_metrics(cls, pattern: str) -> str:
-        names = re.compile(compiled(pattern)).groupindex
+        names = re.compile(checked(pattern)).groupindex
         if not names:
             raise ValueError("needs a named group for each metric, such as (?P<gen_tps>[0-9.]+)")
         for name in names:
@@ -59,15 +67,6 @@ class Figure(Record):
         return pattern
 
 
-def compiled(pattern: str) -> str:
-    """The pattern itself; raises `ValueError` where it is no regular expression."""
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        raise ValueError(f"is not a regular expression: {error}") from error
-    return pattern
-
-
 def read_figures(figures: Sequence[Figure], transcript: Transcript, job: Job) -> Iterator[Event]:
     """An event for each group of each figure.
 
@@ -76,6 +75,7 @@ def read_figures(figures: Sequence[Figure], transcript: Transcript, job: Job) ->
             unit.
     """
     for figure in figures:
+        note(f"figures: {figure.pattern!r}")
         seen = transcript.find(figure.pattern, figure.stream, last=True)
         if seen is None:
             raise ReadError(f"no line of its output matches {figure.pattern}")
@@ -104,8 +104,8 @@ def _check(figure: Figure, line: Line, match: re.Match[str], metric: str) -> Non
 
 
 def _event(figure: Figure, line: Line, metric: str, raw: str | None, runtime: str) -> Event:
-    if metric == "prompt_tokens" and raw is not None and raw.isdecimal() and len(raw) <= MOST_DIGITS:
-        return Prompt(t_ns=line.t_ns, count=int(raw))
+    if metric in COUNTS and raw is not None and raw.isdecimal() and len(raw) <= MOST_DIGITS:
+        return COUNTS[metric](line.t_ns, int(raw))
     value = _number(raw, figure.scale)
     half = half_of_last_digit(raw) if value is not None and raw is not None else None
     return RuntimeFigure(

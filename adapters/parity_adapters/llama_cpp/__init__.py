@@ -1,5 +1,6 @@
 """llama-cpp-python, driven through a worker that runs in an environment which has it."""
 
+import re
 import shlex
 from pathlib import Path
 from typing import ClassVar, Literal, Self
@@ -27,6 +28,9 @@ from parity_adapters.llama_cpp.keys import passed_over
 WORKER = Path(__file__).with_name("worker")
 
 APART = "or make an environment for it: vendor-scripts/prepare-python-env.sh llama-cpp-python"
+
+HARMLESS = re.compile(r"n_ctx_seq \(\d+\) < n_ctx_train")
+"""The context is as large as the job needs, by intention."""
 
 WITHOUT_AMX = "-mno-amx-tile -mno-amx-int8 -mno-amx-bf16"
 
@@ -112,6 +116,10 @@ class LlamaCpp(Adapter[LlamaCppSettings]):
             "is, when some compilers build them. Set `extra_buffers = false` in the runtime's table, or compile it "
             f"without AMX: CFLAGS='{WITHOUT_AMX}' CXXFLAGS='{WITHOUT_AMX}' {python} {compiling} llama-cpp-python"
         )
+
+    def warns(self, line: str) -> bool:
+        """The worker hands on what llama.cpp logs as a warning or an error, and nothing else; some lines are frames."""
+        return any(map(str.isalpha, line.partition(":")[2])) and HARMLESS.search(line) is None
 
     def launch(self, job: Job, build: Build | None) -> Launch:
         if job.model.format != "gguf":

@@ -43,12 +43,20 @@ _READ_OF_ALL: Final = frozenset(
     }
 )
 READ: Final[dict[str, frozenset[str]]] = {
+    "gemma3": _READ_OF_ALL
+    | {
+        "attention.sliding_window",
+        "attention.sliding_window_pattern",
+        "final_logit_softcapping",
+        "rope.freq_base_swa",
+    },
     "llama": _READ_OF_ALL,
     "phi3": _READ_OF_ALL | {"attention.sliding_window"},
+    "qwen2": _READ_OF_ALL,
     "qwen3": _READ_OF_ALL,
 }
-"""What llama.cpp reads as it loads a model, by architecture (llama-model.cpp, `load_hparams`). Which of them have an
-effect is its own business: it is the reference for what they mean."""
+"""What llama.cpp reads as it loads a model, by architecture (llama-model.cpp and models/*.cpp, `load_hparams`). Which
+of them have an effect is its own business: it is the reference for what they mean."""
 
 LABELS: Final = frozenset({"tensor_data_layout", "vocab_size"})
 """Keys that converters write and that no computation depends on. The vocabulary's size is that of the list of tokens,
@@ -108,6 +116,8 @@ def passed_over(model: ModelFacts) -> Iterator[str]:
     for name, value in given.items():
         if name in read | LABELS or value in _as_if_absent(name, given) or (its_own and _is_default(name, value)):
             continue
+        if name == "attention.scale" and _is_computed_anyway(value, given):
+            continue
         key = f"{model.architecture}.{name}"
         yield f"{key} = {value:.7g}" if isinstance(value, float) else f"{key} = {value}"
 
@@ -118,6 +128,13 @@ def _as_if_absent(name: str, given: Mapping[str, object]) -> tuple[float, ...]:
         # llama.cpp mixes in all of YaRN where that is the kind of scaling, and none of it otherwise.
         return (*AS_IF_ABSENT[name], float(given.get("rope.scaling.type") == "yarn"))
     return AS_IF_ABSENT.get(name, ())
+
+
+def _is_computed_anyway(scale: object, given: Mapping[str, object]) -> bool:
+    """Whether attention is scaled by that much without the key: by the root of a head's size. llama.cpp states it for
+    gemma3."""
+    size = given.get("attention.key_length")
+    return isinstance(size, int) and isinstance(scale, float) and size > 0 and abs(scale * size**0.5 - 1) < 1e-6
 
 
 def _is_default(name: str, value: object) -> bool:

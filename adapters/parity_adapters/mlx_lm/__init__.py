@@ -24,12 +24,14 @@ from parity.adapter import (
     read_protocol_probe,
     worker_argv,
 )
-from parity_adapters.mlx_lm.worker.formats import ARCHITECTURES, AS_STORED, PRE_TOKENIZERS, READ_TYPES
+from parity_adapters.mlx_lm.worker.architectures import ARCHITECTURES
+from parity_adapters.mlx_lm.worker.formats import AS_STORED, FAMILIES, PRE_TOKENIZERS, READ_TYPES
+from parity_adapters.mlx_lm.worker.keys import listed
 
 WORKER = Path(__file__).with_name("worker")
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 
-CONVERSION = 2
+CONVERSION = 3
 """Goes up when a conversion gives other files than before."""
 LONGEST_CONVERSION_S = 3600.0
 
@@ -87,9 +89,11 @@ class MlxLm(Adapter[MlxLmSettings]):
         return read_protocol_probe(transcript, install=remedy, otherwise=APART)
 
     def conversion(self, model: ModelFacts, to: str) -> Command | None:
-        """Tensors that MLX has no form for are dequantised, and Q4_K gets MLX's own form."""
+        """Tensors that MLX has no form for are dequantised, and types of 4 and 5 bits get MLX's own form. To rebuild a
+        SentencePiece tokenizer takes seconds, which would be part of a trial's load."""
         kinds = set(model.quantisation)
-        if model.format != "gguf" or kinds <= AS_STORED or not kinds <= READ_TYPES:
+        whole = kinds <= AS_STORED and not (model.tokenizer or "").startswith("llama/")
+        if model.format != "gguf" or whole or not kinds <= READ_TYPES:
             return None
         request = {
             "version": CONVERSION,
@@ -117,14 +121,14 @@ def _refuse_foreign_gguf(job: Job) -> None:
     instead = "Give this runtime an MLX model folder."
     architecture = job.model.architecture
     if architecture is not None and architecture not in ARCHITECTURES:
-        read = " and ".join(ARCHITECTURES)
+        read = listed(ARCHITECTURES)
         raise RefusedError(f"MLX reads GGUF files of architecture {read}, and this one is {architecture}. {instead}")
     unread = sorted(set(job.model.quantisation) - READ_TYPES)
     if unread:
         raise RefusedError(f"MLX doesn't read tensors of type {', '.join(unread)} from a GGUF file. {instead}")
     if job.model.tokenizer is not None:
         family, _, pre = job.model.tokenizer.partition("/")
-        if family != "gpt2":
+        if family not in FAMILIES:
             raise RefusedError(f"a tokenizer of family {family} can't be rebuilt from a GGUF file. {instead}")
-        if pre and pre not in PRE_TOKENIZERS:
+        if family == "gpt2" and pre and pre not in PRE_TOKENIZERS:
             raise RefusedError(f"the pre-tokenizer {pre} can't be rebuilt from a GGUF file. {instead}")

@@ -15,6 +15,7 @@ from parity.adapter import (
     Need,
     RefusedError,
     Transcript,
+    Written,
 )
 from parity.adapter.events import Event
 from parity_adapters.paraphym import building, models
@@ -68,6 +69,10 @@ class Paraphym(Adapter[ParaphymSettings]):
 
     def build(self) -> Command:
         return building.build(self.settings)
+
+    @property
+    def build_writes(self) -> Written:
+        return building.writes(self.settings)
 
     def read_build(self, transcript: Transcript) -> Build:
         return building.read_build(transcript)

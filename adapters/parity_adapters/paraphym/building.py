@@ -1,8 +1,9 @@
 """How `fluent_builder` is probed and built, and what the output of either means. Nothing is run here."""
 
 import shlex
+from pathlib import Path
 
-from parity.adapter import Availability, Build, Command, HostFacts, ReadError, Transcript, cargo
+from parity.adapter import Availability, Build, Command, HostFacts, ReadError, Transcript, Written, cargo
 from parity.adapter.cargo import Known, Package
 from parity_adapters.paraphym.settings import ParaphymSettings
 
@@ -88,6 +89,10 @@ def build(settings: ParaphymSettings) -> Command:
         env={"RUSTFLAGS": settings.rustflags} if settings.rustflags else {},
         deadline_s=settings.build_deadline_s,
     )
+
+
+def writes(settings: ParaphymSettings) -> Written:
+    return cargo.writes(str(Path(settings.path) / "target"))
 
 
 def read_build(transcript: Transcript) -> Build:

@@ -45,7 +45,7 @@ def settings_used(
         **_logged(log, answer),
     }
     if answer is not None:
-        values["text_reads"] = len(list(transcript.text_between("out", answer.start, answer.stop)))
+        values["text_reads"] = len({t_ns for t_ns, _ in transcript.text_between("out", answer.start, answer.stop)})
     yield Settings(
         t_ns=transcript.spawn.t_ns,
         values={key: value for key, value in values.items() if value is not None or key == "weights_file"},

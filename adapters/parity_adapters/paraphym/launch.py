@@ -52,7 +52,7 @@ def uncounted(job: Job) -> int:
 def markers(*, whole: bool) -> Markers:
     """A whole trial runs to its own end. The first token has no marker: the text arrives in one burst when all of it is
     generated, so that a deadline for the first would bound the whole generation."""
-    return Markers(ready=READY, stop=None if whole else STOP, fail=FAIL)
+    return Markers(quick=True, ready=READY, stop=None if whole else STOP, fail=FAIL)
 
 
 def own_cache(scratch: str, platform: str) -> dict[str, str]:

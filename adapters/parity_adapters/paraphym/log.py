@@ -23,7 +23,7 @@ LM_READY = r"^TextToText worker \d+ ready$"
 PROMPT = r"TextToTextPool::prompt\(\) called for registry_key=(?P<model>[^,]+), prompt_len=(?P<bytes>\d+)"
 PROMPT_COUNT = r"^>>> Prompt encoded to (?P<count>\d+) tokens"
 START = r"^✅ Using cached model from memory|^>>> GENERATE STARTED"
-FIRST_TOKEN = r"^🎯 First token generated: \d+"
+FIRST_TOKEN = r"^🎯 First token generated: \d+"  # noqa: S105 - a token of text
 DEVICE = r"^Using (?P<device>CPU|CUDA|Metal) (?:GPU|for)\b"
 SECOND_MODEL = r"^>>> About to ensure workers for (?P<model>\S+)"
 SECOND_READY = r"^TextEmbedding worker \d+ ready$"

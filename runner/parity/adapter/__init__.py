@@ -5,13 +5,16 @@
 """
 
 from parity.adapter.base import Adapter, AdapterSettings, InputPath, Program
-from parity.adapter.commands import Availability, Build, Command, Launch, Marker, Markers, Need
+from parity.adapter.commands import Availability, Build, Command, Launch, Marker, Markers, Need, Written
 from parity.adapter.echo import is_echo, refuse_echoed
+from parity.adapter.patterns import checked
 from parity.adapter.printed import half_of_last_digit, longer_number, other_unit
 from parity.adapter.protocol import PROTOCOL_MARKERS, read_protocol, read_protocol_probe, worker_argv
+from parity.bounded import note
 from parity.errors import ReadError, RefusedError
-from parity.records import HostFacts, Job, ModelFacts, Record, Task
+from parity.records import HostFacts, Job, ModelFacts, Record, Scalar, Task
 from parity.records.metrics import METRIC_NAMES
+from parity.redaction import looks_secret
 from parity.transcript import Line, Transcript
 
 __all__ = [
@@ -35,11 +38,16 @@ __all__ = [
     "ReadError",
     "Record",
     "RefusedError",
+    "Scalar",
     "Task",
     "Transcript",
+    "Written",
+    "checked",
     "half_of_last_digit",
     "is_echo",
     "longer_number",
+    "looks_secret",
+    "note",
     "other_unit",
     "read_protocol",
     "read_protocol_probe",

@@ -7,9 +7,10 @@ from typing import Annotated, ClassVar, Generic, TypeVar
 
 from pydantic import AfterValidator, ValidationInfo
 
-from parity.adapter.commands import Availability, Build, Command, Launch, Need
+from parity.adapter.commands import Availability, Build, Command, Launch, Need, Written
 from parity.adapter.events import Event
 from parity.adapter.protocol import read_protocol
+from parity.adapter.warned import looks_like_a_warning
 from parity.records import HostFacts, Job, ModelFacts, Record, Task
 from parity.transcript import Transcript
 
@@ -73,15 +74,27 @@ class Adapter(ABC, Generic[SettingsT]):
         on a different one did not run what was asked. None where the runtime chooses."""
         return None
 
-    @property
-    def untold(self) -> frozenset[str]:
-        """Facts of a job that nothing tells the program, so that only its own report can prove them: `sampling`,
+    def untold(self, job: Job) -> frozenset[str]:
+        """Facts of the job that nothing tells the program, so that only its own report can prove them: `sampling`,
         `prompt`."""
         return frozenset()
 
     @property
     def needs_tokenizer(self) -> bool:
         """Whether jobs need a `tokenizer.json`."""
+        return False
+
+    @property
+    def figures_by(self) -> str | None:
+        """The program whose own figures `read` reports, for an adapter that drives several programs: figures are
+        compared only where one program reports both. None: all figures are by one."""
+        return None
+
+    @property
+    def reads_patterns(self) -> bool:
+        """Whether `read` searches for regular expressions that a config gives. It then runs in a child with limits of
+        time and memory, which makes the adapter anew of its class and its settings; `note` says what it searches
+        for."""
         return False
 
     @property
@@ -119,6 +132,11 @@ class Adapter(ABC, Generic[SettingsT]):
         """What to run before the first trial, outside every timed one; None where nothing is built."""
         return None
 
+    @property
+    def build_writes(self) -> Written | None:
+        """What `build` writes, so that parity can ask for room on the disk first; None where nobody knows."""
+        return None
+
     def read_build(self, transcript: Transcript) -> Build:
         """What came of `build`. Called only where `build` returned a command."""
         raise NotImplementedError(f"{self.name} has a build and no read_build")
@@ -134,6 +152,11 @@ class Adapter(ABC, Generic[SettingsT]):
         """A sentence with cause and remedy for a failed trial or proof whose failure class (such as `crash:SIGSEGV`)
         has a cause that this adapter knows; None otherwise."""
         return None
+
+    def warns(self, line: str) -> bool:
+        """Whether a line that a good trial printed on standard error is a warning that a person should read. Reports
+        show each kind of them once."""
+        return looks_like_a_warning(line)
 
     @abstractmethod
     def launch(self, job: Job, build: Build | None) -> Launch:

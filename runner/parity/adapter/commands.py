@@ -1,9 +1,8 @@
 """What an adapter describes: commands, launches, and what came of a probe or a build."""
 
-import re
-
 from pydantic import Field, field_validator
 
+from parity.adapter.patterns import checked
 from parity.records import Checkout, Record
 from parity.transcript import Stream
 
@@ -18,11 +17,7 @@ class Marker(Record):
     @field_validator("pattern")
     @classmethod
     def _compiles(cls, pattern: str) -> str:
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            raise ValueError(f"is not a regular expression: {error}") from error
-        return pattern
+        return checked(pattern)
 
 
 class Command(Record):
@@ -31,9 +26,21 @@ class Command(Record):
     argv: tuple[str, ...] = Field(min_length=1)
     env: dict[str, str] = Field(default_factory=dict, description="on top of the allow-listed environment")
     cwd: str | None = None
+    pass_env: tuple[str, ...] = Field(
+        default=(), description="names of variables of parity's own environment that it needs beside those"
+    )
     deadline_s: float = Field(default=60.0, gt=0)
     step: Marker | None = Field(default=None, description="each match is a step done, for the progress display")
     waits: Marker | None = Field(default=None, description="a match says that it waits for another program to finish")
+
+
+class Written(Record):
+    """What a build writes. `least_bytes`: in all, where nothing of it is there yet; better too few than too many, for
+    who has less room is refused. `moved_by`: variables by which a config may have it written elsewhere."""
+
+    folder: str
+    least_bytes: int = Field(gt=0)
+    moved_by: tuple[str, ...] = ()
 
 
 class Markers(Record):
@@ -42,8 +49,10 @@ class Markers(Record):
     `ready` ends the load deadline and starts the one for the first token, `first_token` ends that one; each match of
     `token` counts one token for the progress display; `stop` ends the trial: all that is wanted is there. `fail` says
     that a part of the program is gone for good: once nothing else works on, the trial ends as failed, long before the
-    limit for stalls."""
+    limit for stalls. `quick`: the patterns are the adapter's own, and no line makes them slow; all others are searched
+    for by a child with limits, and end a trial in which one breaks them."""
 
+    quick: bool = False
     ready: Marker | None = None
     first_token: Marker | None = None
     token: Marker | None = None
@@ -52,10 +61,12 @@ class Markers(Record):
 
 
 class Launch(Record):
-    """How to start one trial. `files` (name → content) are written into the job's scratch folder beforehand."""
+    """How to start one trial. `files` (name → content) are written into the job's scratch folder beforehand;
+    `pass_env` names variables of parity's own environment that the program needs, such as a key."""
 
     argv: tuple[str, ...] = Field(min_length=1)
     env: dict[str, str] = Field(default_factory=dict)
+    pass_env: tuple[str, ...] = ()
     cwd: str | None = None
     files: dict[str, str] = Field(default_factory=dict)
     markers: Markers = Markers()

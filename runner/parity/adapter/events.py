@@ -58,7 +58,9 @@ class Prompt(EventBase):
 
 
 class Token(EventBase):
-    """Generated token number `k`, counted from 1, is available. `end` marks an end-of-generation token."""
+    """Generated token number `k`, counted from 1, is available. `id` is the one that the runtime chose, known at
+    `t_ns`; a program that is shown text alone sends `chunk` events, and no ids that it makes of the text. `end` marks
+    an end-of-generation token."""
 
     ev: Literal["token"] = "token"
     k: int = Field(ge=1)
@@ -67,7 +69,8 @@ class Token(EventBase):
 
 
 class Chunk(EventBase):
-    """A piece of generated text was printed. It may hold any number of tokens."""
+    """A piece of generated text was printed. It may hold any number of tokens. parity counts them with the model's own
+    tokenizer, where the adapter asks for it (`needs_tokenizer`)."""
 
     ev: Literal["chunk"] = "chunk"
     text: str
@@ -129,9 +132,9 @@ class ScoredPosition(EventBase):
 
 class RuntimeFigure(EventBase):
     """A figure that the runtime computed itself, kept as a cross-check. `definition` says what it means; two figures
-    are compared only if they have the same definition. `raw` holds a value that is not a finite number. `resolution`:
-    half of the last digit of a figure that was printed with few digits, in the figure's unit; left out, that of the
-    JSON number, so that `8` may be anything from 7.5 to 8.5."""
+    are compared only if the same program reports both, by the same definition. `raw` holds a value that is not a finite
+    number. `resolution`: half of the last digit of a figure that was printed with few digits, in the figure's unit;
+    left out, that of the JSON number, so that `8` may be anything from 7.5 to 8.5."""
 
     ev: Literal["report"] = "report"
     metric: str
@@ -151,12 +154,15 @@ class Settings(EventBase):
 
 class Error(EventBase):
     """The job failed. `refused`: the runtime can't do this job. `unavailable`: it isn't installed here. `oom`: it ran
-    out of memory. `failed`: anything else."""
+    out of memory. `failed`: anything else. `failure` is the class of one that `failed`, where the program that sends
+    this is not the one at fault: what it was sent can't be read (`parse`), what computes for it is gone
+    (`crash:worker`), or answered with a status of HTTP (`http:500`)."""
 
     ev: Literal["error"] = "error"
     kind: Literal["refused", "unavailable", "oom", "failed"]
     message: str
     remedy: str | None = None
+    failure: str | None = Field(default=None, pattern="^(parse|crash:worker|http:[1-5][0-9]{2})$")
 
 
 class Bye(EventBase):

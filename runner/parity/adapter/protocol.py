@@ -13,13 +13,17 @@ from parity.adapter.printed import half_of_last_digit
 from parity.errors import ReadError
 from parity.transcript import Line, Transcript
 
-_EVENT = r'^(?=.*"ev":\s*"{}")'
+_EVENT = r'^(?=.*"ev"\s*:\s*"{}")'
 PROTOCOL_MARKERS = Markers(
-    ready=Marker(pattern=_EVENT.format("phase") + r'(?=.*"name":\s*"ready")'),
-    first_token=Marker(pattern=_EVENT.format("(?:token|scored)")),
+    quick=True,
+    ready=Marker(pattern=_EVENT.format("phase") + r'(?=.*"name"\s*:\s*"ready")'),
+    first_token=Marker(pattern=_EVENT.format("(?:token|chunk|scored)")),
     token=Marker(pattern=_EVENT.format("token")),
 )
 """Markers of a program that speaks the event protocol on its standard output."""
+
+HOLD_S = parity_worker.HOLD_S
+"""How long a program may hold back the events of its tokens, but for the first."""
 
 
 def worker_argv(python: str, worker: Path, *arguments: str) -> tuple[str, ...]:
@@ -37,19 +41,28 @@ def read_protocol(transcript: Transcript) -> Iterator[Event]:
             something follows `bye`.
             A last line without its newline is what a dying program left, and is passed over.
     """
+    for event, _ in read_arrivals(transcript):
+        yield event
+
+
+def read_arrivals(transcript: Transcript) -> Iterator[tuple[Event, int]]:
+    """Each event of `read_protocol` with the instant in ns at which its line arrived. Raises what that does."""
     spawned_ns = transcript.spawn.t_ns if transcript.spawn else 0
     previous: Event | None = None
     aside = False
-    for number, line in enumerate(transcript.lines("out"), start=1):
-        if not line.complete or not line.text.strip():
+    for line in transcript.lines("out", blank=False):
+        number = line.number
+        if not line.text.strip():
+            continue
+        if isinstance(previous, Bye):
+            raise ReadError(f"line {number}: something follows bye: {line.text[:200]}")
+        if not line.complete:
             continue
         event = _parse(line, number)
         if previous is None and not (isinstance(event, Hello) and event.protocol == PROTOCOL_VERSION):
             raise ReadError(
                 f"line {number}: the first event must be hello of protocol {PROTOCOL_VERSION}, not {line.text[:200]}"
             )
-        if isinstance(previous, Bye):
-            raise ReadError(f"line {number}: something follows bye: {line.text[:200]}")
         begun_ns = event.begin_ns if isinstance(event, Aside) else event.t_ns
         if not max(spawned_ns, previous.t_ns if previous else 0) <= begun_ns <= event.t_ns <= line.t_ns:
             raise ReadError(
@@ -61,7 +74,7 @@ def read_protocol(transcript: Transcript) -> Iterator[Event]:
             raise ReadError(f"line {number}: a token follows an aside, which is what happens after generation")
         aside = aside or isinstance(event, Aside)
         previous = event
-        yield event
+        yield event, line.t_ns
 
 
 def _parse(line: Line, number: int) -> Event:
@@ -69,8 +82,9 @@ def _parse(line: Line, number: int) -> Event:
         event = EVENT.validate_json(line.text)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ReadError(f"line {number} is not an event ({where}: {first['msg']}): {line.text[:200]}") from error
+        where = "".join(f"{part}." for part in first["loc"]).removesuffix(".")
+        why = f"{where}: {first['msg']}" if where else first["msg"]
+        raise ReadError(f"line {number} is not an event ({why}): {line.text[:200]}") from error
     if isinstance(event, RuntimeFigure) and event.value is not None and event.resolution is None:
         # A figure without decimals is no more exact on this way than printed on any other.
         printed = json.loads(line.text, parse_float=str, parse_int=str)["value"]

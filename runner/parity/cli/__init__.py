@@ -1,8 +1,8 @@
 """The command line: one module a command, each imported only when its command is called.
 
-Results go to standard output, progress and complaints to standard error. Exit codes: see `parity run --help`.
+Results go to standard output, progress and complaints to standard error. Exit codes: see `parity COMMAND --help`.
 """
 
-from parity.cli.app import app
+from parity.cli.app import IoFailedError, app
 
-__all__ = ["app"]
+__all__ = ["IoFailedError", "app"]

@@ -2,12 +2,23 @@
 
 import json
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from parity.cli.common import AsJson, RunPath, columns, emit, host_of, load
+from parity.cli.common import (
+    AsJson,
+    RunPath,
+    columns,
+    emit,
+    emit_json,
+    host_of,
+    recorded_run,
+    unchanged_config,
+    using_caches,
+)
 
 
 def bisect(
@@ -51,33 +62,35 @@ def bisect(
       0    the fault is gone
     """
     from parity.errors import ConfigError, RunFolderError
-    from parity.report.markdown import printable
     from parity.run.bisect.checkout import CANNOT_TELL, Told, tell
     from parity.run.bisect.finding import find
     from parity.run.bisect.telling import render
-    from parity.run.log import RunFolder
-    from parity.run.resume import check_config, recorded_texts
+    from parity.visible import printable
 
-    folder, host = RunFolder.open(run), host_of(context)
-    recorded = folder.read_run()
-    file = Path(recorded.loaded.file)
+    using_caches(context)
+    host = host_of(context)
+    folder, recorded, choices = recorded_run(run)
+    config = partial(unchanged_config, folder, recorded, choices, "bisected")
     if command is None:
-        loaded = load(file, recorded_texts(recorded))
-        check_config(folder, recorded, loaded, "bisected")
-        found = find(loaded, folder, recorded, cell, host)
-        emit(found.model_dump_json(indent=2) if as_json else render(found, str(run), columns()))
+        found = find(config(), folder, recorded, cell, host)
+        if as_json:
+            emit_json(found.model_dump_json(indent=2))
+        else:
+            emit(render(found, str(run), columns()))
         raise typer.Exit(130 if found.interrupted else 4 if found.stopped is not None else 0)
     try:
-        loaded = load(file, recorded_texts(recorded))
-        check_config(folder, recorded, loaded, "bisected")
+        loaded = config()
     except (ConfigError, RunFolderError) as error:
-        if not _is_in_checkout(file):
+        if not _is_in_checkout(Path(recorded.loaded.file)):
             raise
         # It may be a different one at this commit alone.
         told = Told(code=CANNOT_TELL, sentence=f"can't be told: {error}")
     else:
         told = tell(loaded, folder, recorded, cell, host, command=command, limit_s=limit_s)
-    emit(json.dumps(asdict(told), indent=2) if as_json else printable(told.sentence))
+    if as_json:
+        emit_json(json.dumps(asdict(told), indent=2))
+    else:
+        emit(printable(told.sentence))
     raise typer.Exit(told.code)
 
 

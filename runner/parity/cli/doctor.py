@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from parity.cli.common import AsJson, emit, host_of, load
+from parity.cli.common import AsJson, emit, emit_json, host_of, load, using_caches
 
 
 def doctor(
@@ -26,11 +26,12 @@ def doctor(
     from parity.run.doctor import examine, render
     from parity.run.progress import showing
 
+    using_caches(context)
     loaded = load(config) if config is not None else None
     with showing() as progress:
         checkups = list(examine(loaded, host_of(context), progress, build=build))
     if as_json:
-        emit("[" + ",\n".join(checkup.model_dump_json() for checkup in checkups) + "]")
+        emit_json("[" + ",\n".join(checkup.model_dump_json() for checkup in checkups) + "]")
     else:
         emit(render(checkups))
     if any(checkup.status in ("not ready", "broken") for checkup in checkups):

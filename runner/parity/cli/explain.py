@@ -1,20 +1,26 @@
 """`parity explain`"""
 
-import sys
 from typing import Annotated
 
 import typer
 
-from parity.cli.common import AsJson, RunPath, columns, emit
+from parity.cli import completing
+from parity.cli.common import AsJson, RunPath, coloured, columns, emit_json, emit_styled
 
 
 def explain(
     run: RunPath,
     cell: Annotated[
         str | None,
-        typer.Argument(metavar="CELL", help="MODEL/TEST/RUNTIME, or a part that names one cell, such as RUNTIME"),
+        typer.Argument(
+            metavar="CELL",
+            help="MODEL/TEST/RUNTIME, or a part that names one cell, such as RUNTIME",
+            autocompletion=completing.cells,
+        ),
     ] = None,
-    metric: Annotated[str | None, typer.Argument(metavar="METRIC", help="such as gen_tps")] = None,
+    metric: Annotated[
+        str | None, typer.Argument(metavar="METRIC", help="such as gen_tps", autocompletion=completing.metrics)
+    ] = None,
     round: Annotated[
         int | None, typer.Option("--round", help="the round whose lines are shown; by default a typical one")
     ] = None,
@@ -39,9 +45,6 @@ def explain(
             hint = f"rounds here: {', '.join(map(str, known)) or 'none'}" if metric else "name a CELL and a METRIC too"
             raise typer.BadParameter(f"there is no round {round} to show; {hint}", param_hint="--round")
     if as_json:
-        emit(explained.model_dump_json(indent=2))
+        emit_json(explained.model_dump_json(indent=2))
         return
-    import os
-
-    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    emit(render_explained(explained, columns(), colour=colour, round=round))
+    emit_styled(render_explained(explained, columns(), colour=coloured(), round=round))

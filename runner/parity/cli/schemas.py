@@ -9,11 +9,11 @@ from parity.adapter.events import EVENT
 from parity.config import Config
 from parity.errors import ParityError
 from parity.explain import Explained
-from parity.records import Report, Trial
+from parity.records import Job, Report, Trial
 from parity.registry import entries, settings_of
-from parity.run.log import RunRecord
+from parity.run.record import RunRecord
 
-NAMES = ("config", "events", "explanation", "report", "results", "run")
+NAMES = ("config", "events", "explanation", "job", "report", "results", "run")
 
 
 def schema_of(what: str) -> str:
@@ -26,6 +26,7 @@ def schema_of(what: str) -> str:
         "config": config_schema,
         "events": EVENT.json_schema,
         "explanation": TypeAdapter(Explained).json_schema,
+        "job": Job.model_json_schema,
         "report": Report.model_json_schema,
         "results": Trial.model_json_schema,
         "run": RunRecord.model_json_schema,

@@ -5,12 +5,17 @@ from typing import Annotated
 
 import typer
 
-from parity.cli.common import emit
+from parity.cli.common import emit, using_caches
 
 
 def synth(
+    context: typer.Context,
     preset: Annotated[
-        str, typer.Argument(help="qwen3-0.6b, qwen3-1.7b, llama-135m, tiny-qwen3, tiny-llama, tiny-phi3")
+        str,
+        typer.Argument(
+            help="qwen3-0.6b, qwen3-1.7b, qwen2.5-0.5b, phi-4, llama-135m, tiny-llama, tiny-qwen2, tiny-qwen3, "
+            "tiny-phi3, tiny-gemma3"
+        ),
     ],
     quant: Annotated[
         str, typer.Option("--quant", help="F32, F16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K_M, Q5_K_M or Q6_K")
@@ -45,6 +50,7 @@ def synth(
     home = hf_home or user_hf_home()
     if install_as:
         check_install(model.preset, install_as, home)
+    using_caches(context)
     with showing() as progress:
         path = model.fetch(progress.fetched)
         installed = install(path, install_as, home, watch=progress.fetched) if install_as else ()

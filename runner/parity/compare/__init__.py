@@ -1,6 +1,5 @@
 """From trials to summaries and comparisons, by the strictest definition that both sides have. Pure."""
 
-from parity.compare.advice import to_declare, to_measure
 from parity.compare.common_tokens import too_few_tokens
 from parity.compare.comparing import UPPER_BOUNDS, compare
 from parity.compare.doubt import Doubt, doubt
@@ -25,7 +24,5 @@ __all__ = [
     "ratio_at",
     "side_at",
     "summarise",
-    "to_declare",
-    "to_measure",
     "too_few_tokens",
 ]

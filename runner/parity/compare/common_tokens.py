@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from parity.reading.dictionary import METRICS
 from parity.reading.metrics.generation import why_no_gaps
 from parity.records import Trial
+from parity.units import plural
 
 LEAST = 8
 """With fewer tokens in common, a rate is that of the first steps alone."""
@@ -70,7 +71,7 @@ def too_few_tokens(metric: str, trials: Sequence[Trial]) -> str | None:
     fewest = min((count for count in ended if count is not None), default=LEAST)
     if METRICS[metric].of_gaps is None or fewest >= LEAST:
         return None
-    tokens = f"{fewest} token{'s' if fewest != 1 else ''}"
+    tokens = f"{plural(fewest, 'token')}"
     return f"a trial ended after {tokens}: these are too few for a rate, which needs {LEAST}; {TO_GENERATE_MORE}"
 
 

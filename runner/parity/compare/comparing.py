@@ -2,12 +2,22 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from parity import stats
 from parity.compare.advice import to_compare, to_declare, to_measure
 from parity.compare.common_tokens import Common, over_common_tokens
 from parity.compare.doubt import doubt
-from parity.compare.identity import Intent, conflict, declared_in, departed, fact_rows, in_conflict, unproven_in
+from parity.compare.identity import (
+    Intent,
+    conflict,
+    declarable,
+    declared_in,
+    departed,
+    fact_rows,
+    in_conflict,
+    unproven_in,
+)
 from parity.compare.measured import Measured
 from parity.compare.scales import NOT_POSITIVE, centre_of, share_of_equal
 from parity.compare.series import interval_of, ratio_at, slack
@@ -84,67 +94,70 @@ def _compare_metric(
     measured, intent, looks = run.measured, run.intent, run.looks
     model, test, runtime = cell
     spec = METRICS[metric]
-    blank = Comparison(
-        model=model, test=test, runtime=runtime, baseline=base[2], metric=metric, unit=spec.unit, scale=spec.scale
-    )
+    known: dict[str, Any] = {"model": model, "test": test, "runtime": runtime, "baseline": base[2]}
+    known |= {"metric": metric, "unit": spec.unit, "scale": spec.scale}
     for side in (base, cell):
         if not any(measured.values(side, metric, d) for d in measured.definitions(side, metric)):
             remedy = to_measure(metric, measured.definitions(side, metric)) if measured.trials(side) else None
-            return blank.but(reason=f"{side[2]}: {measured.reason(side, metric)}", remedy=remedy)
+            return Comparison(**known, reason=f"{side[2]}: {measured.reason(side, metric)}", remedy=remedy)
     definition = definition or _common_definition(measured, metric, base, cell)
     if definition is None:
         own, other = (
             ", ".join(d for d in measured.definitions(c, metric) if measured.values(c, metric, d)) for c in (cell, base)
         )
         tried = {*measured.definitions(base, metric), *measured.definitions(cell, metric)}
-        reason = f"no definition in common ({base[2]}: {other}; {runtime}: {own}): {to_measure(metric, tried)}"
-        return blank.but(reason=reason, comparable=False)
+        reason = f"no definition in common ({base[2]}: {other}; {runtime}: {own})"
+        return Comparison(**known, reason=reason, remedy=to_measure(metric, tried), comparable=False)
     theirs_by_round, ours_by_round = (measured.values(c, metric, definition) for c in (base, cell))
     rounds = sorted(theirs_by_round.keys() & ours_by_round.keys())
-    blank = blank.but(definition=definition, rounds=len(rounds))
+    known |= {"definition": definition, "rounds": len(rounds)}
     if not facts:
-        return blank.but(reason="it is not known what a side ran", comparable=False)
+        return Comparison(**known, reason="it is not known what a side ran", comparable=False)
     reported = definition.startswith(REPORTED)
-    blank = blank.but(declared=declared_in(metric, facts), unproven=unproven_in(metric, facts, reported=reported))
+    declared, unproven = declared_in(metric, facts), unproven_in(metric, facts, reported=reported)
+    known |= {"declared": declared, "unproven": unproven}
     for side in (base, cell):
         # Of a file that was changed, nothing shows any more which weights ran: the change says more.
         if change := next((d.sentence for d in measured.departures(side) if d.fact == CHANGED), None):
-            return blank.but(reason=f"{side[2]}: {change}", remedy=to_declare(CHANGED), comparable=False)
-    if clash := conflict(metric, facts, intent):
-        return blank.but(reason=clash, remedy=to_compare(in_conflict(metric, facts, intent)), comparable=False)
+            remedy = to_declare(CHANGED, side[2])
+            return Comparison(**known, reason=f"{side[2]}: {change}", remedy=remedy, comparable=False)
+    if blocking := in_conflict(metric, facts, intent):
+        remedy = to_compare(blocking, declarable(facts, intent), runtime)
+        return Comparison(**known, reason=conflict(metric, facts, intent), remedy=remedy, comparable=False)
     for side in (base, cell):
         # A rate is compared over the tokens that both sides have, however many these are.
-        found = [d for d in measured.departures(side) if d.fact != "tokens" or spec.of_gaps is None]
-        odd = departed(found, side[2], metric, intent)
+        departures = [d for d in measured.departures(side) if d.fact != "tokens" or spec.of_gaps is None]
+        odd = departed(departures, side[2], metric, intent)
         if odd.undeclared is not None:
-            remedy = to_declare(odd.undeclared.fact)
-            return blank.but(reason=f"{side[2]}: {odd.undeclared.sentence}", remedy=remedy, comparable=False)
-        blank = blank.but(declared=tuple(dict.fromkeys((*blank.declared, *odd.declared))))
+            remedy = to_declare(odd.undeclared.fact, side[2])
+            return Comparison(**known, reason=f"{side[2]}: {odd.undeclared.sentence}", remedy=remedy, comparable=False)
+        known["declared"] = declared = tuple(dict.fromkeys((*declared, *odd.declared)))
     ours: Sequence[float] = [v for r in rounds if (v := ours_by_round[r].value) is not None]
     theirs: Sequence[float] = [v for r in rounds if (v := theirs_by_round[r].value) is not None]
     if common := _common(measured, metric, definition, base, cell, rounds):
         if common.reason is not None:
-            return blank.but(reason=common.reason, comparable=False)
-        blank, ours, theirs = blank.but(tokens=common.tokens), common.ours, common.theirs
+            return Comparison(**known, reason=common.reason, comparable=False)
+        known["tokens"], ours, theirs = common.tokens, common.ours, common.theirs
     if only_a_bound(metric, definition) == "upper":
         # Text that is held back to the end makes every latency the total time.
-        return blank.but(reason=UPPER_BOUNDS)
+        return Comparison(**known, reason=UPPER_BOUNDS)
     value, reference_value = (_centre(spec.scale, side, definition) for side in (ours, theirs))
-    blank = blank.but(value=value, baseline_value=reference_value)
     slacks = [slack(ours_by_round[r]) + slack(theirs_by_round[r]) for r in rounds]
-    blank = blank.but(numbers=tuple(rounds), ours=tuple(ours), theirs=tuple(theirs), slack=tuple(slacks))
+    known |= {"value": value, "baseline_value": reference_value}
+    known |= {"numbers": tuple(rounds), "ours": tuple(ours), "theirs": tuple(theirs), "slack": tuple(slacks)}
     mine, reference = (doubt(measured, side, metric, definition) for side in (cell, base))
     if first := mine or reference:
         factor = (mine.factor if mine else 1.0) / (reference.factor if reference else 1.0)
-        blank = blank.but(doubt=first.sentence, doubt_factor=factor)
-    estimated = _estimated(blank, looks)
+        known |= {"doubt": first.sentence, "doubt_factor": factor}
+    whole = Comparison(**known)
+    estimated = _estimated(whole, looks)
     if run.floors is None or estimated.ratio is None:
         return estimated
     floor = run.floors.get((model, test, metric, definition), "its second place in the rounds gave no value")
     if isinstance(floor, str):
         reason = f"{NO_FLOOR}: {base[2]} can't be compared with itself ({floor})"
-        return blank.but(reason=reason, comparable=False, doubt=None, doubt_factor=None)
-    return _estimated(blank.but(floor=floor), looks)
+        return whole.but(reason=reason, comparable=False, doubt=None, doubt_factor=None)
+    return _estimated(whole.but(floor=floor), looks)
 
 
 def _estimated(found: Comparison, looks: Looks) -> Comparison:
@@ -158,11 +171,10 @@ def _estimated(found: Comparison, looks: Looks) -> Comparison:
     if min(*ours, *theirs) <= 0:
         return found.but(reason=NOT_POSITIVE, doubt=None, doubt_factor=None)
     ratio = ratio_at(found, looks)(len(ours), stats.ALPHA)
-    spans = found.definition == RATE
-    one, other = (centre_of("ratio", side, looks, spans=spans) for side in (ours, theirs))
-    assert isinstance(one, stats.Estimate)
-    assert isinstance(other, stats.Estimate)
-    return found.but(difference=one.centre - other.centre, ratio=ratio.centre, interval=interval_of(ratio))
+    assert found.value is not None, "positive values have a centre"
+    assert found.baseline_value is not None, "positive values have a centre"
+    difference = found.value - found.baseline_value
+    return found.but(difference=difference, ratio=ratio.centre, interval=interval_of(ratio))
 
 
 def _common_definition(measured: Measured, metric: str, base: Cell, cell: Cell) -> str | None:

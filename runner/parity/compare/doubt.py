@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from parity import stats
+from parity.compare.advice import FURTHER_APART, ON_A_QUIETER_MACHINE
 from parity.compare.measured import Measured
 from parity.reading.dictionary import METRICS
 from parity.reading.metrics.spec import NS
@@ -31,6 +32,7 @@ class Doubt:
 
     sentence: str
     factor: float
+    advice: str = f"{FURTHER_APART}, or {ON_A_QUIETER_MACHINE}"
 
 
 def doubt(measured: Measured, cell: Cell, metric: str, definition: str) -> Doubt | None:
@@ -50,8 +52,7 @@ def doubt(measured: Measured, cell: Cell, metric: str, definition: str) -> Doubt
     sentence = (
         f"{cell[2]} shows {format_value(long, unit)} from token to token in its long trials where two budgets give "
         f"{format_value(two, unit)}: what comes before these tokens took {'more' if factor > 1 else 'less'} time "
-        "in the long trials than in the short ones; set max_tokens and short_tokens further apart, or measure on a "
-        "quieter machine"
+        "in the long trials than in the short ones"
     )
     return Doubt(sentence, factor)
 

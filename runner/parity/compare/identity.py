@@ -19,11 +19,13 @@ from parity.records import Cell, Declaration, Departure, FactRow, Identity
 @dataclass(frozen=True)
 class Intent:
     """Which differences the config declares. `named`: runtime → fact → how the config sets it on the two sides, of a
-    runtime that is compared with itself. `strict`: facts that are not reported keep sides from being compared."""
+    runtime that is compared with itself. `strict`: facts that are not reported keep sides from being compared. `own`:
+    runtimes that load a model of their own."""
 
     declarations: Sequence[Declaration] = ()
     named: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     strict: bool = False
+    own: frozenset[str] = frozenset()
 
     def reason(self, fact: str, runtime: str, baseline: str | None = None) -> str | None:
         """Why a difference of a runtime in a fact is intended; None where it is not declared. A declaration of the
@@ -101,11 +103,17 @@ def fact_rows(
 def conflict(metric: str, rows: Sequence[FactRow], intent: Intent) -> str | None:
     """Every reason why two sides can't be compared by a metric, as one sentence; None where there is none."""
     found = [row for row in rows if FACTS[row.fact].concerns(METRICS[metric]) and _blocks(row, intent)]
-    reasons = [row.reason for row in found if row.reason is not None]
-    may_declare = [f'"{row.fact}"' for row in found if FACTS[row.fact].rule != "proven"]
-    if may_declare:
-        reasons.append(f"if that is intended, declare it: [[declare]] fact = {' and '.join(may_declare)}")
-    return "; ".join(reasons) or None
+    return "; ".join(row.reason for row in found if row.reason is not None) or None
+
+
+def declarable(rows: Sequence[FactRow], intent: Intent) -> list[str]:
+    """The facts of which a config can declare that they differ."""
+    return [row.fact for row in rows if FACTS[row.fact].rule != "proven" or _is_own_model(row, intent)]
+
+
+def _is_own_model(row: FactRow, intent: Intent) -> bool:
+    """Whether the weights differ because the config names a model for this runtime."""
+    return row.fact == "weights" and row.state == "differs" and row.runtime in intent.own
 
 
 def in_conflict(metric: str, rows: Sequence[FactRow], intent: Intent) -> list[str]:
@@ -160,7 +168,7 @@ def _seen(fact: Fact, baseline: Identity, other: Identity) -> _Seen:
     if one is not None and one == two:
         return _Seen(one, two, "equal")
     if one is None or two is None:
-        needed = fact.rule == "equal" and (fact.name != "prefix_cache" or "on" in (one, two))
+        needed = fact.rule == "equal" and (fact.name not in _OFF_UNLESS_SAID or "on" in (one, two))
         if not needed or (fact.name == "threads" and _on_gpus(baseline, other)):
             return _Seen(one, two, "none" if one is two else "shown")
         return _Seen(one, two, "unproven", f"a side did not report its {fact.title}")
@@ -171,6 +179,9 @@ def _seen(fact: Fact, baseline: Identity, other: Identity) -> _Seen:
         return _Seen(one, two, "differs", f"the sides differ in {fact.title} ({one} against {two})")
     return _Seen(one, two, "shown")
 
+
+_OFF_UNLESS_SAID = ("prefix_cache", "warm_up")
+"""Facts that a program which doesn't report them has none of, as long as the other side has none either."""
 
 _OF_THE_RUN = ("version", "commit", "env")
 

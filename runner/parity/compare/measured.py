@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from parity.reading.dictionary import strictness
 from parity.records import Cell, Departure, Measurement, NotRun, Trial
@@ -16,6 +17,9 @@ class Measured:
         self._departures: dict[Cell, list[Departure]] = {}
         self._times: dict[Cell, dict[int, float]] = {}
         self._short: dict[Cell, dict[int, Trial]] = {}
+        self._good: dict[Cell, list[Trial]] = {}
+        self._values: dict[Cell, Mapping[str, Mapping[str, Mapping[int, Measurement]]]] = {}
+        self._reasons: dict[Cell, Mapping[str, Mapping[str, str]]] = {}
         timed = [trial for trial in trials if trial.is_measured]
         in_a_round = Counter((t.model, t.test) for t in {t.place[:4] + t.place[6:]: t for t in timed}.values())
         ran: Counter[tuple[str, str]] = Counter()
@@ -24,6 +28,8 @@ class Measured:
             if trial.kind == "full":
                 self._cells.setdefault(cell, []).append(trial)
                 self._times.setdefault(cell, {})[trial.round] = ran[pair] / in_a_round[pair]
+                if trial.failure is None:
+                    self._good.setdefault(cell, []).append(trial)
             elif trial.kind == "short" and trial.failure is None:
                 self._short.setdefault(cell, {})[trial.round] = trial
             self._departures.setdefault(cell, []).extend(trial.departures)
@@ -39,7 +45,7 @@ class Measured:
 
     def trials(self, cell: Cell) -> Sequence[Trial]:
         """The successful trials of a cell, by round."""
-        return [trial for trial in self._cells.get(cell, ()) if trial.failure is None]
+        return self._good.get(cell, ())
 
     def short_trials(self, cell: Cell) -> Mapping[int, Trial]:
         """Round → the successful trial of the smaller budget."""
@@ -55,17 +61,27 @@ class Measured:
 
     def definitions(self, cell: Cell, metric: str) -> list[str]:
         """Definitions by which any trial of the cell measured the metric or says why not, strictest first."""
-        seen = {m.definition: None for trial in self.trials(cell) for m in trial.measurements if m.metric == metric}
-        return sorted(seen, key=lambda definition: strictness(metric, definition))
+        return list(self._found(cell).get(metric, ()))
 
-    def values(self, cell: Cell, metric: str, definition: str) -> dict[int, Measurement]:
+    def values(self, cell: Cell, metric: str, definition: str) -> Mapping[int, Measurement]:
         """Round → the measurement with a value."""
-        return {
-            trial.round: m
-            for trial in self.trials(cell)
-            for m in trial.measurements
-            if m.metric == metric and m.definition == definition and m.value is not None
-        }
+        return self._found(cell).get(metric, {}).get(definition, {})
+
+    def _found(self, cell: Cell) -> Mapping[str, Mapping[str, Mapping[int, Measurement]]]:
+        """Metric → definition, strictest first → round → the measurement with a value; sorted once, for it is asked
+        very often."""
+        if cell not in self._values:
+            found: dict[str, dict[str, dict[int, Measurement]]] = {}
+            for trial in self.trials(cell):
+                for m in trial.measurements:
+                    values = found.setdefault(m.metric, {}).setdefault(m.definition, {})
+                    if m.value is not None:
+                        values[trial.round] = m
+            self._values[cell] = {
+                metric: {definition: by[definition] for definition in sorted(by, key=partial(strictness, metric))}
+                for metric, by in found.items()
+            }
+        return self._values[cell]
 
     def reason(self, cell: Cell, metric: str, definition: str | None = None) -> str:
         """Why a cell has no value of a metric; by `definition` where that one gave a reason."""
@@ -74,11 +90,18 @@ class Measured:
             if entry is not None and entry.kind != "interrupted":
                 return f"{entry.kind}: {entry.reason}"
             failed = self.failed(cell)
-            return f"all {failed} trials failed" if failed else "no trial ran"
-        reasons = {
-            m.definition: m.reason
-            for trial in reversed(self.trials(cell))
-            for m in trial.measurements
-            if m.metric == metric and m.reason is not None
-        }
+            every = f"all {failed} trials" if failed > 1 else "the only trial"
+            return f"{every} failed" if failed else "no trial ran"
+        reasons = self._why_not(cell).get(metric, {})
         return reasons.get(definition or "") or next(iter(reasons.values()), "the runtime does not show it")
+
+    def _why_not(self, cell: Cell) -> Mapping[str, Mapping[str, str]]:
+        """Metric → definition → why the first trial that has no value has none; sorted once, as values are."""
+        if cell not in self._reasons:
+            found: dict[str, dict[str, str]] = {}
+            for trial in reversed(self.trials(cell)):
+                for m in trial.measurements:
+                    if m.reason is not None:
+                        found.setdefault(m.metric, {})[m.definition] = m.reason
+            self._reasons[cell] = found
+        return self._reasons[cell]

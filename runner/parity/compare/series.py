@@ -24,6 +24,14 @@ def slack(measurement: Measurement) -> float:
     return -math.log(1 - off / value) if off < value else LARGEST
 
 
+def side_of(metric: str, found: Sequence[Measurement], looks: Looks) -> stats.Estimate | str:
+    """One side's values by one definition over all rounds; or why there is no estimate."""
+    values = [m.value for m in found if m.value is not None]
+    widen = _mean([slack(m) for m in found if m.value is not None])
+    scale, spans = METRICS[metric].scale, found[0].definition == RATE
+    return centre_of(scale, values, looks, widen=widen, spans=spans)
+
+
 def side_at(metric: str, found: Sequence[Measurement], looks: Looks) -> EstimateAt | str:
     """One side's values by one definition, in the order of the rounds; or why there is no estimate."""
     values = [m.value for m in found if m.value is not None]

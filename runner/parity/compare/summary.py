@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 from parity.compare.measured import Measured
-from parity.compare.series import interval_of, side_at
+from parity.compare.series import interval_of, side_of
 from parity.reading.dictionary import METRICS
 from parity.records import Cell, Measurement, Summary
-from parity.stats import ALPHA, ONCE, Looks
+from parity.stats import ONCE, Looks
 
 
 def summarise(measured: Measured, cells: Sequence[Cell], looks: Looks = ONCE) -> Iterator[Summary]:
@@ -26,8 +26,8 @@ def summarise(measured: Measured, cells: Sequence[Cell], looks: Looks = ONCE) ->
 def _summary(cell: Cell, metric: str, measurements: Sequence[Measurement], looks: Looks) -> Summary:
     values = tuple(m.value for m in measurements if m.value is not None)
     model, test, runtime = cell
-    first, at = measurements[0], side_at(metric, measurements, looks)
-    blank = Summary(
+    first, found = measurements[0], side_of(metric, measurements, looks)
+    return Summary(
         model=model,
         test=test,
         runtime=runtime,
@@ -36,12 +36,11 @@ def _summary(cell: Cell, metric: str, measurements: Sequence[Measurement], looks
         definition=first.definition,
         provenance=first.provenance,
         values=values,
+        centre=None if isinstance(found, str) else found.centre,
+        interval=None if isinstance(found, str) else interval_of(found),
+        reason=found if isinstance(found, str) else None,
         note=first.note,
     )
-    if isinstance(at, str):
-        return blank.but(reason=at)
-    centre = at(len(values), ALPHA)
-    return blank.but(centre=centre.centre, interval=interval_of(centre))
 
 
 def _missing(cell: Cell, metric: str, reason: str) -> Summary:

@@ -1,5 +1,7 @@
 """A config file: TOML text in, a frozen `Config` out, or every problem at once. Knows no runtime and runs nothing."""
 
+from parity.config.choices import Choices, Extension
+from parity.config.gates_file import with_gates_of
 from parity.config.loading import LoadedConfig, PromptAs, SettingsOf, load_config, test_spec
 from parity.config.schema import (
     Config,
@@ -10,7 +12,9 @@ from parity.config.schema import (
 )
 
 __all__ = [
+    "Choices",
     "Config",
+    "Extension",
     "LoadedConfig",
     "ModelConfig",
     "PromptAs",
@@ -20,4 +24,5 @@ __all__ = [
     "TestConfig",
     "load_config",
     "test_spec",
+    "with_gates_of",
 ]

@@ -1,6 +1,7 @@
 """Validation whose complaints name the key as it stands in the file, and say what would be right."""
 
 import difflib
+import functools
 import json
 from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
@@ -8,10 +9,15 @@ from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
-from parity.errors import Problem
+from parity.config.scalars import take_scalars
+from parity.config.snippets import PATTERNS, SNIPPETS
+from parity.errors import MOST_PROBLEMS, Problem
 from parity.gates import KINDS
 
 T = TypeVar("T", bound=BaseModel)
+
+_WRONG_SHAPES = ("dict_type", "model_type", "tuple_type", "list_type", "model_attributes_type")
+"""Complaints of a table that is written as something else."""
 
 
 def validate(
@@ -23,20 +29,18 @@ def validate(
     also_known: Set[str] = frozenset(),
     folder: Path | None = None,
 ) -> T | None:
-    """Validates strictly by way of JSON, so that `true` is no 1 and a list may be a tuple."""
+    """Validates strictly by way of JSON, so that `true` is no 1 and a list may be a tuple. `tree` holds nothing but
+    what JSON can say; a number or boolean that a variable writes takes the variable's place in it where one is wanted.
+    At most `MOST_PROBLEMS` of what is wrong are told."""
     try:
-        text = json.dumps(tree)
-    except TypeError:
-        problems.append(
-            Problem(
-                key_path(tree, (), at) or "config", "holds a date or time", "no key takes one: write it as a string"
-            )
-        )
-        return None
-    try:
-        return model.model_validate_json(text, context={"folder": folder})
+        try:
+            return model.model_validate_json(json.dumps(tree), context={"folder": folder})
+        except ValidationError as error:
+            if not take_scalars(tree, error.errors(include_url=False)):
+                raise
+            return model.model_validate_json(json.dumps(tree), context={"folder": folder})
     except ValidationError as error:
-        entries = [entry for entry in error.errors(include_url=False) if not _echo(entry)]
+        entries = [entry for entry in error.errors(include_url=False) if not _echo(entry)][:MOST_PROBLEMS]
         suggested = {_nearest_key(model, entry, also_known) for entry in entries}
         problems += [
             _problem(model, tree, at, entry, also_known)
@@ -52,14 +56,20 @@ def _echo(entry: Any) -> bool:
 
 
 def _problem(model: type[BaseModel], tree: Any, at: tuple[str | int, ...], entry: Any, also_known: Set[str]) -> Problem:
-    kind, loc = entry["type"], tuple(part for part in entry["loc"] if part not in KINDS or at)
+    kind, loc = entry["type"], tuple(part for part in entry["loc"] if not _is_form(part) and (part not in KINDS or at))
     where = key_path(tree, loc, at)
     if kind == "extra_forbidden":
         nearest = _nearest_key(model, entry, also_known)
         known = ", ".join(sorted(_known_keys(model, entry, also_known)))
         return Problem(where, "unknown key", f"did you mean `{nearest[-1]}`?" if nearest else f"known here: {known}")
+    example = SNIPPETS.get(where)
     if kind == "missing":
-        return Problem(where, "is missing", f"add it{_described(model, entry['loc'])}")
+        return Problem(where, "is missing", f"add it{_described(model, entry['loc'])}{_pasted(example)}")
+    if example is not None and kind in _WRONG_SHAPES:
+        shape = "is no table" if example.startswith("[") else "has the wrong type"
+        return Problem(where, shape, f"write it like this{_pasted(example)}")
+    if kind == "string_pattern_mismatch" and (words := PATTERNS.get(entry["ctx"]["pattern"])):
+        return Problem(where, f"{_shown(entry['input'])} is not valid", f"{words}{_described(model, entry['loc'])}")
     if kind == "union_tag_not_found":
         return Problem(f"{where}.kind", "is missing", f"add `kind = …`, one of {', '.join(sorted(KINDS))}")
     if kind == "union_tag_invalid":
@@ -71,14 +81,24 @@ def _problem(model: type[BaseModel], tree: Any, at: tuple[str | int, ...], entry
             f"did you mean {near[0]!r}?" if near else f"one of {', '.join(sorted(KINDS))}",
         )
     if kind == "too_short" and not entry["input"]:
-        return Problem(where, "is empty", f"give at least one{_described(model, entry['loc'])}")
-    shown = json.dumps(entry["input"], ensure_ascii=False)
+        return Problem(where, "is empty", f"give at least one{_described(model, entry['loc'])}{_pasted(example)}")
     message = entry["msg"].removeprefix("Value error, ")
     return Problem(
         where,
-        f"{shown if len(shown) <= 80 else shown[:77] + '...'} is not valid",
+        f"{_shown(entry['input'])} is not valid",
         f"{message[0].lower()}{message[1:]}{_described(model, entry['loc'])}",
     )
+
+
+def _shown(value: Any) -> str:
+    """A value as it may stand in a sentence."""
+    shown = json.dumps(value, ensure_ascii=False)
+    return shown if len(shown) <= 80 else f"{shown[:77]}..."
+
+
+def _pasted(example: str | None) -> str:
+    """TOML on lines of its own."""
+    return f":\n{example}" if example else ""
 
 
 def key_path(tree: Any, loc: Sequence[str | int], at: Sequence[str | int] = ()) -> str:
@@ -115,12 +135,14 @@ def _named(tree: Any, loc: Sequence[str | int]) -> Iterator[str | int]:
 
 def _schema_at(model: type[BaseModel], loc: Sequence[str | int]) -> Mapping[str, Any]:
     """The JSON Schema of what lies at `loc`; empty where the path leaves the schema."""
-    root = model.model_json_schema()
+    root = _schema(model)
     node: Mapping[str, Any] = root
     for part in loc:
         node = _follow(node, root)
         if isinstance(part, int):
             node = node.get("items", {})
+        elif _is_form(part):
+            node = next((choice for choice in node.get("oneOf", ()) if "$ref" in choice), {})
         elif part in KINDS and "discriminator" in node:
             node = {"$ref": node["discriminator"]["mapping"][part]}
         else:
@@ -128,6 +150,11 @@ def _schema_at(model: type[BaseModel], loc: Sequence[str | int]) -> Mapping[str,
         if not isinstance(node, dict):
             return {}
     return {**_follow(node, root), **{k: v for k, v in node.items() if k == "description"}}
+
+
+@functools.cache
+def _schema(model: type[BaseModel]) -> Mapping[str, Any]:
+    return model.model_json_schema()
 
 
 def _follow(node: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -138,6 +165,11 @@ def _follow(node: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, An
     if "$ref" in node:
         return cast("Mapping[str, Any]", root["$defs"][node["$ref"].rpartition("/")[2]])
     return node
+
+
+def _is_form(part: str | int) -> bool:
+    """Whether a part of a path is no key, but the form in which a value is written, such as `(table)`."""
+    return isinstance(part, str) and part.startswith("(")
 
 
 def _keys_at(model: type[BaseModel], loc: Sequence[str | int]) -> Set[str]:

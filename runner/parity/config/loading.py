@@ -6,24 +6,26 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
-import tomli
 from pydantic import Field
 
 from parity.adapter import AdapterSettings
+from parity.config.choices import NONE, Choices, changed, named_by_option
 from parity.config.complaints import validate
 from parity.config.expansion import with_gates_on_groups, with_prompts
-from parity.config.files import TextFileError, read_text
 from parity.config.names import check_tests, cross_check
 from parity.config.prompts import Texts
+from parity.config.reading import read_tree, unfit
 from parity.config.schema import Config, RuntimeConfig, TestConfig
+from parity.config.selecting import selected
 from parity.config.variables import interpolate
 from parity.errors import ConfigError, Problem
 from parity.records import Record, TestSpec
-from parity.redaction import secrets_of
+from parity.redaction import learn, secrets_of
 
 
 class LoadedConfig(Record):
-    """A config with where it came from. `text` is the file as it stood; `sha256` is of that text and of `texts`."""
+    """A config with where it came from. `text` is the file as it stood; `sha256` is of that text, of `texts` and of the
+    options."""
 
     file: str
     text: str
@@ -38,6 +40,10 @@ class LoadedConfig(Record):
     )
     masked: tuple[str, ...] | None = Field(
         default=None, description="those of `texts` of which a secret is left out; null: not known"
+    )
+    choices: Choices = Field(default=NONE, description="the options that changed the config, or selected some of it")
+    whole: Config | None = Field(
+        default=None, description="the config before a part of it was selected; null where all of it was"
     )
 
     @property
@@ -57,7 +63,8 @@ class LoadedConfig(Record):
 
 
 SettingsOf = Callable[[str], type[AdapterSettings]]
-"""Gives the settings table of an adapter; raises `LookupError` with a remedy for an unknown one."""
+"""Gives the settings table of an adapter; raises `LookupError` with a remedy for an unknown one. One that is
+`installed` and can't be loaded costs its own runtime alone, so that its keys stay unread."""
 
 
 PromptAs = Callable[[str, str], str]
@@ -76,18 +83,25 @@ def load_config(
     *,
     prompt_as: PromptAs = as_it_stands,
     texts: Mapping[str, str] | None = None,
+    choices: Choices = NONE,
+    text: str | None = None,
 ) -> LoadedConfig:
-    """Reads, interpolates and validates a config. `texts`: what was read of files of prompts earlier; they are not read
-    again.
+    """Reads, interpolates and validates a config, with what the options change in it or select of it. `texts`: what was
+    read of files of prompts earlier; they are not read again. `text`: what stands at the path, where nothing does yet.
 
     Raises:
-        ConfigError: with every problem found, each naming its key and what would be right.
+        ConfigError: with every problem found, each naming its key, or the option that set it, and what would be right.
     """
-    text = _read_text(path)
-    tree = _parse(path, text)
+    text, tree = read_tree(path, text)
     problems: list[Problem] = []
+    told = changed(tree, choices, problems)
+    problems += unfit(tree)
+    if problems:
+        raise ConfigError(str(path), [named_by_option(problem, told) for problem in problems])
     used: dict[str, str] = {}
     tree = cast("dict[str, Any]", interpolate(tree, environ, problems, used))
+    # What is complained of below may quote values.
+    learn(secrets_of(used))
     tree.setdefault("name", path.stem)
     tables = _split_runtimes(tree)
     config = validate(Config, tree, (), problems)
@@ -109,6 +123,11 @@ def load_config(
         if (table := _adapter_settings(name, common, own, settings_of, path.parent, problems)) is not None:
             settings[name] = table.model_dump(mode="json")
             end_at_mark |= {name} if table.ends_at_mark else set()
+    if config is not None:
+        runtimes = {name: _with_whole_trials(r, name in end_at_mark) for name, r in config.runtimes.items()}
+        whole = config = config.but(runtimes=runtimes)
+        if not problems:
+            config = selected(whole, groups, choices, not_set, problems)
     if config is not None and config.baseline in not_set:
         problems.append(
             Problem(
@@ -119,25 +138,25 @@ def load_config(
         )
     sent = _compose(config, prompt_as, problems) if config is not None else {}
     if problems:
-        raise ConfigError(str(path), problems)
+        raise ConfigError(str(path), [named_by_option(problem, told) for problem in problems])
     assert config is not None
-    runtimes = {name: _with_whole_trials(r, name in end_at_mark) for name, r in config.runtimes.items()}
-    config = config.but(runtimes=runtimes)
     return LoadedConfig(
         file=str(path.resolve()),
         text=text,
-        sha256=_sha256(text, outside.read.values()),
+        sha256=_sha256(text, (*outside.read.values(), *choices.shown)),
         config=config,
-        settings=settings,
-        not_set=tuple(not_set),
+        settings={name: settings[name] for name in config.runtimes},
+        not_set=tuple(name for name in not_set if name in config.runtimes),
         secrets=tuple(sorted(secrets_of(used))),
         sent=sent,
         texts=outside.read,
+        choices=choices,
+        whole=whole if config is not whole else None,
     )
 
 
 def _sha256(text: str, texts: Iterable[str]) -> str:
-    """Of a config: of its own text alone if it takes no others from files."""
+    """Of a config: of its own text alone if it takes no others from files, and no options were given."""
     digest = hashlib.sha256(text.encode())
     for other in texts:
         digest.update(hashlib.sha256(other.encode()).digest())
@@ -176,22 +195,6 @@ def test_spec(loaded: LoadedConfig, test: TestConfig) -> TestSpec:
     )
 
 
-def _read_text(path: Path) -> str:
-    try:
-        return read_text(path, "TOML file", "configs/quickstart.toml")
-    except TextFileError as error:
-        raise ConfigError(str(path), [Problem("config", error.wrong, error.remedy)]) from error
-
-
-def _parse(path: Path, text: str) -> dict[str, Any]:
-    try:
-        return tomli.loads(text)
-    except tomli.TOMLDecodeError as error:
-        raise ConfigError(
-            str(path), [Problem("config", f"is not valid TOML: {error}", "fix the line that the message names")]
-        ) from error
-
-
 def _split_runtimes(tree: dict[str, Any]) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
     """Splits each runtime's table into parity's own keys, which stay in the tree, and the adapter's."""
     runtimes = tree.get("runtimes")
@@ -221,11 +224,17 @@ def _adapter_settings(
     try:
         table = settings_of(adapter)
     except LookupError as error:
-        wrong, remedy = error.args
-        problems.append(Problem(f"runtimes.{runtime}.adapter", wrong, remedy))
+        if not getattr(error, "installed", False):
+            problems.append(Problem(f"runtimes.{runtime}.adapter", *error.args))
         return None
     known = set(RuntimeConfig.model_fields)
-    return validate(table, own, ("runtimes", runtime), problems, also_known=known, folder=folder)
+    try:
+        return validate(table, own, ("runtimes", runtime), problems, also_known=known, folder=folder)
+    except Exception as error:
+        # A check of another package's settings may raise what pydantic does not take for a complaint.
+        wrong = f"the adapter {adapter} failed on its settings ({type(error).__name__}: {error})"
+        problems.append(Problem(f"runtimes.{runtime}", wrong, "correct the adapter, or leave the runtime out"))
+        return None
 
 
 def _with_whole_trials(runtime: RuntimeConfig, ends_at_mark: bool) -> RuntimeConfig:

@@ -28,12 +28,11 @@ def cross_check(config: Config, groups: Groups) -> Iterator[Problem]:
     """The problems of a config of which every single key is valid, and each test has its prompt."""
     tests = [test.name for test in config.tests]
     yield from _given_twice("models", [model.name for model in config.models])
-    yield from _given_twice("gates", [gate.name for gate in config.gates])
     yield from _shared(tests, groups)
     runtimes = tuple(config.runtimes)
     yield from unknown_names("baseline", [config.baseline], runtimes)
-    for gate in config.gates:
-        yield from _check_gate(gate, config, runtimes, list(dict.fromkeys([*groups, *tests])))
+    yield from _check_own_models(config)
+    yield from check_gates(config, list(dict.fromkeys([*groups, *tests])))
     for k, declared in enumerate(config.declare):
         yield from unknown_names(f"declare[{k + 1}].fact", [declared.fact], tuple(FACTS))
         yield from unknown_names(f"declare[{k + 1}].runtimes", declared.runtimes, runtimes)
@@ -52,6 +51,13 @@ def cross_check(config: Config, groups: Groups) -> Iterator[Problem]:
             "there is no implementation to report on",
             "add a second runtime beside the baseline",
         )
+
+
+def check_gates(config: Config, tests: Sequence[str]) -> Iterator[Problem]:
+    """The problems of gates of which every single key is valid. `tests`: the names that they may give."""
+    yield from _given_twice("gates", [gate.name for gate in config.gates])
+    for gate in config.gates:
+        yield from _check_gate(gate, config, tuple(config.runtimes), tests)
 
 
 def _given_twice(key: str, names: Sequence[str]) -> Iterator[Problem]:
@@ -88,6 +94,18 @@ def _check_headline(test: str, tests: Sequence[str], groups: Groups) -> Iterator
         yield Problem("report.test", f"{test!r} is {len(named)} tests", f"name one of them, such as {named[0]!r}")
     else:
         yield from unknown_names("report.test", [test], tests)
+
+
+def _check_own_models(config: Config) -> Iterator[Problem]:
+    for name, runtime in config.runtimes.items():
+        if runtime.model is None:
+            continue
+        at = f"runtimes.{name}.model"
+        if name == config.baseline:
+            yield Problem(at, f"{name!r} is the baseline", "name its model in [[models]], and the others' here")
+        if len(config.models) > 1:
+            wrong = f"there are {len(config.models)} [[models]], and it would stand in for each"
+            yield Problem(at, wrong, "leave one [[models]], or write a config for each")
 
 
 def _check_rounds(rounds: RoundsConfig) -> Iterator[Problem]:

@@ -3,7 +3,6 @@
 import difflib
 import json
 import re
-import stat
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
@@ -21,9 +20,6 @@ SET = "set:"
 """Before the name of a set that comes with parity; `./set:short` is a file."""
 
 EXAMPLE = '{"id": "capital", "prompt": "What is the capital of France?"}'
-
-LARGEST_BYTES = 64 * 1024 * 1024
-"""Of a file of prompts: run folders keep it."""
 
 _FOLDER = files("parity.config") / "prompt_sets"
 _HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")
@@ -71,6 +67,20 @@ class Texts:
         return self.read[named]
 
 
+LONG_TOKENS = 2048
+"""Of the prompt of the set `long`, by the tokenizer of SmolLM2."""
+
+
+def long_text(tokens: int) -> str:
+    """A text of about so many tokens: a part of the prompt of the set `long`, or that again and again."""
+    text = str(json.loads((_FOLDER / "long.jsonl").read_text(encoding="utf-8").splitlines()[0])["prompt"])
+    whole, rest = divmod(tokens, LONG_TOKENS)
+    part = text[: len(text) * rest // LONG_TOKENS]
+    # Cut between words, for half a word is several tokens.
+    part = part if rest < 4 else part[: part.rfind(" ")]
+    return "\n\n".join([text] * whole + ([part.strip() or text[:3]] if rest else []))
+
+
 def set_names() -> tuple[str, ...]:
     """The sets that come with parity."""
     return tuple(sorted(e.name.removesuffix(".jsonl") for e in _FOLDER.iterdir() if e.name.endswith(".jsonl")))
@@ -86,6 +96,8 @@ def prompt_of(named: str, texts: Texts) -> str:
     prompt = text[:-1].removesuffix("\r") if text.endswith("\n") else text
     if not prompt:
         raise TextFileError(f"{texts.place(named)}: is empty", "write the prompt into it")
+    if "\0" in prompt:
+        raise TextFileError(f"{texts.place(named)}: holds a NUL character, which no program can be given", "remove it")
     return prompt
 
 
@@ -120,8 +132,7 @@ def prompts_of(named: str, texts: Texts, test: str) -> tuple[list[PromptLine], l
 def _read(where: str, kind: str, example: str) -> str:
     if not where.startswith(SET):
         try:
-            _check_file(Path(where), kind)
-            return read_text(Path(where), kind, example).removeprefix("\ufeff")
+            return read_text(Path(where), kind, example)
         except TextFileError as error:
             raise TextFileError(f"{where}: {error.wrong}", error.remedy) from error
     name, names = where.removeprefix(SET), set_names()
@@ -130,20 +141,6 @@ def _read(where: str, kind: str, example: str) -> str:
     near = difflib.get_close_matches(name, names, n=1)
     remedy = f'did you mean "{SET}{near[0]}"?' if near else f"one of {', '.join(SET + known for known in names)}"
     raise TextFileError(f"there is no set {name!r}", remedy)
-
-
-def _check_file(path: Path, kind: str) -> None:
-    """Refuses what would never end, such as a pipe, or fill the run folder. What can't be looked at is left to
-    `read_text`."""
-    try:
-        seen = path.stat()
-    except (OSError, ValueError):
-        return
-    if not stat.S_ISREG(seen.st_mode) and not stat.S_ISDIR(seen.st_mode):
-        raise TextFileError("is not a regular file", f"name a {kind} that is stored on disk")
-    if seen.st_size > LARGEST_BYTES:
-        size = f"has {seen.st_size} bytes, and {LARGEST_BYTES} are the most"
-        raise TextFileError(size, "split it: every prompt in it runs in every round")
 
 
 def _parse(line: str, problems: list[Problem]) -> PromptLine | None:
@@ -163,7 +160,10 @@ def _parse(line: str, problems: list[Problem]) -> PromptLine | None:
         remedy = "write the character itself, or both halves of its pair"
         problems.append(Problem("", f"has {ascii(half[0])[1:-1]} alone, which is half a character", remedy))
         return None
-    return validate(PromptLine, tree, (), problems)
+    found = validate(PromptLine, tree, (), problems)
+    if found is not None and "\0" in found.prompt:
+        problems.append(Problem("prompt", "holds a NUL character, which no program can be given", "remove it"))
+    return found
 
 
 def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

@@ -2,11 +2,14 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from parity.gates import Gate
 from parity.records import ConditionLimits, Declaration, Limits, Name, PageSpec, Record
 from parity.stats import LEAST, Looks
+
+LONGEST_VARIABLE_BYTES = 128 * 1024 - 1
+"""Of NAME=VALUE: what Linux passes to a program (MAX_ARG_STRLEN, less the NUL at its end); macOS passes more."""
 
 
 class ModelConfig(Record):
@@ -92,6 +95,12 @@ class RuntimeConfig(Record):
 
     adapter: str = Field(description="the adapter that drives it; `parity adapter list` prints them")
     title: str | None = Field(default=None, description="its name in reports; by default NAME")
+    model: str | None = Field(
+        default=None,
+        min_length=1,
+        description="the source of a model that this runtime loads in place of that of `[[models]]`, such as another "
+        "quantisation of it; not for the baseline",
+    )
     optional: bool = Field(default=False, description="skip the runtime if one of its settings is an empty string")
     whole_trials: int | None = Field(
         default=None,
@@ -110,6 +119,26 @@ class RuntimeConfig(Record):
         default=(), description="names of environment variables to pass on from parity's own environment"
     )
 
+    @field_validator("env")
+    @classmethod
+    def _can_be_set(cls, env: dict[str, str]) -> dict[str, str]:
+        for name, value in env.items():
+            if not name or "=" in name:
+                raise ValueError(f"{name!r} can't name a variable: use a name that is not empty and has no `=`")
+            size = len(f"{name}={value}".encode("utf-8", "replace"))
+            if size > LONGEST_VARIABLE_BYTES:
+                wrong = f"{name[:80]!r} is set to a value of {size} bytes, and programs can be given at most"
+                raise ValueError(f"{wrong} {LONGEST_VARIABLE_BYTES}: put it into a file, and set the file's name")
+        return env
+
+    @field_validator("pass_env")
+    @classmethod
+    def _are_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if not name or "=" in name:
+                raise ValueError(f'{name!r} can\'t name a variable: give its name alone, as in "HOME"')
+        return names
+
 
 class RoundsConfig(Record):
     """`[rounds]`: how often everything is measured. Each round runs every runtime once on every model and test, in a
@@ -126,10 +155,23 @@ class RoundsConfig(Record):
     max_s: float | None = Field(
         default=None, gt=0, description="start no further round once the trials have taken so many seconds in all"
     )
+    within: float | None = Field(
+        default=None,
+        gt=0,
+        le=10,
+        description="go on, too, until the interval of each ratio of `prompt_tps` and `gen_tps` is no wider than this "
+        "share to both sides, such as 0.1",
+    )
     fixed: int | None = Field(
         default=None, ge=1, le=1000, description="run exactly so many measured rounds, and judge once, at the end"
     )
     count: int | None = Field(default=None, ge=1, le=1000, description="the same as `fixed`, its earlier name")
+    planned: int | None = Field(
+        default=None,
+        ge=1,
+        le=1000,
+        description="set by `parity run --add-rounds`: how many rounds there were to be at most before some were added",
+    )
     warmup: int = Field(
         default=1,
         ge=0,
@@ -146,7 +188,9 @@ class RoundsConfig(Record):
     @property
     def looks(self) -> Looks:
         """When the gates of the run are judged."""
-        return Looks(self.max) if self.exactly is None else Looks(self.exactly, fixed=True)
+        if self.exactly is not None:
+            return Looks(self.exactly, fixed=True)
+        return Looks(self.max, planned=self.planned)
 
 
 class Requires(Record):
@@ -187,6 +231,10 @@ class Config(Record):
     def implementations(self) -> tuple[str, ...]:
         """Every runtime but the baseline, in the order of the file."""
         return tuple(name for name in self.runtimes if name != self.baseline)
+
+    def test(self, name: str) -> TestConfig:
+        """The test of that name, which there must be."""
+        return next(test for test in self.tests if test.name == name)
 
     def runtime_title(self, name: str) -> str:
         """How tables and pages call a runtime."""

@@ -19,7 +19,8 @@ from parity.explain.results import result_of
 from parity.explain.rounds import rounds_of
 from parity.explain.tracing import Traced
 from parity.reading.dictionary import METRICS, REPORTED, only_a_bound
-from parity.records import Cell, Comparison, Report, Summary, Trial, Verdict
+from parity.records import Cell, Comparison, Diagnosis, Report, Summary, Trial, Verdict
+from parity.report.diagnosis import diagnose
 from parity.report.index import WORST_FIRST, CellResults, Index
 from parity.stats import Looks
 
@@ -74,14 +75,25 @@ def explain_cell(report: Report, cell: Cell, folder: str) -> CellExplained:
         baseline=None if base is None else base.name,
         ran=_ran(found),
         failures=tuple(_failures(found)),
+        state=next((t.failure.state for t in reversed(found.trials) if t.failure and t.failure.state), ()),
         metrics=lines,
         verdicts=verdicts,
         outputs=outputs,
+        diagnosis=_diagnosis(report, cell),
         ask=(
             *(command(folder, part, metric) for metric in ask[:2]),
             *((shlex.join(["parity", "bisect", folder, part]),) if at_fault else ()),
         ),
     )
+
+
+def _diagnosis(report: Report, cell: Cell) -> Diagnosis | None:
+    """What tells a cell from the baseline's, whatever its verdicts are."""
+    index = Index(report)
+    workload = next((w for w in index.workloads if (w.model.name, w.test.name) == cell[:2]), None)
+    if workload is None or cell[2] == report.baseline or not index.cell(*cell).measured_trials():
+        return None
+    return diagnose(index, workload, cell[2])
 
 
 def explain_metric(report: Report, cell: Cell, metric: str, trace: TraceOf, looks: Looks) -> MetricExplained:

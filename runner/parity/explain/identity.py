@@ -8,6 +8,7 @@ from parity.reading.dictionary import METRICS
 from parity.reading.facts import FACTS, facts_in
 from parity.records import FactRow, Identity, Report, Scalar, Trial
 from parity.report.index import CellResults
+from parity.units import plural
 
 _STANDINGS = {
     "equal": "equal",
@@ -40,7 +41,7 @@ def departures_of(sides: Iterable[CellResults], metric: str) -> tuple[str, ...]:
                 if departure.concerns(metric):
                     rounds.setdefault((side.name, departure.fact, departure.sentence), []).append(trial)
     return tuple(
-        f"{name}, {_title(fact)}: {sentence} (in {len(trials)} trials, first in {trials[0].file})"
+        f"{name}, {_title(fact)}: {sentence} (in {plural(len(trials), 'trial')}, first in {trials[0].file})"
         for (name, fact, sentence), trials in rounds.items()
     )
 

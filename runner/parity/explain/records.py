@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from parity.records import Interval, OutputVerdict, Record, Scalar, Top, Verdict
+from parity.records import Diagnosis, Interval, OutputVerdict, Record, Scalar, Top, Verdict
 
 
 class RawLine(Record):
@@ -191,9 +191,13 @@ class CellExplained(Record):
     baseline: str | None
     ran: str = Field(description="how many trials ran, and what kept the others")
     failures: tuple[str, ...] = ()
+    state: tuple[str, ...] = Field(default=(), description="of the last trial that a deadline ended: what it was at")
     metrics: tuple[MetricLine, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
     outputs: OutputsExplained | None = Field(default=None, description="null: nothing was scored or judged of them")
+    diagnosis: Diagnosis | None = Field(
+        default=None, description="what tells it from the baseline; null: it is the baseline, or did not run"
+    )
     ask: tuple[str, ...] = Field(default=(), description="commands that explain more")
 
 

@@ -18,8 +18,10 @@ _READS: dict[tuple[str, str], tuple[str, ...]] = {
     ("load_lm_s", "lm-load-to-ready"): ("load begins", "load ends"),
     ("prompt_tps", "token-stamps"): ("prompt", "t0", "t1"),
     ("prompt_tps", "steady-state"): ("prompt", "further prefills"),
+    ("prompt_tps", "prompt-to-text"): ("prompt", "t0", "first text"),
     ("prompt_tps", "prefill-short-budget"): ("prompt", *_COUNTED),
     ("ttft_s", "token-stamps"): ("t0", "t1"),
+    ("ttft_s", "first-text"): ("t0", "first text"),
     ("ttft_s", "first-token-mark"): ("t0", "first-token mark"),
     ("ttft_s", "first-chunk"): ("t0", "first text"),
     ("gen_tps", "token-stamps"): ("t1", "tN"),
@@ -29,6 +31,8 @@ _READS: dict[tuple[str, str], tuple[str, ...]] = {
     ("sampling_share", "sampling-time"): ("t1", "tN", "sampling"),
     ("itl_p50_s", "token-stamps"): ("t1", "tN"),
     ("itl_p95_s", "token-stamps"): ("t1", "tN"),
+    ("itl_p50_s", "text-gaps"): ("first text", "last text"),
+    ("itl_p95_s", "text-gaps"): ("first text", "last text"),
     ("total_s", "token-stamps"): ("t0", "tN"),
     ("total_s", "start-to-text"): ("t0", "whole text", "end of generation"),
     ("generated_tokens", "token-stamps"): ("t1", "tN"),
@@ -60,9 +64,9 @@ def knows(metric: str, definition: str) -> bool:
 def sources_of(trial: Traced, metric: str, definition: str) -> tuple[Source, ...]:
     """The facts that a measurement was computed from; all marks of the trial for a definition that isn't known here."""
     if definition.startswith(REPORTED):
-        meaning = definition.removeprefix(f"{REPORTED}:")
         figure = trial.first(
-            lambda e: isinstance(e, RuntimeFigure) and e.metric == metric and e.definition == meaning, last=True
+            lambda e: isinstance(e, RuntimeFigure) and e.metric == metric and definition.endswith(f":{e.definition}"),
+            last=True,
         )
         source = trial.of_event("figure", figure)
         return () if source is None else (source,)

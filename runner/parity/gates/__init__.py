@@ -5,9 +5,10 @@ To add a kind, write its module and add its class to `Gate`: config, complaints 
 
 from typing import get_args
 
-from parity.gates.base import Evidence, GateBase, Judgement, When
+from parity.gates.base import GateBase, Judgement, When
 from parity.gates.bound import BoundGate
 from parity.gates.consistency import ConsistencyGate
+from parity.gates.evidence import Evidence
 from parity.gates.no_failed_trials import NoFailedTrialsGate
 from parity.gates.outputs import OutputsGate
 from parity.gates.ratio import RatioGate

@@ -1,152 +1,36 @@
-"""What all kinds of gate share: their keys, the evidence that they read, and how an interval is judged."""
+"""What all kinds of gate share: their keys, and what a judgement says."""
 
 import difflib
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from parity.compare import Departed, Intent, Measured, departed, to_declare, to_measure, too_few_tokens
+from parity.compare import Departed, too_few_tokens
+from parity.compare.advice import EVERY_ROUND, FAILED_ROUNDS, ON_A_QUIETER_MACHINE, to_declare, to_measure
 from parity.errors import Problem, unknown_names
 from parity.gates.busy import busy_machine, uneven_voids
+from parity.gates.evidence import Evidence
 from parity.reading.devices import DEVICE_CLASSES
 from parity.reading.dictionary import METRICS, REPORTED, only_a_bound
-from parity.reading.facts import facts_in
-from parity.records import (
-    Cell,
-    Comparison,
-    Interval,
-    Measurement,
-    Name,
-    NotRun,
-    OutputVerdict,
-    Record,
-    Trial,
-    VerdictKind,
-)
-from parity.stats import ALPHA, ONCE, Looks
-
-NOT_RUN_WORDS = {
-    "unavailable": "{runtime} is unavailable: {reason}",
-    "build": "the build of {runtime} failed: {reason}",
-    "given up": "{runtime} was given up: {reason}",
-}
-"""Kind of `NotRun` → how a verdict says it. An interrupted cell is not here: the trials that ran are judged."""
+from parity.records import Cell, Interval, Measurement, Name, Record, VerdictKind, flattened
 
 ALL_ROUNDS = "a verdict needs a value in every round, so that what is slow or odd is not left out"
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """What verdicts rest on. `devices`: runtime → the device that its probe names, which stands in where no trial
-    reports one. `unset`: runtimes that are not set here. `not_run`: cells of which not all planned trials ran, with the
-    reason. `intent`: the differences that the config declares. `looks`: when the run is judged. `fail_tail`: how often
-    a required gate may FAIL falsely. `greedy`: tests whose tokens are not sampled. `void`: trials that do not count
-    because of what else the machine did. `scored`: trials of the task `score`, which are not among `trials`.
-    `exact`: those of the exact arm, which are in neither.
-    `outputs`: what was judged of them and of the outputs, once all trials are there; empty while rounds still run.
-    `unasked`: what the trials show of outputs by themselves, where a gate compares speeds and none judges outputs."""
-
-    baseline: str
-    trials: Sequence[Trial]
-    comparisons: Sequence[Comparison]
-    platform: str
-    devices: Mapping[str, str]
-    unset: frozenset[str] = frozenset()
-    not_run: Mapping[Cell, NotRun] = field(default_factory=dict)
-    intent: Intent = field(default_factory=Intent)
-    looks: Looks = ONCE
-    fail_tail: float = ALPHA
-    greedy: frozenset[str] = frozenset()
-    void: Sequence[Trial] = ()
-    scored: Sequence[Trial] = ()
-    exact: Sequence[Trial] = ()
-    outputs: Mapping[Cell, OutputVerdict] = field(default_factory=dict)
-    unasked: Mapping[Cell, OutputVerdict] = field(default_factory=dict)
-    measured: Measured = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "measured", Measured(self.trials, self.not_run))
-
-    def of(self, cell: Cell) -> list[Trial]:
-        """All trials of a cell, warm-up included."""
-        return [t for t in self.trials if t.cell == cell]
-
-    def beside(self, cell: Cell) -> list[Cell]:
-        """Every cell of the same model and test, whose trials ran in the same turns."""
-        found = {t.cell: None for t in self.trials if t.cell[:2] == cell[:2]}
-        return list(found)
-
-    def run_again(self, cell: Cell) -> tuple[list[Trial], list[Trial]]:
-        """The deadlines that a cell missed on a busy machine in trials that don't count: those of which a later attempt
-        gave a result, and the others."""
-        mine = [t for t in (*self.void, *self.trials) if t.cell == cell]
-        missed = [t for t in mine if t.void is not None and t.failure is not None]
-        good = {t.place: t.attempt for t in mine if t.failure is None}
-        explained = [t for t in missed if good.get(t.place, 0) > t.attempt]
-        return explained, [t for t in missed if t not in explained]
-
-    def comparison(self, cell: Cell, metric: str, definition: str | None = None) -> Comparison | None:
-        """By `definition`, or by the strictest that both sides have."""
-        found = (c for c in self.comparisons if (c.model, c.test, c.runtime) == cell and c.metric == metric)
-        return next((c for c in found if definition in (None, c.definition)), None)
-
-    def good_rounds(self, cell: Cell) -> set[int]:
-        """The measured rounds in which the cell's trial gave a result."""
-        return {trial.round for trial in self.measured.trials(cell)}
-
-    def departed(self, cell: Cell, metric: str | None) -> Departed:
-        """How the trials of a cell that a gate reads did not run what was asked. None stands for how trials ended, to
-        which warm-up and whole trials count too."""
-        departures = self.measured.departures(cell)
-        if metric is None:
-            departures = [departure for trial in self.of(cell) for departure in trial.departures]
-        return departed(departures, cell[2], metric, self.intent)
-
-    def devices_of(self, cell: Cell) -> dict[str | None, int]:
-        """Device fact → number of the cell's measured trials on it; None: not reported. Where none reports any, the
-        one of the runtime's probe."""
-        found: dict[str | None, int] = {}
-        for trial in self.measured.trials(cell):
-            device = facts_in(trial.identity.settings).get("device") if trial.identity is not None else None
-            found[device] = found.get(device, 0) + 1
-        if set(found) <= {None} and (probed := self.devices.get(cell[2])) is not None:
-            return {facts_in({"device": probed}).get("device"): max(found.get(None, 0), 1)}
-        return found
-
-    def lost_rounds(self, cell: Cell) -> str | None:
-        """Says which measured rounds of a cell failed while others gave a result: what is left may be what was fast.
-        None where none failed, or where all did."""
-        measured = [t for t in self.of(cell) if t.is_measured and t.void is None]
-        failed = [t for t in measured if t.failure is not None and t.failure.kind != "interrupted"]
-        if not failed or not self.good_rounds(cell):
-            return None
-        kinds = ", ".join(dict.fromkeys(t.failure.kind for t in failed if t.failure is not None))
-        rounds, planned = ({t.round for t in trials} for trials in (failed, measured))
-        return (
-            f"{len(rounds)} of {len(planned)} measured rounds of {cell[2]} failed ({kinds}), and what the others show "
-            "may be only what was fast: a verdict needs all of them"
-        )
-
-    def missing(self, cell: Cell) -> str | None:
-        """Why a cell as a whole can't be judged: it was unavailable, its build failed, or it was given up."""
-        entry = self.not_run.get(cell)
-        if entry is None or entry.kind not in NOT_RUN_WORDS:
-            return None
-        words = NOT_RUN_WORDS[entry.kind].format(runtime=entry.runtime, reason=entry.reason)
-        return f"{words}; to fix it: {entry.remedy}" if entry.remedy else words
-
-
-@dataclass(frozen=True)
 class Judgement:
-    """A verdict before it is tied to its gate and cell. `failed_side`: which way a speed gate failed. `fell_away`: the
-    gate applies on a different device. `declared`, `unproven`: see `Verdict`. `open`: it is undecided, and more rounds
-    may decide it. `rounds`: how many it was judged by."""
+    """A verdict before it is tied to its gate and cell. `finding`: what was found; `advice`: what would change that,
+    where the two can be told apart. `failed_side`: which way a speed gate failed. `fell_away`: the gate applies on a
+    different device. `declared`, `unproven`: see `Verdict`. `bounds`: what is required of the value, where
+    that is what decided. `open`: it is undecided, and more rounds may
+    decide it. `rounds`: how many it was judged by; `more_rounds`: how many more would decide it at the present
+    spread."""
 
     verdict: VerdictKind
-    sentence: str
+    finding: str
     value: float | None = None
     interval: Interval | None = None
     failed_side: Literal["slow", "fast"] | None = None
@@ -155,6 +39,14 @@ class Judgement:
     unproven: tuple[str, ...] = ()
     open: bool = False
     rounds: int | None = None
+    advice: str = ""
+    bounds: str | None = None
+    more_rounds: int | None = None
+
+    @property
+    def sentence(self) -> str:
+        """What was found, and what would change it."""
+        return "; ".join(part for part in (self.finding, flattened(self.advice)) if part)
 
 
 class When(Record):
@@ -208,6 +100,11 @@ class GateBase(Record):
         return None
 
     @property
+    def allowed(self) -> tuple[float | None, float | None]:
+        """The lowest and the highest value that it allows, of a gate that judges one value."""
+        return None, None
+
+    @property
     def judged_definition(self) -> str | None:
         """The definition of the metric that the gate names, if it names one."""
         return None
@@ -223,16 +120,17 @@ class GateBase(Record):
     def judge(self, cell: Cell, evidence: Evidence) -> Judgement:
         """The verdict on a cell. NOT RUN where a cell that the gate reads could not be run."""
         for read in self.cells(cell, evidence.baseline):
-            if reason := evidence.missing(read):
-                return Judgement("NOT RUN", reason)
+            if reason := evidence.missing(read, cell):
+                return Judgement("NOT RUN", reason, advice=evidence.remedy(read))
             if self.judged_metric is not None and (lost := evidence.lost_rounds(read)):
-                return Judgement("INCONCLUSIVE", f"{self.judged_metric}: {lost}")
+                return Judgement("INCONCLUSIVE", f"{self.judged_metric}: {lost}", advice=FAILED_ROUNDS)
         # A comparison says so by itself, and names the side.
         odd = evidence.departed(cell, self.judged_metric) if not self.compares else Departed(None)
         if odd.undeclared is not None:
             subject = f"{self.judged_metric}: " if self.judged_metric is not None else ""
-            said = "; ".join(part for part in (odd.undeclared.sentence, to_declare(odd.undeclared.fact)) if part)
-            return Judgement("NOT COMPARABLE", f"{subject}{said}", declared=odd.declared)
+            advice = to_declare(odd.undeclared.fact, cell[2]) or ""
+            found = f"{subject}{odd.undeclared.sentence}"
+            return Judgement("NOT COMPARABLE", found, declared=odd.declared, advice=advice)
         judgement = self._unless_busy(self.judge_trials(cell, evidence), cell, evidence)
         return judgement if self.compares else replace(judgement, declared=odd.declared)
 
@@ -244,8 +142,16 @@ class GateBase(Record):
             busy = uneven_voids(self.cells(cell, evidence.baseline), evidence.beside(cell), evidence.void)
         if busy is None or judgement.verdict == "NOT COMPARABLE":
             return judgement
-        sentence = f"{busy}; {judgement.sentence}"
-        return replace(judgement, verdict="INCONCLUSIVE", sentence=sentence, failed_side=None, open=False)
+        finding = f"{busy}; {judgement.finding}"
+        return replace(
+            judgement,
+            verdict="INCONCLUSIVE",
+            finding=finding,
+            advice=ON_A_QUIETER_MACHINE,
+            failed_side=None,
+            open=False,
+            bounds=None,
+        )
 
     @abstractmethod
     def judge_trials(self, cell: Cell, evidence: Evidence) -> Judgement:
@@ -292,7 +198,7 @@ def crossed_bounds(at: str, bounds: Mapping[str, float | None]) -> Iterator[Prob
 
 def strictest(
     metric: str, cell: Cell, evidence: Evidence, asked: str | None = None
-) -> dict[int, Measurement] | Judgement:
+) -> Mapping[int, Measurement] | Judgement:
     """Round → the cell's measurement by its strictest definition, or by the one that is asked for; a judgement with the
     reason where there are none.
 
@@ -305,7 +211,8 @@ def strictest(
         good = len(evidence.good_rounds(cell))
         if values and len(values) < good:
             few = f"{metric} was measured in only {len(values)} of {good} successful rounds"
-            return Judgement("INCONCLUSIVE", f"{few} ({measured.reason(cell, metric, definition)}): {ALL_ROUNDS}")
+            why = f"{few} ({measured.reason(cell, metric, definition)}): {ALL_ROUNDS}"
+            return Judgement("INCONCLUSIVE", why, advice=EVERY_ROUND)
         if values and (too_few := too_few_tokens(metric, measured.trials(cell))):
             return Judgement("NOT COMPARABLE", f"{metric}: {too_few}")
         if values:
@@ -315,10 +222,10 @@ def strictest(
     if unfit and asked is not None and not only_a_bound(metric, asked):
         return Judgement("NOT COMPARABLE", f"{metric} was measured by {', '.join(unfit)}, and not by {asked}")
     if unfit:
-        sentence = f"{metric} was only measured by {unfit[0]}, which no gate accepts; {to_measure(metric, tried)}"
-        return Judgement("NOT COMPARABLE", sentence)
+        found = f"{metric} was only measured by {unfit[0]}, which no gate accepts"
+        return Judgement("NOT COMPARABLE", found, advice=to_measure(metric, tried))
     if measured.trials(cell):
-        return Judgement("NOT RUN", f"{metric}: {measured.reason(cell, metric)}; {to_measure(metric, tried)}")
+        return Judgement("NOT RUN", f"{metric}: {measured.reason(cell, metric)}", advice=to_measure(metric, tried))
     return Judgement("NOT RUN", f"{metric}: {measured.reason(cell, metric)}")
 
 

@@ -7,8 +7,10 @@ from typing import Literal
 from pydantic import Field
 
 from parity.compare import doubt, side_at
+from parity.compare.advice import NEVER_ZERO
 from parity.errors import Problem
-from parity.gates.base import Evidence, Judgement, MetricGate, crossed_bounds, side, strictest
+from parity.gates.base import Judgement, MetricGate, crossed_bounds, side, strictest
+from parity.gates.evidence import Evidence
 from parity.gates.interval import Bounds, judge_figures, judge_interval
 from parity.reading.dictionary import METRICS
 from parity.records import Cell
@@ -23,6 +25,10 @@ class BoundGate(MetricGate):
     min: float | None = Field(default=None, gt=0, description="the lowest value allowed, in the metric's unit")
     max: float | None = Field(default=None, gt=0, description="the highest value allowed, in the metric's unit")
 
+    @property
+    def allowed(self) -> tuple[float | None, float | None]:
+        return self.min, self.max
+
     def problems(self, baseline: str) -> Iterator[Problem]:
         yield from super().problems(baseline)
         yield from crossed_bounds(f"gates.{self.name}", {"min": self.min, "max": self.max})
@@ -34,7 +40,7 @@ class BoundGate(MetricGate):
         spec = METRICS[self.metric]
         at = side_at(self.metric, [found[number] for number in sorted(found)], evidence.looks)
         if isinstance(at, str):
-            return Judgement("NOT COMPARABLE", f"{self.metric}: {at}; choose a metric that is never zero")
+            return Judgement("NOT COMPARABLE", f"{self.metric}: {at}", advice=NEVER_ZERO)
 
         def judged_by(at: EstimateAt) -> Judgement:
             return judge_interval(
@@ -55,7 +61,7 @@ class BoundGate(MetricGate):
         failed_at = judgement.value if judgement.verdict == "FAIL" else None
         return replace(
             judgement,
-            sentence=judgement.sentence + _share(self.metric, cell, evidence),
+            finding=judgement.finding + _share(self.metric, cell, evidence),
             failed_side=self._failed_side(failed_at) if failed_at is not None else None,
         )
 

@@ -30,9 +30,8 @@ def busy_machine(metric: str | None, trials: Sequence[Trial]) -> str | None:
     busy = {trial.round for trial in void if trial.is_measured}
     if not busy:
         kind = "warm-up" if worst.warmup else "whole"
-        return f"the machine was busy in a {kind} trial ({worst.void}): measure on a quieter machine"
-    said = f"the machine was busy in {len(busy)} of {len(rounds)} rounds (in the worst, {worst.void})"
-    return f"{said}: measure on a quieter machine"
+        return f"the machine was busy in a {kind} trial ({worst.void})"
+    return f"the machine was busy in {len(busy)} of {len(rounds)} rounds (in the worst, {worst.void})"
 
 
 def uneven_voids(judged: Sequence[Cell], others: Sequence[Cell], void: Sequence[Trial]) -> str | None:
@@ -49,7 +48,7 @@ def uneven_voids(judged: Sequence[Cell], others: Sequence[Cell], void: Sequence[
         if at_least_so_uneven < UNEVEN:
             return (
                 f"the machine disturbed {counts[one]} rounds of {one[2]} and {counts[other]} of {other[2]}, so that "
-                "what is left may be a selection: measure on a quieter machine"
+                "what is left may be a selection"
             )
     return None
 

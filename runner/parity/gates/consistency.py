@@ -10,13 +10,15 @@ from typing import Literal
 from pydantic import Field
 
 from parity import stats
-from parity.gates.advice import to_meet
-from parity.gates.base import Evidence, Judgement, MetricGate, strictest
+from parity.compare.advice import NEVER_ZERO, to_meet
+from parity.gates.base import Judgement, MetricGate, strictest
+from parity.gates.evidence import Evidence
 from parity.reading.metrics.two_budgets import OF_TWO_TRIALS
 from parity.reading.sampling import GREEDY
 from parity.records import Cell, Interval, Measurement, Trial
 from parity.stats.oddities import outliers, two_modes
 from parity.stats.spread import Series, Spread, own_spread, residuals
+from parity.units import noun_for
 
 WHOLE_TRIALS = ("total_s", "wall_s")
 """What a program shows of each trial whole, where the metric itself is a difference of two trials."""
@@ -53,8 +55,8 @@ class ConsistencyGate(MetricGate):
         if isinstance(found, Judgement):
             return found
         if min(m.value or 0 for m in found.values()) <= 0:
-            sentence = f"{metric}: a value is zero or negative, so it has no variation in %"
-            return Judgement("NOT COMPARABLE", f"{sentence}; choose a metric that is never zero")
+            found_zero = f"{metric}: a value is zero or negative, so it has no variation in %"
+            return Judgement("NOT COMPARABLE", found_zero, advice=NEVER_ZERO)
         named = metric if metric == self.metric else f"{metric} of each trial ({self.metric} is from pairs of trials)"
         return self._judge_spread(named, found, cell, evidence)
 
@@ -68,8 +70,12 @@ class ConsistencyGate(MetricGate):
         return next(shown, self.metric)
 
     def _judge_spread(self, named: str, found: Mapping[int, Measurement], cell: Cell, evidence: Evidence) -> Judgement:
+        planned = evidence.looks.planned
+        if planned is not None:
+            # It is judged after set numbers of rounds, and has been: what is added later would be a further look.
+            found = {number: measured for number, measured in found.items() if number <= planned}
         rounds, key = len(found), f"rounds.{'fixed' if evidence.looks.fixed else 'max'}"
-        looks = _looks(evidence.looks, rounds, over=_last_round(cell, evidence) >= evidence.looks.last)
+        looks = _looks(evidence.looks, rounds, over=_last_round(cell, evidence) >= (planned or evidence.looks.last))
         series = _series(found, cell, evidence)
         fail_tail = evidence.fail_tail if self.required else stats.ALPHA
         first: Judgement | None = None
@@ -82,37 +88,43 @@ class ConsistencyGate(MetricGate):
             if first is None or first.verdict == "INCONCLUSIVE":
                 first = judged
             elif judged.verdict not in (first.verdict, "INCONCLUSIVE"):
-                conflict = f"{first.sentence}; the rounds conflict: judged after {at}, it would be {judged.verdict}"
-                return replace(first, sentence=conflict)
+                conflict = f"{first.finding}; the rounds conflict: judged after {at}, it would be {judged.verdict}"
+                return replace(first, finding=conflict)
         more = [at for at, _ in looks if at > rounds]
         if first is None:
-            when = f"it is judged after {_listed(more)} rounds" if more else f"set `{key}` to {stats.LEAST} or more"
+            when = f"it is judged after {_listed(more)} rounds" if more else f"set `{key} = {stats.LEAST}` or more"
             few = "1 round does" if rounds == 1 else f"{rounds} rounds do"
-            sentence = f"{named}: {few} not show how much it varies; {when}"
-            return Judgement("INCONCLUSIVE", sentence, open=bool(more) and not evidence.looks.fixed, rounds=rounds)
+            if planned is not None and not more:
+                when = f"rounds that were added later don't count for it: start a new run with `{key} = {stats.LEAST}`"
+            said = f"{named}: {few} not show how much it varies"
+            may_grow = bool(more) and not evidence.looks.fixed and planned is None
+            return Judgement("INCONCLUSIVE", said, open=may_grow, rounds=rounds, advice=when)
         if first.verdict != "INCONCLUSIVE":
             return first
         when = f"judged again after {_listed(more)} rounds" if more else f"set `{key}` higher to decide this"
+        if planned is not None:
+            when = f"rounds that were added later don't count for it: start a new run with a higher `{key}`"
         if not more and last is not None and last.spread.alone:
             when = "measure a second runtime in the same rounds, such as the baseline"
-        sentence = f"{first.sentence}; {when}"
-        return replace(first, sentence=sentence, open=bool(more), rounds=rounds)
+        return replace(first, open=bool(more) and planned is None, rounds=rounds, advice=when)
 
     def _judged(self, named: str, look: _Look, rounds: int) -> Judgement:
         spread = look.spread
         trend = ", without the drift that the other runtimes show" if spread.drift else ""
         if spread.alone:
             trend = ", a drift among it of which no other runtime shows whether it is the machine's"
+        bounds = f"at most {100 * self.max_cv:.6g}%"
         said = (
             f"{named} varies by {spread.cv:.1%} [{spread.low:.1%}, {spread.high:.1%}] over {rounds} rounds{trend}, "
-            f"required: at most {100 * self.max_cv:.6g}%{look.oddities}"
+            f"required: {bounds}{look.oddities}"
         )
         interval = Interval(low=spread.low, high=spread.high, confidence=look.confidence)
         if spread.high <= self.max_cv:
-            return Judgement("PASS", said, spread.cv, interval, rounds=rounds)
+            return Judgement("PASS", said, spread.cv, interval, rounds=rounds, bounds=bounds)
         if spread.low > self.max_cv:
-            return Judgement("FAIL", said + to_meet(spread.cv, None, self.max_cv), spread.cv, interval, rounds=rounds)
-        return Judgement("INCONCLUSIVE", said, spread.cv, interval, rounds=rounds)
+            advice = to_meet(spread.cv, None, self.max_cv)
+            return Judgement("FAIL", said, spread.cv, interval, rounds=rounds, bounds=bounds, advice=advice)
+        return Judgement("INCONCLUSIVE", said, spread.cv, interval, rounds=rounds, bounds=bounds)
 
 
 @lru_cache(maxsize=256)
@@ -123,8 +135,8 @@ def _look(series: Series, pass_tail: float, fail_tail: float) -> _Look:
     kept = series.only([k for k in range(len(left)) if k not in odd])
     said = ""
     if odd:
-        named = f"round{'s' if len(odd) > 1 else ''} {_listed([k + 1 for k in odd])}"
-        said += f"; {named} set aside as outlier{'s' if len(odd) > 1 else ''} (generalised ESD test at 1%)"
+        named = f"{noun_for(len(odd), 'round')} {_listed([k + 1 for k in odd])}"
+        said += f"; {named} set aside as {noun_for(len(odd), 'outlier')} (generalised ESD test at 1%)"
     if modes := two_modes(left):
         said += f"; two modes, {math.exp(modes.apart):.2f}× apart ({modes.more} and {modes.fewer} rounds)"
     return _Look(own_spread(kept, pass_tail, fail_tail), 1 - pass_tail - fail_tail, said)
@@ -135,7 +147,8 @@ def _looks(looks: stats.Looks, rounds: int, *, over: bool) -> list[tuple[int, fl
     so that the last look is at those that there are, which are fewer where void ones were left out."""
     if looks.fixed:
         return [(rounds, 1.0)] if rounds >= stats.LEAST else []
-    at = (math.ceil(looks.last / 2), math.ceil(0.75 * looks.last), looks.last)
+    end = looks.planned or looks.last
+    at = (math.ceil(end / 2), math.ceil(0.75 * end), end)
     planned = [(number, share) for number, share in zip(at, SHARES, strict=True) if number >= stats.LEAST]
     if not over or rounds < stats.LEAST:
         return planned
@@ -145,8 +158,8 @@ def _looks(looks: stats.Looks, rounds: int, *, over: bool) -> list[tuple[int, fl
 
 def _last_round(cell: Cell, evidence: Evidence) -> int:
     """Of the cell's model and test, those included that don't count."""
-    trials = (t for t in (*evidence.trials, *evidence.void) if t.is_measured)
-    return max((t.round for t in trials if (t.model, t.test) == cell[:2]), default=0)
+    trials = (*evidence.of_pair(cell[0], cell[1]), *evidence.void_of_pair(cell[0], cell[1]))
+    return max((t.round for t in trials if t.is_measured), default=0)
 
 
 def _series(found: Mapping[int, Measurement], cell: Cell, evidence: Evidence) -> Series:

@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 
 from parity import stats
 from parity.compare import Doubt, interval_of
-from parity.gates.advice import to_meet
-from parity.gates.base import Evidence, Judgement
+from parity.compare.advice import ABOVE_THE_FLOOR, FURTHER_APART, FURTHER_FROM_IT, set_rounds, to_meet
+from parity.gates.base import Judgement
+from parity.gates.evidence import Evidence
 from parity.reading.metrics.two_budgets import OF_TWO_TRIALS
 from parity.stats import EstimateAt
-from parity.units import format_value
+from parity.units import format_value, plural
 
 
 @dataclass(frozen=True)
@@ -51,16 +52,27 @@ def judge_interval(
     interval = interval_of(estimate, found.alpha)
     said = f"{describe(estimate.centre)}{_ends(found, bounds.unit)}, required: {bounds}"
     if found.verdict is None:
-        sentence = f"{said}; {_what_would_decide(found, bounds, evidence, fail_alpha, logarithms=logarithms)}"
-        return Judgement("INCONCLUSIVE", sentence, estimate.centre, interval, open=not looks.fixed, rounds=rounds)
+        needed = _rounds_needed(found, bounds, looks, fail_alpha, logarithms=logarithms)
+        return Judgement(
+            "INCONCLUSIVE",
+            said,
+            estimate.centre,
+            interval,
+            open=not looks.fixed,
+            rounds=rounds,
+            advice=_what_would_decide(found, needed, looks),
+            bounds=str(bounds),
+            more_rounds=None if needed is None else needed - found.rounds,
+        )
     if found.rounds < rounds:
         said += f"; decided after {found.rounds} of {rounds} rounds"
     if found.contradicted is not None:
         other = "FAIL" if found.verdict == "PASS" else "PASS"
         said += f"; the rounds conflict: judged after {found.contradicted}, it would be {other}"
-    if found.verdict == "FAIL":
-        said += to_meet(estimate.centre, low, high)
-    return Judgement(found.verdict, said, estimate.centre, interval, rounds=found.rounds)
+    advice = to_meet(estimate.centre, low, high) if found.verdict == "FAIL" else ""
+    return Judgement(
+        found.verdict, said, estimate.centre, interval, rounds=found.rounds, advice=advice, bounds=str(bounds)
+    )
 
 
 def judge_figures(
@@ -85,38 +97,45 @@ def _unless_doubted(
 
     if judgement.verdict == judged_by(by_single_trials).verdict != "INCONCLUSIVE":
         return judgement
-    return Judgement("INCONCLUSIVE", doubt.sentence, judgement.value, judgement.interval, open=judgement.open)
+    return replace(
+        judgement, verdict="INCONCLUSIVE", finding=doubt.sentence, advice=doubt.advice, rounds=None, bounds=None
+    )
 
 
 def _with_advice_on_budgets(judgement: Judgement, definition: str) -> Judgement:
     """What else would decide a verdict on a rate that is a difference of two trials."""
-    advice = "set max_tokens and short_tokens further apart"
-    if judgement.verdict != "INCONCLUSIVE" or definition not in OF_TWO_TRIALS or advice in judgement.sentence:
+    if judgement.verdict != "INCONCLUSIVE" or definition not in OF_TWO_TRIALS or FURTHER_APART in judgement.advice:
         return judgement
-    return replace(judgement, sentence=f"{judgement.sentence}; or {advice}")
+    return replace(judgement, advice=f"{judgement.advice}; or {FURTHER_APART}")
 
 
-def _what_would_decide(
-    found: stats.Decision, bounds: Bounds, evidence: Evidence, fail_alpha: float, *, logarithms: bool
-) -> str:
-    looks, rounds, estimate = evidence.looks, found.rounds, found.estimate
+def _rounds_needed(
+    found: stats.Decision, bounds: Bounds, looks: stats.Looks, fail_alpha: float, *, logarithms: bool
+) -> int | None:
+    """After how many rounds it is decided if the spread stays as it is; None where too few tell, or where none are
+    enough."""
+    if found.rounds < stats.LEAST:
+        return None
+    alpha = fail_alpha if _is_out(found.estimate.centre, bounds) else stats.ALPHA
+    return stats.rounds_needed(
+        found.estimate, found.rounds, looks, bounds.low, bounds.high, alpha, logarithms=logarithms
+    )
+
+
+def _what_would_decide(found: stats.Decision, needed: int | None, looks: stats.Looks) -> str:
+    rounds, estimate = found.rounds, found.estimate
     if rounds < stats.LEAST:
-        few = f"{_count(rounds)} {'give' if rounds != 1 else 'gives'} no verdict, at least {stats.LEAST} are needed"
-        return f"{few}: {_set_higher(looks, stats.LEAST)}" if looks.last < stats.LEAST else few
-    alpha = fail_alpha if _is_out(estimate.centre, bounds) else stats.ALPHA
-    needed = stats.rounds_needed(estimate, rounds, looks, bounds.low, bounds.high, alpha, logarithms=logarithms)
+        give = "gives" if rounds == 1 else "give"
+        few = f"{plural(rounds, 'round')} {give} no verdict, at least {stats.LEAST} are needed"
+        return f"{few}: {set_rounds(looks, stats.LEAST)}" if looks.last < stats.LEAST else few
     if needed is None and estimate.widened > 0:
         said = "the noise floor or the rounding of printed figures leaves the value too uncertain"
-        return f"{said} so close to the bound, and more rounds would not decide this"
+        return f"{said} so close to the bound, and more rounds would not decide this: {ABOVE_THE_FLOOR}"
     if needed is None:
-        return "the value is so close to the bound that more rounds would not decide this"
-    more = f"about {needed - rounds} more round{'s' if needed - rounds > 1 else ''} would decide this"
-    spare = "" if not looks.fixed and needed <= looks.last else f": {_set_higher(looks, needed)}"
+        return f"the value is so close to the bound that more rounds would not decide this: {FURTHER_FROM_IT}"
+    more = f"about {plural(needed - rounds, 'more round')} would decide this"
+    spare = "" if not looks.fixed and needed <= looks.last else f": {set_rounds(looks, needed)}"
     return f"{more} at the present spread{spare}"
-
-
-def _set_higher(looks: stats.Looks, rounds: int) -> str:
-    return f"set `rounds.{'fixed' if looks.fixed else 'max'} = {rounds}`"
 
 
 def _is_out(value: float, bounds: Bounds) -> bool:
@@ -129,10 +148,6 @@ def _ends(found: stats.Decision, unit: str) -> str:
         return ""
     level = "" if found.alpha == stats.ALPHA else f" at {100 * (1 - found.alpha):.4g}% confidence"
     return f" [{_show(low, unit)}, {_show(high, unit)}]{level}"
-
-
-def _count(rounds: int) -> str:
-    return f"{rounds} round{'s' if rounds != 1 else ''}"
 
 
 def _bound(value: float, unit: str) -> str:

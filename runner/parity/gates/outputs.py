@@ -6,14 +6,14 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from parity.compare.advice import LET_OUTPUTS_AGREE, TO_SEE_MORE, to_accept
 from parity.errors import Problem
-from parity.gates.base import Evidence, GateBase, Judgement
+from parity.gates.base import GateBase, Judgement
+from parity.gates.evidence import Evidence
 from parity.records import Cell, OutputVerdict, VerdictKind
 
 COUNTING: tuple[VerdictKind, ...] = ("PASS", "FAIL", "INCONCLUSIVE")
 """Verdicts that rest on figures."""
-
-TO_SEE_MORE = 'a gate of kind = "outputs" has the runtimes score one answer, and shows more'
 
 
 class OutputsGate(GateBase):
@@ -57,7 +57,7 @@ class OutputsGate(GateBase):
             return Judgement("FAIL", said)
         if found.is_accepted:
             return Judgement("PASS", f"{said}; accepted as declared", declared=(f"outputs: {found.declared}",))
-        return Judgement("NOT COMPARABLE", f"{said}; {to_accept(found)}")
+        return Judgement("NOT COMPARABLE", said, advice=to_accept(found))
 
     def _without_arm(self, found: OutputVerdict, cell: Cell, evidence: Evidence) -> str:
         """That the gate asked for the exact arm, and what of it there is not."""
@@ -78,19 +78,12 @@ def unless_outputs_differ(judgement: Judgement, cell: Cell, evidence: Evidence) 
     if judgement.verdict not in COUNTING:
         return judgement
     if asked is not None and not asked.counts:
-        why = f"{asked.verdict}, as its gate of the kind `outputs` says"
+        why, advice = f"{asked.verdict}, as its gate of the kind `outputs` says", LET_OUTPUTS_AGREE
     elif unasked is not None and unasked.verdict in ("DRIFT", "WRONG"):
-        why = f"{unasked.verdict}: {unasked.sentence}; {TO_SEE_MORE}"
+        why, advice = f"{unasked.verdict}: {unasked.sentence}", TO_SEE_MORE
     else:
         return judgement
-    sentence = f"its speed does not count, for its outputs are {why}; {judgement.sentence}"
-    return replace(judgement, verdict="NOT COMPARABLE", sentence=sentence, failed_side=None, open=False)
-
-
-def to_accept(found: OutputVerdict) -> str:
-    """What to do about outputs that are UNPROVEN."""
-    if not found.acceptable:
-        return "no declaration covers it: something differs, or could have been checked and was not"
-    return (
-        f'if that is acceptable, declare it: [[declare]] fact = "outputs", runtimes = ["{found.runtime}"], reason = "…"'
+    finding = f"its speed does not count, for its outputs are {why}; {judgement.finding}"
+    return replace(
+        judgement, verdict="NOT COMPARABLE", finding=finding, advice=advice, failed_side=None, open=False, bounds=None
     )

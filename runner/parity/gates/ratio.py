@@ -6,9 +6,11 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from parity.compare import Doubt, ratio_at, to_measure
+from parity.compare import Doubt, ratio_at
+from parity.compare.advice import EVERY_ROUND, to_measure
 from parity.errors import Problem
-from parity.gates.base import ALL_ROUNDS, Evidence, Judgement, MetricGate, crossed_bounds, side
+from parity.gates.base import ALL_ROUNDS, Judgement, MetricGate, crossed_bounds, side
+from parity.gates.evidence import Evidence
 from parity.gates.interval import Bounds, judge_figures, judge_interval
 from parity.reading.dictionary import METRICS, REPORTED, only_a_bound
 from parity.records import Cell, Comparison
@@ -24,6 +26,10 @@ class RatioGate(MetricGate):
     kind: Literal["ratio"]
     min_ratio: float | None = Field(default=None, gt=0, description="the lowest ratio allowed")
     max_ratio: float | None = Field(default=None, gt=0, description="the highest ratio allowed")
+
+    @property
+    def allowed(self) -> tuple[float | None, float | None]:
+        return self.min_ratio, self.max_ratio
 
     def problems(self, baseline: str) -> Iterator[Problem]:
         at = f"gates.{self.name}"
@@ -55,16 +61,16 @@ class RatioGate(MetricGate):
     def _judge(self, comparison: Comparison, cell: Cell, evidence: Evidence) -> Judgement:
         definition = comparison.definition or ""
         if not comparison.comparable:
-            return Judgement("NOT COMPARABLE", f"{self.metric}: {_with_remedy(comparison)}")
+            reason = f"{self.metric}: {comparison.reason}"
+            return Judgement("NOT COMPARABLE", reason, advice=comparison.remedy or "")
         if bound := only_a_bound(self.metric, definition):
             article = "an" if bound == "upper" else "a"
-            way = to_measure(self.metric, [definition])
-            sentence = f"{self.metric}: {definition} gives only {article} {bound} bound; {way}"
-            return Judgement("NOT COMPARABLE", sentence)
+            only = f"{self.metric}: {definition} gives only {article} {bound} bound"
+            return Judgement("NOT COMPARABLE", only, advice=to_measure(self.metric, [definition]))
         if comparison.ratio is None:
-            return Judgement("NOT RUN", f"{self.metric}: {_with_remedy(comparison)}")
-        if missing := _missing_rounds(comparison, cell, evidence):
-            return Judgement("INCONCLUSIVE", missing)
+            return Judgement("NOT RUN", f"{self.metric}: {comparison.reason}", advice=comparison.remedy or "")
+        if missing := missing_rounds(comparison, cell, evidence):
+            return Judgement("INCONCLUSIVE", missing, advice=EVERY_ROUND)
         own = " (self-reported by both runtimes)" if definition.startswith(REPORTED) else ""
         floor = f", noise floor {comparison.floor.ratio:.3g}×" if comparison.floor is not None else ""
         over = f" over the tokens that both have ({comparison.tokens} or more)" if comparison.tokens is not None else ""
@@ -87,12 +93,7 @@ class RatioGate(MetricGate):
         return replace(judgement, failed_side=side(self.metric, judgement.value or 1, 1) if failed else None)
 
 
-def _with_remedy(comparison: Comparison) -> str:
-    """Why there is no ratio, and what would give one."""
-    return "; ".join(part for part in (comparison.reason, comparison.remedy) if part)
-
-
-def _missing_rounds(comparison: Comparison, cell: Cell, evidence: Evidence) -> str | None:
+def missing_rounds(comparison: Comparison, cell: Cell, evidence: Evidence) -> str | None:
     """Says which successful rounds are in no ratio, and why: what is left out may be what would have failed."""
     base = (*cell[:2], comparison.baseline)
     good = evidence.good_rounds(cell) & evidence.good_rounds(base)

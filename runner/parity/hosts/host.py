@@ -55,6 +55,11 @@ class Host(Protocol):
         """Whether a file matches a path or a glob."""
         ...
 
+    def no_room(self, folder: str, needed: int, what: str) -> str | None:
+        """Why `what`, of `needed` bytes in all, does not fit on the disk of a folder that may hold a part of it
+        already, as a clause; None where it does, or where nobody knows."""
+        ...
+
     def scratch(self) -> AbstractContextManager[str]:
         """An empty folder, which is removed afterwards."""
         ...

@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 
 from parity.cache import cache_folder, user_hf_home
+from parity.cgroups import usable_memory_bytes
 from parity.records import HostFacts, Scalar
 
 
@@ -22,6 +23,7 @@ def facts() -> dict[str, Scalar]:
         "cores_logical": psutil.cpu_count(),
         "cores_physical": psutil.cpu_count(logical=False),
         "memory_bytes": psutil.virtual_memory().total,
+        "usable_memory_bytes": usable_memory_bytes(),
         "load_1min": os.getloadavg()[0],
         "python": platform.python_version(),
     }

@@ -7,20 +7,24 @@ where they are set. Further prefills of the same process excuse a wait that they
 """
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import permutations
 
 from parity.reading.metrics.generation import CHUNKS
-from parity.reading.metrics.prompt import FIRST_CHUNK, STEADY_STATE
+from parity.reading.metrics.prompt import FIRST_CHUNK, FIRST_TEXT, STEADY_STATE
 from parity.reading.metrics.two_budgets import RATE
 from parity.reading.stamps import ALL, FACT
 from parity.records import Cell, Departure, Trial
 from parity.units import format_value
 
 STAMPED = "token-stamps"
-SHOWN = ((STAMPED, STAMPED, "tokens"), (CHUNKS.id, FIRST_CHUNK.id, "pieces of text"))
-"""The definitions of a rate and of the first of what it counts, which need the same kind of output."""
+SHOWN = (
+    (STAMPED, STAMPED, "tokens"),
+    (CHUNKS.id, FIRST_TEXT.id, "pieces of text"),
+    (CHUNKS.id, FIRST_CHUNK.id, "pieces of text"),
+)
+"""The definitions of a rate and of the first of what it counts, which need the same kind of output. Tokens have a first
+text too; a program whose text parity stamps has a first chunk alone."""
 
 FEWEST_TOKENS = 8
 FASTER = 1.25
@@ -52,10 +56,21 @@ def with_bursts(trials: Sequence[Trial], baseline: str) -> tuple[Trial, ...]:
     found: dict[Cell, Departure] = {}
     for definitions in SHOWN:
         paces = {cell: pace for cell, mine in cells.items() if (pace := _pace(mine, *definitions)) is not None}
-        for one, other in permutations(paces, 2):
-            if one[:2] == other[:2] and baseline in (one[2], other[2]) and (why := _doubt(paces[one], paces[other])):
-                found.setdefault(one, Departure(fact=FACT, sentence=why, metrics=ALL))
+        for cell, other in _with_baseline(paces, baseline):
+            if why := _doubt(paces[cell], paces[other]):
+                found.setdefault(cell, Departure(fact=FACT, sentence=why, metrics=ALL))
     return tuple(trial.departing(found[trial.cell]) if trial.cell in found else trial for trial in trials)
+
+
+def _with_baseline(paces: Mapping[Cell, Pace], baseline: str) -> Iterator[tuple[Cell, Cell]]:
+    """Each cell with the baseline's of the same model and test, and the other way round, in the order of the cells."""
+    beside: dict[tuple[str, str], list[Cell]] = {}
+    for cell in paces:
+        beside.setdefault(cell[:2], []).append(cell)
+    for cell in paces:
+        for other in beside[cell[:2]]:
+            if other != cell and baseline in (cell[2], other[2]):
+                yield cell, other
 
 
 def _pace(trials: Sequence[Trial], of_rate: str, of_first: str, what: str) -> Pace | None:

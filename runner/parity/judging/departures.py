@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from parity.reading.departures import CHANGED, OF_SPEED, OF_THE_PROMPT
 from parity.reading.facts import FACTS, facts_in
-from parity.records import Cell, Departure, Identity, Trial
+from parity.records import Departure, Identity, Trial, by_cell
 
 STEADY = ("device", "threads", "build_profile", "prefix_cache")
 """Facts that must not change between the trials of a cell."""
@@ -23,7 +23,7 @@ def with_departures(trials: Sequence[Trial], baseline: str) -> tuple[Trial, ...]
         and trial.identity is not None
         and trial.identity.prompt_ids_sha256 is not None
     }
-    unsteady = {cell: tuple(_unsteady(mine)) for cell, mine in _by_cell(ran).items()}
+    unsteady = {cell: tuple(_unsteady(mine)) for cell, mine in by_cell(ran).items()}
     found = []
     for trial in trials:
         if trial.identity is None:
@@ -70,10 +70,3 @@ def _unsteady(trials: Sequence[Trial]) -> Iterator[Departure]:
             counts = ", ".join(f"{value} in {count}" for value, count in known.items())
             sentence = f"its {FACTS[name].title} changed between trials: {counts} of {len(measured)}"
             yield Departure(fact=CHANGED, sentence=sentence, metrics=metrics)
-
-
-def _by_cell(trials: Sequence[Trial]) -> dict[Cell, list[Trial]]:
-    found: dict[Cell, list[Trial]] = {}
-    for trial in trials:
-        found.setdefault(trial.cell, []).append(trial)
-    return found

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from parity.compare import Measured, compare
 from parity.compare.floor import floors, second_side
 from parity.config import Config, LoadedConfig
-from parity.gates import Evidence, Gate
+from parity.gates import Evidence, Gate, Judgement
+from parity.gates.figure import figure
 from parity.judging.bursts import with_bursts
 from parity.judging.caches import with_prompt_caches
 from parity.judging.departures import with_departures
@@ -19,6 +20,9 @@ from parity.reading.metrics.two_budgets import with_two_budgets
 from parity.reading.stamps import contradicted, systematic
 from parity.records import Cell, NotRun, Trial
 from parity.stats import family_tail
+
+SPEEDS = ("prompt_tps", "gen_tps")
+"""The metrics of `rounds.within`."""
 
 Pair = tuple[str, str]
 """Model and test."""
@@ -75,11 +79,22 @@ def evidence_of(
     )
 
 
-def undecided(
+@dataclass(frozen=True)
+class Standing:
+    """What a required gate comes to on a cell while rounds still run. `figure`: its value with the interval, as it is
+    written; empty where it has none."""
+
+    gate: str
+    cell: Cell
+    judgement: Judgement
+    figure: str = ""
+
+
+def standings(
     loaded: LoadedConfig, trials: Sequence[Trial], pair: Pair, around: Circumstances, lost: Mapping[Cell, object]
-) -> list[str]:
-    """The required gates that more rounds of a model and test may decide: `within-20-percent (paraphym)`. `lost`: cells
-    that get no more trials."""
+) -> list[Standing]:
+    """How the required gates stand that rounds of a model and test decide, and the ratios that are to be known more
+    closely. `lost`: cells that get no more trials."""
     due = [
         (gate, cell)
         for gate, cell in required_verdicts(loaded.config, loaded.not_set)
@@ -87,13 +102,49 @@ def undecided(
         and gate.over_rounds
         and not any(c in lost for c in gate.cells(cell, loaded.config.baseline))
     ]
-    if not due:
+    measured = _measured_within(loaded, pair, lost)
+    if not due and not measured:
         return []
-    cells = list(dict.fromkeys(cell for _, cell in due))
+    cells = list(dict.fromkeys((*(cell for _, cell in due), *measured)))
     metrics = list(dict.fromkeys(gate.judged_metric for gate, _ in due if gate.judged_metric and gate.compares))
+    metrics += [metric for metric in SPEEDS if measured and metric not in metrics]
     mine = [trial for trial in trials if (trial.model, trial.test) == pair]
     evidence = evidence_of(loaded, mine, cells, around, metrics)
-    return [f"{gate.name} ({cell[2]})" for gate, cell in due if judgement_on(gate, cell, evidence).open]
+    gates = [_standing(gate, cell, judgement_on(gate, cell, evidence)) for gate, cell in due]
+    wide = [(metric, cell) for cell in measured for metric in SPEEDS if _is_wide(loaded, evidence, cell, metric)]
+    return [*gates, *(_too_wide(loaded, evidence, cell, metric) for metric, cell in wide)]
+
+
+def _standing(gate: Gate, cell: Cell, judged: Judgement) -> Standing:
+    shown = "" if judged.value is None else figure(gate.kind, gate.judged_metric, judged.value, judged.interval)
+    return Standing(gate.name, cell, judged, shown)
+
+
+def _too_wide(loaded: LoadedConfig, evidence: Evidence, cell: Cell, metric: str) -> Standing:
+    """How a ratio stands that is to be known more closely."""
+    found = evidence.comparison(cell, metric)
+    shown = figure("ratio", metric, found.ratio, found.interval) if found is not None and found.ratio else ""
+    judged = Judgement("INCONCLUSIVE", "", open=True, bounds=f"to within {loaded.config.rounds.within or 0:.0%}")
+    return Standing(metric, cell, judged, shown)
+
+
+def _measured_within(loaded: LoadedConfig, pair: Pair, lost: Mapping[Cell, object]) -> list[Cell]:
+    """The cells of a model and test whose ratios are to be known to within a share."""
+    config = loaded.config
+    if config.rounds.within is None or (*pair, config.baseline) in lost:
+        return []
+    cells: list[Cell] = [(*pair, name) for name in config.implementations if name not in loaded.not_set]
+    return [cell for cell in cells if cell not in lost]
+
+
+def _is_wide(loaded: LoadedConfig, evidence: Evidence, cell: Cell, metric: str) -> bool:
+    """Whether a ratio is known less closely than asked. What can't be compared is no better known after more rounds."""
+    found, within = evidence.comparison(cell, metric), loaded.config.rounds.within
+    if found is None or found.ratio is None or within is None or not found.comparable:
+        return False
+    if found.interval is None:
+        return True
+    return max(found.interval.high / found.ratio, found.ratio / max(found.interval.low, 1e-12)) > 1 + within
 
 
 def required_verdicts(config: Config, unset: Sequence[str] = ()) -> Iterator[tuple[Gate, Cell]]:

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 from parity.config import Config
 from parity.gates import Evidence
-from parity.judging.scored import asks_for_truth
+from parity.judging.scored import has_truth
 from parity.judging.verdict import cells_of, is_elsewhere
 from parity.outputs import Compared, judge_outputs
 from parity.reading.facts import FACTS
-from parity.records import Cell, ModelFacts, OutputVerdict, Report, Slot, text_round
+from parity.records import Cell, ModelFacts, OutputVerdict, Report, Slot, Trial, by_pair, text_round
 
 NO_TRIAL = (
     "none of its trials was run: no runtime showed the ids of a prompt and an answer, its runtimes were given up, or "
@@ -29,20 +29,22 @@ def output_verdicts(
     no exact arm, though it was asked for. `libraries`: runtime → those that decide what it computes. `not_begun`: the
     trials that score and were due, and were not run; with why."""
     quantisation = {model.name: model.quantisation for model in models}
-    pairs: dict[tuple[str, str], Compared] = {}
+    pairs: dict[Cell, Compared] = {}
     for cell in covered_by_outputs(config, evidence):
         model, test, runtime = cell
-        if (model, test) not in pairs:
+        # All that run the test's model are compared at once; one that loads its own is no witness of theirs.
+        place = cell if runtime in evidence.intent.own else (model, test, "")
+        if place not in pairs:
             compared = replace(
-                compared_by(model, test, evidence, quantisation.get(model, {})),
+                compared_by(cell, evidence, quantisation.get(model, {})),
                 libraries=libraries,
                 not_begun={(s.runtime, s.kind, s.round): why for s, why in not_begun if s.cell[:2] == (model, test)},
-                text_rounds={name: text_round(place) for place, name in enumerate(config.runtimes)},
+                text_rounds={name: text_round(k) for k, name in enumerate(config.runtimes)},
             )
-            if asks_for_truth(config, test, tuple(evidence.unset)):
+            if has_truth(config, config.test(test), tuple(evidence.unset)):
                 compared = _with_arm(compared, evidence, no_exact.get(model))
-            pairs[model, test] = compared
-        if (found := judge_outputs(pairs[model, test], runtime)) is not None:
+            pairs[place] = compared
+        if (found := judge_outputs(pairs[place], runtime)) is not None:
             yield cell, found
 
 
@@ -61,36 +63,47 @@ def covered_by_outputs(config: Config, evidence: Evidence) -> list[Cell]:
 def compared_in(report: Report, model: str, test: str) -> Compared:
     """What the runtimes of a model and test show, from a report that was just computed: one that was read from disk has
     neither ids nor scores. It holds no declarations, which only verdicts need."""
+    trials, scored = (by_pair(all_of).get((model, test), ()) for all_of in (report.trials, report.score_trials))
+    return compared_of(report, model, test, trials, scored)
+
+
+def compared_of(report: Report, model: str, test: str, trials: Sequence[Trial], scored: Sequence[Trial]) -> Compared:
+    """The same by the trials of the model and test, which are looked up already."""
     return Compared(
         model=model,
         test=test,
         baseline=report.baseline,
-        trials=[t for t in report.trials if (t.model, t.test) == (model, test)],
-        scored=[t for t in report.score_trials if (t.model, t.test) == (model, test)],
+        trials=trials,
+        scored=scored,
         greedy=not any(t.name == test and t.sampling.temperature > 0 for t in report.tests),
         quantisation=next((m.quantisation for m in report.models if m.name == model), {}),
         libraries={runtime.name: runtime.libraries for runtime in report.runtimes if runtime.libraries},
+        own_models={runtime.name for runtime in report.runtimes if runtime.model is not None},
     )
 
 
-def compared_by(model: str, test: str, evidence: Evidence, quantisation: Mapping[str, int]) -> Compared:
-    """What the runtimes of a model and test show, without the exact arm."""
-    trials = [t for t in evidence.trials if (t.model, t.test) == (model, test)]
+def compared_by(cell: Cell, evidence: Evidence, quantisation: Mapping[str, int]) -> Compared:
+    """What the runtimes of a cell's model and test show, without the exact arm, and without the other runtimes that
+    load a model of their own."""
+    model, test, runtime = cell
+    others = evidence.intent.own - {runtime}
+    trials = [trial for trial in evidence.of_pair(model, test) if trial.runtime not in others]
     return Compared(
         model=model,
         test=test,
         baseline=evidence.baseline,
         trials=trials,
-        scored=[t for t in evidence.scored if (t.model, t.test) == (model, test)],
+        scored=[trial for trial in evidence.scored_of(model, test) if trial.runtime not in others],
         greedy=test in evidence.greedy,
         quantisation=quantisation,
         declared={name: _declared(name, evidence) for name in dict.fromkeys(t.runtime for t in trials)},
+        own_models=evidence.intent.own,
     )
 
 
 def _with_arm(compared: Compared, evidence: Evidence, no_file: str | None) -> Compared:
     """With the trials of the exact arm, or why there are none. `no_file`: why the model has no F32 file."""
-    exact = [t for t in evidence.exact if (t.model, t.test) == (compared.model, compared.test)]
+    exact = evidence.exact_of(compared.model, compared.test)
     return replace(compared, exact=exact, no_exact=None if exact else no_file or NO_TRIAL)
 
 

@@ -9,10 +9,19 @@ from parity.config import LoadedConfig, test_spec
 from parity.judging.evidence import Circumstances, evidence_of
 from parity.judging.exit import exit_of
 from parity.judging.outputs import output_verdicts
+from parity.judging.selection import not_selected, without_baseline
 from parity.judging.settings import settings_of
 from parity.judging.unasked import differing_outputs, unasked_verdicts
 from parity.judging.verdict import verdicts
-from parity.judging.warnings import budgets_of, trial_warnings
+from parity.judging.warnings import (
+    budgets_of,
+    clock_warnings,
+    figure_warnings,
+    first_round_warnings,
+    memory_warnings,
+    notices,
+    trial_warnings,
+)
 from parity.records import Cell, ModelFacts, NotRun, Report, RuntimeReport, Scalar, Slot, Trial
 from parity.redaction import REDACTED, SECRET
 
@@ -26,7 +35,8 @@ class RunFacts:
     `spawned`: how many trials got a process. `proofs`: runtime → the seconds that it took on a tiny model for its first
     token, on a CPU. `no_exact`: models of which the exact arm was asked for, and why they have none. `libraries`:
     runtime → the libraries that it is built with and that decide what it computes. `not_begun`: the trials that score
-    and were due, of which none was run, with why."""
+    and were due, of which none was run, with why. `own_models`: runtime → the model that it loads in place of that of
+    `[[models]]`."""
 
     name: str
     started: str
@@ -43,6 +53,7 @@ class RunFacts:
     no_exact: Mapping[str, str] = field(default_factory=dict)
     libraries: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     not_begun: Sequence[tuple[Slot, str]] = ()
+    own_models: Mapping[str, ModelFacts] = field(default_factory=dict)
 
 
 def judge(facts: RunFacts, trials: Sequence[Trial]) -> Report:
@@ -59,7 +70,8 @@ def judge(facts: RunFacts, trials: Sequence[Trial]) -> Report:
     evidence = replace(evidence, unasked=dict(unasked_verdicts(config, evidence, facts.models)))
     trials, measured, intent = evidence.trials, evidence.measured, evidence.intent
     runtimes = tuple(_runtime_report(facts, name, trials) for name in config.runtimes)
-    judged = tuple(verdicts(config, evidence))
+    judged = (*verdicts(config, evidence), *without_baseline(facts.loaded))
+    left_out = not_selected(facts.loaded)
     known = {name: dict(_known_of(facts, name)) for name in config.runtimes}
     return Report(
         run=facts.name,
@@ -67,6 +79,9 @@ def judge(facts: RunFacts, trials: Sequence[Trial]) -> Report:
         started=facts.started,
         parity_version=facts.parity_version,
         config_sha256=facts.loaded.sha256,
+        config_file=facts.loaded.file,
+        options=facts.loaded.choices.shown,
+        not_selected=left_out,
         baseline=config.baseline,
         interrupted=facts.interrupted,
         machine=dict(facts.machine),
@@ -89,11 +104,24 @@ def judge(facts: RunFacts, trials: Sequence[Trial]) -> Report:
         score_trials=(*evidence.scored, *evidence.exact),
         outputs=tuple(outputs.values()),
         warnings=(
-            *trial_warnings(config, trials, budgets_of(config)),
             *differing_outputs(config, evidence, judged),
+            *memory_warnings((*facts.models, *facts.own_models.values()), facts.machine),
+            *clock_warnings((*trials, *evidence.void, *evidence.scored, *evidence.exact)),
+            *trial_warnings(config, trials, budgets_of(config)),
+            *first_round_warnings(config, trials),
+            *figure_warnings(config, measured, cells),
+            *notices(config.runtime_title, (*trials, *evidence.scored, *evidence.exact)),
         ),
         page=config.report,
-        exit=exit_of(evidence, judged, interrupted=facts.interrupted, started=facts.spawned),
+        exit=exit_of(
+            evidence,
+            judged,
+            interrupted=facts.interrupted,
+            started=facts.spawned,
+            gates=len((facts.loaded.whole or config).gates),
+            cells=cells,
+            left_out=left_out,
+        ),
     )
 
 
@@ -110,6 +138,7 @@ def _runtime_report(facts: RunFacts, name: str, trials: Sequence[Trial]) -> Runt
         version=found.version if found else None,
         checkout=found.checkout if found else None,
         device=str(device) if device is not None else None,
+        model=facts.own_models.get(name),
         reason=found.reason if found else facts.loaded.why_not_set(name),
         remedy=found.remedy if found else None,
         settings=settings,

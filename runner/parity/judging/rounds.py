@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from parity.records import Trial
+from parity.units import noun_for
 
 
 def rounds_of(trials: Sequence[Trial]) -> str:
@@ -11,5 +12,5 @@ def rounds_of(trials: Sequence[Trial]) -> str:
     for word, warmup in (("warm-up round", True), ("round", False)):
         rounds = list(dict.fromkeys(str(trial.round) for trial in trials if trial.warmup == warmup))
         if rounds:
-            named.append(f"{word}{'s' if len(rounds) > 1 else ''} {', '.join(rounds)}")
+            named.append(f"{noun_for(len(rounds), word)} {', '.join(rounds)}")
     return " and ".join(named)

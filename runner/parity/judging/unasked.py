@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from parity.compare.advice import TO_SEE_MORE
 from parity.config import Config
 from parity.gates import Evidence
-from parity.gates.outputs import COUNTING, TO_SEE_MORE
+from parity.gates.outputs import COUNTING
 from parity.judging.outputs import compared_by
 from parity.judging.verdict import cells_of, is_elsewhere, is_of_speeds
 from parity.outputs import judge_outputs
@@ -18,7 +19,7 @@ def unasked_verdicts(
     """Each cell of which a gate compares a speed and none judges the outputs, by the trials that generate alone."""
     quantisation = {model.name: model.quantisation for model in models}
     for model, test, runtime in _covered(config, evidence):
-        compared = compared_by(model, test, evidence, quantisation.get(model, {}))
+        compared = compared_by((model, test, runtime), evidence, quantisation.get(model, {}))
         found = judge_outputs(replace(compared, scored=(), asked=False), runtime)
         if found is not None:
             yield (model, test, runtime), found

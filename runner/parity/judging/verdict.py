@@ -6,6 +6,7 @@ COMPARABLE, and what was not measured is NOT RUN. No evidence is never a pass.
 
 from collections.abc import Iterator
 
+from parity.compare.advice import TO_SHOW_ITS_DEVICE
 from parity.config import Config
 from parity.gates import Evidence, Gate, Judgement, When
 from parity.gates.outputs import unless_outputs_differ
@@ -18,7 +19,7 @@ def verdicts(config: Config, evidence: Evidence) -> Iterator[Verdict]:
     """One verdict for every gate on every cell that it names, in the order of the config."""
     for gate in config.gates:
         for cell in cells_of(config, gate):
-            yield _verdict(gate, cell, judgement_on(gate, cell, evidence))
+            yield verdict_of(gate, cell, judgement_on(gate, cell, evidence))
 
 
 def judgement_on(gate: Gate, cell: Cell, evidence: Evidence) -> Judgement:
@@ -45,7 +46,8 @@ def cells_of(config: Config, gate: Gate) -> Iterator[Cell]:
             yield model, test, runtime
 
 
-def _verdict(gate: Gate, cell: Cell, judgement: Judgement) -> Verdict:
+def verdict_of(gate: Gate, cell: Cell, judgement: Judgement) -> Verdict:
+    """A judgement tied to its gate and cell."""
     model, test, runtime = cell
     return Verdict(
         gate=gate.name,
@@ -59,8 +61,12 @@ def _verdict(gate: Gate, cell: Cell, judgement: Judgement) -> Verdict:
         verdict=judgement.verdict,
         sentence=judgement.sentence,
         value=judgement.value,
+        at_least=gate.allowed[0],
+        at_most=gate.allowed[1],
         interval=judgement.interval,
         rounds=judgement.rounds,
+        advice=judgement.advice or None,
+        bounds=judgement.bounds,
         failed_side=judgement.failed_side,
         fell_away=judgement.fell_away,
         declared=judgement.declared,
@@ -95,20 +101,22 @@ def _elsewhere(wanted: str, cell: Cell, evidence: Evidence) -> Judgement | None:
         return None
     if None in devices:
         return Judgement(
-            "NOT RUN", f"applies on {wanted}; {runtime} did not report its device: let it report the setting `device`"
+            "NOT RUN", f"applies on {wanted}; {runtime} did not report its device", advice=TO_SHOW_ITS_DEVICE
         )
     used = {device: count for device, count in devices.items() if device is not None}
     if len(used) > 1:
         counts = ", ".join(f"{device} in {count}" for device, count in used.items())
         return Judgement(
             "NOT COMPARABLE",
-            f"applies on {wanted}; {runtime} changed its device between trials: {counts}; name one in its table",
+            f"applies on {wanted}; {runtime} changed its device between trials: {counts}",
+            advice="name one in its table",
         )
     [device, *_] = used
     if is_partial(device):
-        sentence = f"applies on {wanted}; {runtime} ran on {device}: let it offload all layers"
-        return Judgement("NOT COMPARABLE", sentence)
+        ran = f"applies on {wanted}; {runtime} ran on {device}"
+        return Judgement("NOT COMPARABLE", ran, advice="let it offload all layers")
     if not on_device(device, wanted):
-        sentence = f"applies on {wanted}; {runtime} ran on {device}: run it on {wanted}, or make the gate advice"
-        return Judgement("NOT APPLICABLE", sentence, fell_away=True)
+        ran = f"applies on {wanted}; {runtime} ran on {device}"
+        advice = f"run it on {wanted}, or make the gate advice (`required = false`)"
+        return Judgement("NOT APPLICABLE", ran, fell_away=True, advice=advice)
     return None

@@ -21,6 +21,7 @@ __all__ = [
     "Source",
     "Step",
     "Watch",
+    "check_pin",
     "content_sha256",
     "content_stamp",
     "file_sha256",
@@ -49,38 +50,56 @@ def model_facts(
         ModelError: it can't be fetched or read, or its content isn't what `sha256` says.
     """
     path = parse_source(source_text, base).fetch(watch)
-    files = files_that_matter(path) if path.is_dir() else (path,)
+    if not _is_utf8(path):
+        raise ModelError(f"{path}: the path is not UTF-8, and run folders record it", "rename the folder or the file")
     # What is pinned is read: size and time stamps of a file can be set back.
-    new = sha256 is not None
-    digest = files_sha256(path, files, watch, fresh=new) if path.is_dir() else file_sha256(path, watch, fresh=new)
+    digest = content_sha256(path, watch, fresh=sha256 is not None)
     # Before the hashes are compared: "cut off at byte n" says more than two different hashes.
     inspection = inspect_model(path, digest)
-    if sha256 is not None and sha256.lower() != digest:
-        raise ModelError(
-            f"{path}: its sha256 is {digest}, and the config pins {sha256.lower()}",
-            "fetch the pinned file again, or update `sha256` in the config if the change is intended",
-        )
+    _check_pin(path, digest, sha256)
     return ModelFacts(
         name=name,
         title=title,
         source=source_text,
         path=str(path),
         sha256=digest,
-        size_bytes=sum(file.stat().st_size for file in files),
+        size_bytes=sum(file.stat().st_size for file in _files(path)),
         **inspection.model_dump(),
     )
 
 
-def content_sha256(path: Path) -> str:
-    """The hash of a model that is here, as `ModelFacts` has it; read again only if a file of it changed.
+def _is_utf8(path: Path) -> bool:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def check_pin(path: Path, sha256: str, watch: Watch = silent) -> None:
+    """Raises ModelError where the content of a model that is here isn't what `sha256` says. It is read only if a file
+    of it changed since it was read last."""
+    _check_pin(path, content_sha256(path, watch), sha256)
+
+
+def _check_pin(path: Path, digest: str, pinned: str | None) -> None:
+    if pinned is not None and pinned.lower() != digest:
+        raise ModelError(
+            f"{path}: its sha256 is {digest}, and the config pins {pinned.lower()}",
+            "fetch the pinned file again, or update `sha256` in the config if the change is intended",
+        )
+
+
+def content_sha256(path: Path, watch: Watch = silent, *, fresh: bool = False) -> str:
+    """The hash of a model that is here, as `ModelFacts` has it; read again only if a file of it changed, or if `fresh`.
 
     Raises:
         ModelError: it can't be read.
         OSError: it isn't there.
     """
     if path.is_dir():
-        return files_sha256(path, files_that_matter(path), silent)
-    return file_sha256(path, silent)
+        return files_sha256(path, _files(path), watch, fresh=fresh)
+    return file_sha256(path, watch, fresh=fresh)
 
 
 def content_stamp(path: Path) -> str:
@@ -89,8 +108,12 @@ def content_stamp(path: Path) -> str:
     Raises:
         OSError: it isn't there.
     """
-    files = files_that_matter(path) if path.is_dir() else (path,)
-    return " ".join(stamp_of(file) for file in files)
+    return " ".join(stamp_of(file) for file in _files(path))
+
+
+def _files(path: Path) -> tuple[Path, ...]:
+    """The files of a model."""
+    return files_that_matter(path) if path.is_dir() else (path,)
 
 
 def locate(source_text: str, base: Path) -> Path | None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from parity.errors import ModelError
-from parity.models.gguf_header import MAGIC, Header, TensorInfo, read_header, tensor_type
+from parity.models.gguf_header import MAGIC, Header, TensorInfo, read_header, tensor_type, type_name
 from parity.models.progress import Step, Watch
 
 FILE_TYPE: Final = "general.file_type"
@@ -113,6 +113,8 @@ def _is_known(name: str) -> bool:
     from gguf import GGMLQuantizationType, quants
     from gguf.constants import GGML_QUANT_SIZES
 
+    if name not in GGMLQuantizationType.__members__:
+        return False
     kind = GGMLQuantizationType[name]
     try:
         quants.dequantize(np.zeros((1, GGML_QUANT_SIZES[kind][1]), dtype=np.uint8), kind)
@@ -123,12 +125,12 @@ def _is_known(name: str) -> bool:
 
 def _type(tensor: TensorInfo) -> tuple[str, int, int]:
     known = tensor_type(tensor.type_id)
-    assert known is not None, "read_header refuses unknown types"
+    assert known is not None, "what can't be dequantised was refused"
     return known
 
 
 def _name(tensor: TensorInfo) -> str:
-    return _type(tensor)[0]
+    return type_name(tensor.type_id)
 
 
 def _text(text: str) -> bytes:

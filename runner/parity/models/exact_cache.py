@@ -5,7 +5,6 @@ wait for one another; and it is hashed again before it is used.
 """
 
 import os
-import shutil
 import tempfile
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
@@ -13,16 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import psutil
-
 from parity.cache import alone, read_json, write_json
+from parity.cgroups import free_memory_bytes
 from parity.errors import ModelError
 from parity.models import content_sha256, file_sha256, model_facts
 from parity.models.exact import exact_bytes, not_dequantised, write_exact
 from parity.models.gguf_header import Header, read_header
 from parity.models.progress import Step, Watch
 from parity.records import ModelFacts
-from parity.units import format_value
+from parity.room import REMEDY, free_bytes, in_bytes, no_room
 
 WRITTEN_AS: Final = 1
 """Raise it whenever the file is written differently; those of earlier versions are then made again."""
@@ -54,7 +52,7 @@ class Room:
 
 def room_of(cache: Path) -> Room:
     """What is free now on this machine."""
-    return Room(shutil.disk_usage(cache).free, psutil.virtual_memory().available)
+    return Room(free_bytes(cache), free_memory_bytes())
 
 
 RoomOf = Callable[[Path], Room]
@@ -141,10 +139,8 @@ def _facts(model: ModelFacts, final: Path, sha256: Any, watch: Watch) -> ModelFa
 
 def _check_disk(header: Header, cache: Path, room: Room) -> None:
     needed = round(DISK_MARGIN * exact_bytes(header))
-    if room.disk_bytes < needed:
-        raise NoExactError(
-            f"its F32 file needs {_size(needed)} on the disk of {cache}, and {_size(room.disk_bytes)} are free"
-        )
+    if wrong := no_room(cache, needed, "its F32 file", room.disk_bytes):
+        raise NoExactError(f"{wrong}; {REMEDY}")
 
 
 def memory_bytes(header: Header) -> int:
@@ -156,12 +152,8 @@ def memory_bytes(header: Header) -> int:
 def _check_memory(header: Header, room: Room) -> None:
     needed = memory_bytes(header)
     if room.memory_bytes < needed:
-        free = _size(room.memory_bytes)
-        raise NoExactError(f"computing with its F32 file needs {_size(needed)} of memory, and {free} are available")
-
-
-def _size(count: int) -> str:
-    return format_value(count, "bytes")
+        free = in_bytes(room.memory_bytes)
+        raise NoExactError(f"computing with its F32 file needs {in_bytes(needed)} of memory, and {free} are available")
 
 
 def _record_of(final: Path) -> Path:

@@ -18,6 +18,18 @@ VERSIONS: Final = (2, 3)
 MOST_DIMENSIONS: Final = 4
 DEFAULT_ALIGNMENT: Final = 32
 LONGEST_STRING_BYTES: Final = 64 * 1024 * 1024
+LONGEST_NAME_BYTES: Final = 65_535
+"""Of a key, as the format says, and of a tensor's name."""
+LONGEST_KEPT_BYTES: Final = 1024 * 1024
+"""Of a string value; a longer one, such as a whole tokenizer.json, is left in the file."""
+MOST_KEPT_BYTES: Final = 32 * 1024 * 1024
+"""Of all names and string values together."""
+MOST_ELEMENTS_A_BYTE: Final = 16
+"""Of any tensor type."""
+MOST_KEYS: Final = 65_536
+MOST_TENSORS: Final = 65_536
+MOST_ITEMS: Final = 4 * 1024 * 1024
+"""Of an array that is read, and of all arrays of strings together: several times the largest vocabularies."""
 
 FOREIGN_STARTS: Final = (
     (
@@ -35,6 +47,8 @@ FOREIGN_STARTS: Final = (
     (b"<", "a web page or XML", "fetch the file itself, not the page about it"),
 )
 REFETCH: Final = "fetch the file again, or name a different one"
+MOST_ITEM_BYTES: Final = 256 * 1024 * 1024
+"""Of all arrays of strings together."""
 _SCALARS: Final = {
     0: "<B",
     1: "<b",
@@ -62,6 +76,16 @@ class Array:
 
 
 @dataclass(frozen=True, slots=True)
+class LongString:
+    """A string value, left in the file because it is long."""
+
+    length: int
+
+    def __str__(self) -> str:
+        return f"a string of {self.length} bytes"
+
+
+@dataclass(frozen=True, slots=True)
 class TensorInfo:
     """A tensor as the header lists it. `shape`: fastest dimension first; `offset`: from `data_start`."""
 
@@ -80,8 +104,8 @@ class TensorInfo:
 
 @dataclass(frozen=True)
 class Header:
-    """Keys and values (strings as bytes), tensors, and where the tensor data begins in the file. `entries`: key → where
-    its entry, which is the key and its value, begins and ends in the file."""
+    """Keys and values (strings as bytes, or as `LongString`), tensors, and where the tensor data begins in the file.
+    `entries`: key → where its entry, which is the key and its value, begins and ends in the file."""
 
     version: int
     values: dict[str, Any]
@@ -135,10 +159,15 @@ class _Reader:
         self.stream = stream
         self.left = size
         self.position = 0
+        self.room_bytes = MOST_KEPT_BYTES
+        self.room_items = MOST_ITEMS
+        self.room_item_bytes = MOST_ITEM_BYTES
 
     def header(self) -> Header:
         version = self.opening()
         tensor_count, value_count = self.scalar("<Q"), self.scalar("<Q")
+        if tensor_count > MOST_TENSORS or value_count > MOST_KEYS:
+            raise self.damaged(f"{tensor_count} tensors and {value_count} keys")
         values: dict[str, Any] = {}
         entries: dict[str, tuple[int, int]] = {}
         for _ in range(value_count):
@@ -185,14 +214,29 @@ class _Reader:
     def scalar(self, layout: str) -> Any:
         return struct.unpack(layout, self.take(struct.calcsize(layout)))[0]
 
-    def string(self) -> bytes:
-        length = self.scalar("<Q")
-        if LONGEST_STRING_BYTES < length <= self.left:
+    def length(self, most: int) -> int:
+        length: int = self.scalar("<Q")
+        if most < length <= self.left:
             raise self.damaged(f"a string of {length} bytes")
+        return length
+
+    def string(self) -> bytes | LongString:
+        length = self.length(LONGEST_STRING_BYTES)
+        if length > LONGEST_KEPT_BYTES:
+            self.skip(length)
+            return LongString(length)
+        return self.kept(length)
+
+    def kept(self, length: int) -> bytes:
+        self.room_bytes -= length
+        if self.room_bytes < 0:
+            raise self.damaged(f"names and strings of more than {MOST_KEPT_BYTES} bytes together")
         return self.take(length)
 
     def name(self, what: str) -> str:
-        raw = self.string()
+        return self.text(self.kept(self.length(LONGEST_NAME_BYTES)), what)
+
+    def text(self, raw: bytes, what: str) -> str:
         try:
             return raw.decode("utf-8")
         except UnicodeDecodeError as error:
@@ -211,8 +255,15 @@ class _Reader:
         kind, length = self.scalar("<I"), self.scalar("<Q")
         position = self.position
         if kind == _STRING:
+            self.room_items -= length
+            if self.room_items < 0 and length <= self.left:
+                raise self.damaged(f"arrays of more than {MOST_ITEMS} strings together")
             for _ in range(length):
-                self.string()
+                size = self.length(LONGEST_NAME_BYTES)
+                self.room_item_bytes -= size
+                self.skip(size)
+            if self.room_item_bytes < 0:
+                raise self.damaged(f"arrays of more than {MOST_ITEM_BYTES} bytes of strings together")
         elif kind in _SCALARS:
             self.skip(length * struct.calcsize(_SCALARS[kind]))
         else:
@@ -220,8 +271,10 @@ class _Reader:
         return Array(kind, length, position)
 
     def items(self, array: Array) -> list[Any]:
+        if array.length > MOST_ITEMS:
+            raise self.damaged(f"an array of {array.length} items")
         if array.kind == _STRING:
-            return [self.name("string") for _ in range(array.length)]
+            return [self.text(self.take(self.length(LONGEST_NAME_BYTES)), "string") for _ in range(array.length)]
         layout = _SCALARS[array.kind]
         data = self.take(array.length * struct.calcsize(layout))
         return list(struct.unpack(f"<{array.length}{layout[1]}", data))
@@ -265,17 +318,25 @@ def tensor_type(type_id: int) -> tuple[str, int, int] | None:
     return known.name, elements, size_bytes
 
 
+def type_name(type_id: int) -> str:
+    """Name of a tensor type: `Q4_K`, or `156` for one that isn't known here."""
+    known = tensor_type(type_id)
+    return str(type_id) if known is None else known[0]
+
+
 def _check_extents(path: Path, header: Header, size: int) -> None:
+    """Of a type that isn't known here, only the runtimes that can read it know how long its data are."""
     for tensor in header.tensors:
         known = tensor_type(tensor.type_id)
         if known is None:
-            wrong = f"{path}: {tensor.name} has type {tensor.type_id}, unknown to the installed gguf package"
-            raise ModelError(wrong, "pip install --upgrade gguf")
-        _, block_elements, block_bytes = known
-        if tensor.shape[0] % block_elements:
-            wrong = f"{path}: a row of {tensor.name} ({tensor.shape[0]} elements) is not a whole number of blocks"
-            raise ModelError(wrong, REFETCH)
-        end = header.data_start + tensor.offset + tensor.elements // block_elements * block_bytes
+            data_bytes = tensor.elements // MOST_ELEMENTS_A_BYTE
+        else:
+            _, block_elements, block_bytes = known
+            if tensor.shape[0] % block_elements:
+                wrong = f"{path}: a row of {tensor.name} ({tensor.shape[0]} elements) is not a whole number of blocks"
+                raise ModelError(wrong, REFETCH)
+            data_bytes = tensor.elements // block_elements * block_bytes
+        end = header.data_start + tensor.offset + data_bytes
         if end > size:
             wrong = f"{path}: the file is cut off at byte {size}: the data of {tensor.name} ends at byte {end}"
             raise ModelError(wrong, REFETCH)

@@ -7,14 +7,17 @@ model because somebody pushed. The `huggingface_hub` package is imported only to
 import io
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from parity.errors import ModelError
-from parity.models.folder import PATTERNS, lacks
+from parity.models.folder import PATTERNS, TOKENIZER_CONFIG, lacks
 from parity.models.progress import Step, Unit, Watch
 from parity.models.source import Scheme
+from parity.room import no_room
 
 _NAME: Final = re.compile(r"[\w.-]+", re.ASCII)
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
@@ -56,27 +59,68 @@ class HubSource:
         return f"hf://{self.repo}{f'/{self.file}' if self.file else ''}@{self.revision}"
 
     def locate(self) -> Path | None:
-        folder = repo_folder(hub_cache(), self.repo)
         try:
-            commit = self.revision
-            if not _COMMIT.fullmatch(commit):
-                commit = (folder / "refs" / self.revision).read_text(encoding="utf-8").strip()
-            snapshot = folder / "snapshots" / commit
+            snapshot = self._snapshot()
             if self.file is not None:
                 return snapshot / self.file if (snapshot / self.file).is_file() else None
             return snapshot if lacks(snapshot) is None else None
         except (OSError, ValueError, ModelError):
             return None
 
+    def _snapshot(self) -> Path:
+        """Where the cache keeps the files of the revision, which need not be there.
+
+        Raises:
+            OSError, ValueError: the cache doesn't know which commit a branch or tag is.
+        """
+        folder = repo_folder(hub_cache(), self.repo)
+        commit = self.revision
+        if not _COMMIT.fullmatch(commit):
+            commit = (folder / "refs" / self.revision).read_text(encoding="utf-8").strip()
+        return folder / "snapshots" / commit
+
     def fetch(self, watch: Watch) -> Path:
         if path := self.locate():
+            if self.file is None and not offline():
+                self._complete(path)
             return path
         if offline():
             raise ModelError(
-                f"{self}: not in the hub's cache ({hub_cache()}), and HF_HUB_OFFLINE forbids a download",
+                f"{self}: {self._lacking()}, and HF_HUB_OFFLINE forbids a download",
                 "unset HF_HUB_OFFLINE, or download it on a machine with a network and copy that cache here",
             )
-        return self._download(watch)
+        path = self._download(watch)
+        if self.file is None and (missing := lacks(path)):
+            # Without a network, `huggingface_hub` gives what the cache has.
+            raise ModelError(
+                f"{self}: {path} is without {missing}, and a download did not bring it",
+                f"check the network; if it is well, the page of {self.repo} shows whether it is a whole model",
+            )
+        return path
+
+    def _complete(self, snapshot: Path) -> None:
+        """Fetches what most models have, runtimes read, and a download that was cut off may not have brought: of the
+        commit that is here, whatever was pushed since. The hub's cache remembers what a commit does not have."""
+        commit = snapshot.name
+        known_absent = repo_folder(hub_cache(), self.repo) / ".no_exist" / commit / TOKENIZER_CONFIG
+        if (snapshot / TOKENIZER_CONFIG).is_file() or known_absent.exists():
+            return
+        import huggingface_hub
+
+        with suppress(Exception):
+            # A download is tried again and again where there is no network; this is asked once.
+            huggingface_hub.HfApi().model_info(self.repo, revision=commit)
+            huggingface_hub.hf_hub_download(self.repo, TOKENIZER_CONFIG, revision=commit, cache_dir=hub_cache())
+
+    def _lacking(self) -> str:
+        """What of it is not in the cache, as a sentence says it."""
+        try:
+            snapshot = self._snapshot()
+            if self.file is None and snapshot.is_dir() and (missing := lacks(snapshot)):
+                return f"its copy in the hub's cache ({snapshot}) is without {missing}"
+        except (OSError, ValueError, ModelError):
+            pass
+        return f"not in the hub's cache ({hub_cache()})"
 
     def _download(self, watch: Watch) -> Path:
         import huggingface_hub
@@ -88,6 +132,7 @@ class HubSource:
             "tqdm_class": _bar(watch),
         }
         try:
+            self._check_room()
             if self.file is not None:
                 return Path(huggingface_hub.hf_hub_download(self.repo, self.file, **where))
             return Path(huggingface_hub.snapshot_download(self.repo, allow_patterns=list(PATTERNS), **where))
@@ -110,6 +155,35 @@ class HubSource:
         except (errors.HfHubHTTPError, OSError, ValueError) as error:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise ModelError(f"{self}: {reason}", "check the network, the free disk space and the name") from error
+
+    def _check_room(self) -> None:
+        """Raises ModelError where the disk can't take what is still to be downloaded."""
+        try:
+            sizes = self._sizes()
+        except Exception:
+            # The download itself says what is wrong.
+            return
+        needed = sum(size for blob, size in sizes.items() if not self._is_here(blob))
+        if wrong := no_room(hub_cache(), needed, str(self)):
+            raise ModelError(wrong, "free some space there, or set HF_HOME to a folder on a larger disk")
+
+    def _sizes(self) -> dict[str, int]:
+        """Name among the cache's blobs → bytes, of the files to download; without those whose size the hub doesn't
+        tell."""
+        import huggingface_hub
+
+        if self.file is not None:
+            told = huggingface_hub.get_hf_file_metadata(
+                huggingface_hub.hf_hub_url(self.repo, self.file, revision=self.revision)
+            )
+            return {} if told.size is None else {told.etag or "": told.size}
+        files = huggingface_hub.HfApi().model_info(self.repo, revision=self.revision, files_metadata=True).siblings
+        wanted = [file for file in files or () if any(fnmatch(file.rfilename, pattern) for pattern in PATTERNS)]
+        blobs = {file.lfs.sha256 if file.lfs else file.blob_id or file.rfilename: file.size for file in wanted}
+        return {blob: size for blob, size in blobs.items() if size is not None}
+
+    def _is_here(self, blob: str) -> bool:
+        return bool(blob) and (repo_folder(hub_cache(), self.repo) / "blobs" / blob).exists()
 
 
 def parse_hub(text: str) -> HubSource:

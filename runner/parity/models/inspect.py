@@ -12,7 +12,7 @@ from parity.cache import cache_folder, read_json, write_json
 from parity.errors import ModelError
 from parity.models.facts import SYNTHETIC_DESCRIPTION, Inspection
 from parity.models.folder import inspect_folder
-from parity.models.gguf_header import Array, read_array, read_header, tensor_type
+from parity.models.gguf_header import Array, read_array, read_header, type_name
 from parity.records import Scalar
 
 FACTS_VERSION: Final = 3
@@ -49,21 +49,23 @@ def inspect_gguf(path: Path) -> Inspection:
     values = header.values
     architecture = _text(values, "general.architecture")
     kind = _text(values, "general.type") or "model"
+    if (parts := _count(values, "split.count") or 1) > 1:
+        number = values.get("split.no")
+        which = f"part {number + 1}" if isinstance(number, int) else "one part"
+        raise ModelError(
+            f"{path}: {which} of a model split into {parts} files",
+            "join the parts into one file (gguf-split --merge) and name that",
+        )
     if architecture is None or kind != "model" or not header.tensors:
         held = f"a GGUF file of type {kind}" if kind != "model" else "a GGUF file without weights or architecture"
         raise ModelError(f"{path}: {held}, not a model", "name the file that holds the model's weights")
-    if (_count(values, "split.count") or 1) > 1:
-        raise ModelError(
-            f"{path}: one part of a model split into {values['split.count']} files",
-            "join the parts into one file (gguf-split --merge) and name that",
-        )
     template = values.get("tokenizer.chat_template")
     tokens = values.get("tokenizer.ggml.tokens")
     return Inspection(
         format="gguf",
         architecture=architecture,
         parameters=sum(tensor.elements for tensor in header.tensors),
-        quantisation=dict(sorted(Counter(_type_name(tensor.type_id) for tensor in header.tensors).items())),
+        quantisation=dict(sorted(Counter(type_name(tensor.type_id) for tensor in header.tensors).items())),
         context_length=_count(values, f"{architecture}.context_length"),
         tokenizer="/".join(filter(None, (_text(values, f"tokenizer.ggml.{key}") for key in ("model", "pre")))) or None,
         vocab_size=tokens.length if isinstance(tokens, Array) else _count(values, f"{architecture}.vocab_size"),
@@ -85,15 +87,11 @@ def _shown(path: Path, value: Any) -> Scalar:
     return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}…"
 
 
-def _type_name(type_id: int) -> str:
-    known = tensor_type(type_id)
-    assert known is not None, "read_header refuses unknown types"
-    return known[0]
-
-
 def _text(values: dict[str, Any], key: str) -> str | None:
+    """A text that a report may name, of bounded length."""
     value = values.get(key)
-    return value.decode("utf-8", errors="replace") if isinstance(value, bytes) and value else None
+    text = value[: 4 * LONGEST_TEXT].decode("utf-8", errors="replace") if isinstance(value, bytes) else ""
+    return text[:LONGEST_TEXT] or None
 
 
 def _count(values: dict[str, Any], key: str) -> int | None:

@@ -20,10 +20,9 @@ class LocalPath:
 
     def locate(self) -> Path | None:
         try:
-            self.path.stat()
+            return self.path if _may_hold_a_model(self.path.stat().st_mode) else None
         except OSError:
             return None
-        return self.path
 
     def fetch(self, watch: Watch) -> Path:
         try:
@@ -32,9 +31,14 @@ class LocalPath:
             raise ModelError(f"{self.path}: no such file or folder", _nearest(self.path)) from None
         except OSError as error:
             raise ModelError(f"{self.path}: {error.strerror}", "name a file or folder that can be read") from error
-        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        if not _may_hold_a_model(mode):
             raise ModelError(f"{self.path}: neither a file nor a folder", "name a GGUF file or a model folder")
         return self.path
+
+
+def _may_hold_a_model(mode: int) -> bool:
+    """Whether it is a file or a folder: a pipe or a device may have no end."""
+    return stat.S_ISREG(mode) or stat.S_ISDIR(mode)
 
 
 def _nearest(path: Path) -> str:

@@ -107,8 +107,10 @@ def _loaded(name: str, points: "tuple[EntryPoint, ...]") -> Scheme:
     [point] = points
     try:
         scheme = point.load()
-    except Exception as error:
-        # A module of another package may raise anything while it is imported.
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        # A module of another package may raise anything while it is imported, `sys.exit` too.
         raise ModelError(
             f"the model source {name}:// can't be loaded from {point.value} ({type(error).__name__}: {error})",
             f"fix or reinstall {packages}",

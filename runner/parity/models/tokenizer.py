@@ -6,14 +6,16 @@ text alone. A rebuilt one is made once per content hash and cached.
 
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
+from parity.bounded import LimitError, RaisedError, call
 from parity.cache import cache_folder, read_json, write_json
 from parity.errors import ModelError
+from parity.models.digest import stamp_of
 from parity.models.gguf_header import Array, read_array, read_header
+from parity.private import write_private
 from parity.records import ModelFacts
 
 REBUILT_AS: Final = 1
@@ -61,6 +63,14 @@ _USER_DEFINED: Final = 4
 _UNUSED: Final = 5
 _REMEDY: Final = "put the model's own tokenizer.json beside the GGUF file"
 
+LIBRARY_S: Final = 30.0
+"""CPU time that the library has, loading a tokenizer included."""
+
+CHARACTERS_S: Final = 100_000
+"""Characters that it encodes in a second at the very least."""
+
+LIBRARY_BYTES: Final = 4 * 1024**3
+
 Encode = Callable[[str], list[int]]
 """Ids of a text, special tokens recognised, none added. Raises ModelError for a tokenizer that fails on the text."""
 
@@ -92,54 +102,36 @@ def write_tokenizer(model: ModelFacts, target: Path) -> Path:
         raise ModelError(f"{path}: the folder has no tokenizer.json", "put the model's tokenizer.json into the folder")
     if model.format == "folder" or (beside.is_file() and _is_of(beside, path)):
         shutil.copyfile(beside, target)
+        target.chmod(0o600)
         return target
     try:
         content = _rebuilt(model)
     except ModelError as error:
         foreign = f"{beside} is not the tokenizer of {path.name}; " if beside.is_file() else ""
         raise ModelError(f"{foreign}{error.wrong}", error.remedy) from error
-    target.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+    write_private(target, json.dumps(content, ensure_ascii=False))
     return target
 
 
 def load_encoder(path: Path) -> Encode:
-    """An encoder from a `tokenizer.json`.
+    """An encoder from a `tokenizer.json`, which is read when a text is first encoded."""
+    return lambda text: cast("list[int]", ask_library("ids_of", path, text, cpu_s=LIBRARY_S + len(text) / CHARACTERS_S))
+
+
+def ask_library(function: str, path: Path, *arguments: Any, cpu_s: float = LIBRARY_S) -> Any:
+    """What a function of `parity.models.tokenizing` says of the `tokenizer.json` at `path`, asked in a child with
+    limits.
 
     Raises:
-        ModelError: the file is no tokenizer that can be loaded.
+        ModelError: the file is gone, is no tokenizer that can be loaded, or the library fails on it.
     """
-    tokenizer = load_tokenizer(path)
-
-    def encode(text: str) -> list[int]:
-        with _library_errors(path):
-            ids: list[int] = tokenizer.encode(text, add_special_tokens=False).ids
-        return ids
-
-    return encode
-
-
-def load_tokenizer(path: Path) -> Any:
-    """The `tokenizers.Tokenizer` of a `tokenizer.json`.
-
-    Raises:
-        ModelError: the file is no tokenizer that can be loaded.
-    """
-    from tokenizers import Tokenizer
-
-    with _library_errors(path):
-        return Tokenizer.from_file(str(path))
-
-
-@contextmanager
-def _library_errors(path: Path) -> Iterator[None]:
-    """Makes a ModelError of what the `tokenizers` library raises: bare exceptions, and panics of its Rust code."""
     try:
-        yield
-    except BaseException as error:
-        # A panic derives from BaseException alone, and its class can't be imported.
-        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
-            raise
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        asked = f"parity.models.tokenizing:{function}"
+        return call(asked, str(path), stamp_of(path), *arguments, cpu_s=cpu_s, memory_bytes=LIBRARY_BYTES)
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror or error}", "make the file readable") from error
+    except (LimitError, RaisedError) as error:
+        reason = next(iter(str(error).splitlines()), "no reason given")
         raise ModelError(
             f"{path}: the tokenizers library fails on this tokenizer: {reason}",
             "replace it with the tokenizer.json that the model's publisher provides",
@@ -149,7 +141,7 @@ def _library_errors(path: Path) -> Iterator[None]:
 def _is_of(tokenizer_json: Path, path: Path) -> bool:
     """Whether a `tokenizer.json` has the tokens of the GGUF file at `path`, each with the same id, padding aside."""
     try:
-        ids = load_tokenizer(tokenizer_json).get_vocab(with_added_tokens=True)
+        ids = ask_library("vocabulary_of", tokenizer_json)
     except ModelError:
         # Whatever is wrong with it, it isn't this model's.
         return False
@@ -180,13 +172,13 @@ def _rebuilt(model: ModelFacts) -> Any:
     cached = cache_folder() / "tokenizers" / f"{model.sha256}-v{REBUILT_AS}.json"
     content = read_json(cached)
     if not isinstance(content, dict):
-        content = json.loads(_rebuild(Path(model.path)))
+        content = _rebuild(Path(model.path))
         write_json(cached, content)
     return content
 
 
-def _rebuild(path: Path) -> str:
-    """The text of a `tokenizer.json` made from what a GGUF file says."""
+def _rebuild(path: Path) -> Any:
+    """The content of a `tokenizer.json` made from what a GGUF file says."""
     values = read_header(path).values
     family, pre = _text(values, "model", "none"), _text(values, "pre", "default")
     if family != "gpt2":
@@ -195,23 +187,27 @@ def _rebuild(path: Path) -> str:
         raise ModelError(f"{path}: the pre-tokenizer {pre} is not one of {', '.join(PRE_TOKENIZERS)}", _REMEDY)
     vocabulary, merges = _vocabulary(path, values), _items(path, values, "merges")
     try:
-        return _byte_level_bpe(vocabulary, [_halves(merge) for merge in merges], PRE_TOKENIZERS[pre])
-    except Exception as error:
-        # The library raises nothing narrower.
+        function = "parity.models.tokenizer:byte_level_bpe"
+        built = call(function, *vocabulary, merges, pre, cpu_s=LIBRARY_S, memory_bytes=LIBRARY_BYTES)
+    except (LimitError, RaisedError) as error:
         raise ModelError(f"{path}: no tokenizer can be built from its tokens and merges: {error}", _REMEDY) from error
+    return json.loads(built)
 
 
-def _byte_level_bpe(vocabulary: _Vocabulary, merges: list[tuple[str, str]], cut: _Cut) -> str:
+def byte_level_bpe(tokens: list[str], kinds: list[int], merges: list[str], pre: str) -> str:
+    """The text of the `tokenizer.json` that has these tokens, by id, their kinds, merges such as `a b`, and a
+    pre-tokenizer of `PRE_TOKENIZERS`. For a child with limits: it raises what the library raises."""
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
 
-    ids = {token: k for k, token in enumerate(vocabulary.tokens)}
-    core = Tokenizer(models.BPE(ids, merges, ignore_merges=cut.ignore_merges))
+    cut = PRE_TOKENIZERS[pre]
+    ids = {token: k for k, token in enumerate(tokens)}
+    core = Tokenizer(models.BPE(ids, [_halves(merge) for merge in merges], ignore_merges=cut.ignore_merges))
     splits = [pre_tokenizers.Split(Regex(pattern), "isolated") for pattern in cut.patterns]
     core.pre_tokenizer = pre_tokenizers.Sequence(
         [*splits, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
     )
     core.decoder = decoders.ByteLevel()
-    for kind, token in zip(vocabulary.kinds, vocabulary.tokens, strict=True):
+    for kind, token in zip(kinds, tokens, strict=True):
         if kind in _SPECIAL_KINDS:
             core.add_special_tokens([AddedToken(token, normalized=False, special=True)])
         elif kind == _USER_DEFINED:

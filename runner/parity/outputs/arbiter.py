@@ -124,8 +124,8 @@ class Arbiter:
 
     def near(self, position: int) -> Near:
         """By how much it may prefer a token that a side of honest computation did not take."""
-        longer = [self.arm.floor(side).over(position).delta for side in (self.theirs, self.ours)]
-        return Near(PASSES * self.unit.delta, BLAMED * max(self.unit.delta, *longer))
+        longer = [self.arm.floor(side).over(position).odds for side in (self.theirs, self.ours)]
+        return Near(PASSES * self.unit.odds, BLAMED * max(self.unit.odds, *longer))
 
     @cached_property
     def names_baseline(self) -> bool:

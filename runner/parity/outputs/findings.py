@@ -9,7 +9,7 @@ from parity.outputs.sides import Side
 from parity.outputs.texts import TextsCompared
 from parity.outputs.tolerance import BLAMED, PASSES, multiple, scaled
 from parity.records import Distances, FirstDifference, OutputKind, Rung, Tolerance
-from parity.units import format_nats, format_times
+from parity.units import format_nats, format_times, plural
 
 GROWS = 3.0
 """How many times farther apart the second half of a sequence must be, for growth to be called drift."""
@@ -23,8 +23,8 @@ MOST_OUTSIDE = 0.5
 
 @dataclass(frozen=True)
 class Near:
-    """Nats by which a greedy runtime may prefer a token that it did not take: up to `passes` is a near-tie, and more
-    than `blamed` is wrong."""
+    """Nats by which scores may prefer a token to the one that a greedy runtime took: up to `passes` is a near-tie, and
+    more than `blamed` is wrong."""
 
     passes: float
     blamed: float
@@ -71,23 +71,30 @@ def of_flip(found: FirstDifference, length: int, theirs: Side, ours: Side, toler
     if not known or tolerance is None:
         return Finding("UNPROVEN", f"{said}, and no scores show how close they are")
     preferring = ", ".join(f"{side.runtime} prefers {margin.preferred}" for side, margin in known)
-    worst = max(margin.nats for _, margin in known)
-    if worst > tolerance.blamed.delta:
-        allowed = f"honest engines take different tokens up to {tolerance.blamed.delta:.3g} nats"
+    together = change_of_odds(found)
+    if together > tolerance.blamed.odds:
+        allowed = f"honest engines take different tokens up to {tolerance.blamed.odds:.3g} nats in all"
         return Finding("WRONG", f"{said}: {preferring}, and {allowed}")
-    near = tolerance.allowed.delta
-    if worst > near:
-        because = f", because {_apart(tolerance)}" if _is_raised(tolerance) and worst > _by_default(tolerance) else ""
-        allowed = f"more than the {near:.3g} nats of a near-tie, and too little to call it wrong{because}"
+    near = tolerance.allowed.odds
+    if together > near:
+        raised = _is_raised(tolerance) and together > _by_default(tolerance)
+        because = f", because {_apart(tolerance)}" if raised else ""
+        allowed = f"in all more than the {near:.3g} nats of a near-tie, and too little to call it wrong{because}"
         return Finding("UNPROVEN", f"{said}: {preferring}, {allowed}")
     if any(margin.at_least for _, margin in known):
         unlisted = "the other token is not listed, so that it may be a near-tie or far from one"
         return Finding("UNPROVEN", f"{said}: {preferring}; {unlisted}")
-    tie = f"a near-tie ({preferring}; up to {near:.3g} nats is one)"
+    tie = f"a near-tie ({preferring}; up to {near:.3g} nats in all is one)"
     if len(known) == len(margins):
         return Finding("EQUIVALENT", f"{said}, {tie}")
     silent = next(side for side, margin in margins if margin is None)
     return Finding("UNPROVEN", f"{said}, {tie}, but {silent.not_scored}")
+
+
+def change_of_odds(found: FirstDifference) -> float:
+    """By how many nats the odds of the two tokens at a flip changed from side to side, as far as is known: a side that
+    prefers the other's token changes nothing."""
+    return sum(max(0.0, margin.nats) for margin in (found.their_margin, found.our_margin) if margin is not None)
 
 
 def of_own_choice(found: OwnChoice | None, side: Side, near: Near) -> Finding | None:
@@ -109,22 +116,18 @@ def of_texts(found: TextsCompared, theirs: Side, ours: Side) -> Finding:
         if found.same == found.longest:
             said = f"all {found.same} {found.unit}s" if found.same > 1 else f"the only {found.unit}"
         else:
-            said = f"the first {found.same} of {_count(found.longest, found.unit)}"
+            said = f"the first {found.same} of {plural(found.longest, found.unit)}"
         return Finding("UNPROVEN", f"the texts agree for {said}", acceptable=True)
     if found.at is not None:
         said = f"the texts differ from {found.unit} {found.at} on ({found.theirs!r} and {found.ours!r})"
         return Finding("UNPROVEN", said)
     shorter, longer = (theirs, ours) if found.theirs_shorter else (ours, theirs)
-    said = f"the texts agree for {_count(found.same, found.unit)}, where that of {shorter.runtime} ends"
+    said = f"the texts agree for {plural(found.same, found.unit)}, where that of {shorter.runtime} ends"
     if found.theirs_shorter and (theirs.ended or theirs.met_end):
         # Only where the generation is known to have gone on may an honest runtime have printed what follows.
         went_on = theirs.met_end and not theirs.shows_end and not theirs.ended
         return Finding("UNPROVEN", f"{said} at its end token; {longer.runtime} printed more", acceptable=went_on)
     return Finding("UNPROVEN", f"{said}; that of {longer.runtime} has {found.longest}")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def grows(found: Distances) -> bool:
@@ -174,7 +177,7 @@ def _is_raised(tolerance: Tolerance) -> bool:
 
 def _by_default(tolerance: Tolerance) -> float:
     """The nats of a flip above which it is wrong where no other runtime shows more."""
-    return BLAMED * tolerance.floor.delta
+    return BLAMED * tolerance.floor.odds
 
 
 def _apart(tolerance: Tolerance) -> str:

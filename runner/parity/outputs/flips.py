@@ -43,7 +43,8 @@ def settle_flip(flip: Finding, at: FirstDifference, tolerance: Tolerance | None,
     excused = not off and (arbiter.names_baseline or _baseline_alone(at, tolerance, arbiter))
     if blames and low >= -near.passes and excused:
         return Finding("UNPROVEN", f"{said}: {theirs}, the baseline, is the one that is off")
-    if flip.verdict == "UNPROVEN" and low == high and abs(low) <= near.passes and _is_tie(at, tolerance, arbiter):
+    arm_ties = low == high and abs(low) <= near.passes and not _exceeds(at.our_margin, low + near.passes)
+    if flip.verdict == "UNPROVEN" and arm_ties and _is_tie(at, tolerance, arbiter):
         return Finding("EQUIVALENT", f"{said}, a near-tie, as {ours} does")
     return flip
 
@@ -75,6 +76,7 @@ def _baseline_alone(at: FirstDifference, tolerance: Tolerance | None, arbiter: A
     set up alike, the arm is too coarse to tell."""
     if tolerance is None or arbiter.alike:
         return False
+    # Of what the odds change by when both are off, each has half.
     return _exceeds(at.their_margin, tolerance.blamed.delta) and not _exceeds(at.our_margin, tolerance.blamed.delta)
 
 
@@ -83,7 +85,7 @@ def _is_tie(at: FirstDifference, tolerance: Tolerance | None, arbiter: Arbiter) 
     margins = (at.their_margin, at.our_margin)
     if tolerance is None or arbiter.alike or any(margin is None or margin.at_least for margin in margins):
         return False
-    return not _exceeds(at.our_margin, tolerance.allowed.delta)
+    return not _exceeds(at.our_margin, tolerance.allowed.odds)
 
 
 def _exceeds(margin: Margin | None, bound: float) -> bool:

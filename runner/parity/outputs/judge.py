@@ -6,7 +6,7 @@ from functools import cached_property
 
 from parity.outputs.answers import by_ids, by_ids_of_a_sampler
 from parity.outputs.distances import PRINTED, largest_delta
-from parity.outputs.findings import Finding, grows, of_distances, of_texts, prompt_rung, worst_first
+from parity.outputs.findings import Finding, change_of_odds, grows, of_distances, of_texts, prompt_rung, worst_first
 from parity.outputs.pair import Pair
 from parity.outputs.scored_texts import is_contradicted, is_scored, of_scored_texts
 from parity.outputs.sides import Compared, Side
@@ -90,7 +90,7 @@ class _Ladder:
     def prompt(self) -> _Step:
         theirs, ours = self.pair.theirs, self.pair.ours
         rung = prompt_rung(theirs, ours)
-        unsound = next((side.unsound for side in (theirs, ours) if side.unsound), None)
+        unsound = next((side.unsound for side in (theirs, ours) if side.unsound), self.pair.other_model)
         findings = [Finding("UNPROVEN", unsound)] if unsound is not None else []
         declared = ours.declared.get("prompt")
         if rung.state == "differs" and declared is None:
@@ -281,13 +281,12 @@ def _needed(
 def _would_pass(
     found: Distances | None, differences: Sequence[FirstDifference], tolerance: Tolerance | None
 ) -> Span | None:
-    """The figures themselves; of the margins at a flip, those too."""
+    """The figures themselves; of the margins at a flip, half of what they add up to, too."""
     if tolerance is None or (found is None and not differences):
         return None
-    margins = [m.nats for at in differences for m in (at.their_margin, at.our_margin) if m is not None]
     figures = span_of(found) if found is not None else Span(mean_kl=0, p99_kl=0, delta=0)
     mean = max(figures.mean_kl, found.late_kl) if found is not None and grows(found) else figures.mean_kl
-    return figures.but(mean_kl=mean, delta=max([figures.delta, *margins]))
+    return figures.but(mean_kl=mean, delta=max([figures.delta, *(change_of_odds(at) / 2 for at in differences)]))
 
 
 def _multiples(
@@ -298,6 +297,5 @@ def _multiples(
         if grows(found):
             yield found.late_kl / tolerance.allowed.mean_kl
     for difference in differences:
-        for margin in (difference.their_margin, difference.our_margin):
-            if margin is not None:
-                yield margin.nats / tolerance.allowed.delta
+        if (difference.their_margin, difference.our_margin) != (None, None):
+            yield change_of_odds(difference) / tolerance.allowed.odds

@@ -133,7 +133,16 @@ class Pair:
     def fault(self) -> str | None:
         """Why a difference between the two says nothing of the implementation."""
         unsound = (side.unsound for side in (self.theirs, self.ours))
-        return next((said for said in unsound if said is not None), self.baseline_at_fault)
+        return next((said for said in unsound if said is not None), self.other_model or self.baseline_at_fault)
+
+    @cached_property
+    def other_model(self) -> str | None:
+        """That the implementation loaded a model of its own with different weights, which answer differently."""
+        ran = [side.identity.weights_sha256 if side.identity else None for side in (self.theirs, self.ours)]
+        if self.ours.runtime not in self.compared.own_models or ran[0] == ran[1]:
+            return None
+        shown = " and ".join("not shown" if sha256 is None else sha256[:12] for sha256 in ran)
+        return f"the two sides ran different weights ({shown}), so that their outputs can't be compared"
 
     @cached_property
     def baseline_at_fault(self) -> str | None:
@@ -177,7 +186,7 @@ class Pair:
 
     def _near(self, along: Sequence[Scored]) -> Near:
         """By how far into the sequence they are: distances grow with that, and not with how many were scored."""
-        return Near(PASSES * self.floor.span.delta, BLAMED * self.floor.over(along[-1].position if along else 0).delta)
+        return Near(PASSES * self.floor.span.odds, BLAMED * self.floor.over(along[-1].position if along else 0).odds)
 
     @cached_property
     def lead(self) -> float | None:
@@ -188,7 +197,7 @@ class Pair:
         if self.sequence is None or self.tolerance is None or self.theirs.runtime not in self.scored:
             return None
         lead = smallest_lead(self.theirs, self.sequence)
-        return lead if lead is not None and lead > self.tolerance.blamed.delta else None
+        return lead if lead is not None and lead > self.tolerance.blamed.odds else None
 
 
 def _numerics(identity: Identity) -> dict[str, Scalar]:

@@ -130,7 +130,7 @@ class Answer:
         found = floor_of(self.compared.quantisation, [self.side.identity, scorer.score_identity])
         floor = found if self.shown else max(found, UNKNOWN, key=lambda floor: floor.span.delta)
         for token, scored in zip(self.ids, scores, strict=False):
-            allowed, blamed = PASSES * floor.span.delta, BLAMED * floor.over(scored.position).delta
+            allowed, blamed = PASSES * floor.span.odds, BLAMED * floor.over(scored.position).odds
             preferred, likeliest = scored.top[0] if scored.top else (scored.id, scored.logprob)
             logprob, at_most = most_of(scored, token)
             # Without a list, nothing is known of what it prefers.

@@ -8,6 +8,7 @@ from parity.outputs.findings import Finding, Near
 from parity.outputs.retokenised import Answer
 from parity.outputs.sides import Compared, Side
 from parity.records import Margin, Scored
+from parity.units import noun_for
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ def varying(side: Side, along: Sequence[Scored]) -> Varying | None:
     odd = [number for number, output in shown.items() if output != first]
     if not odd:
         return None
-    rounds = f"round{'s' if len(odd) > 1 else ''} {', '.join(map(str, odd))} of {len(shown)}"
+    rounds = f"{noun_for(len(odd), 'round')} {', '.join(map(str, odd))} of {len(shown)}"
     what = "token ids" if side.ids else "text"
     said = f"{side.runtime} is not deterministic: {rounds} gave other {what} than round {next(iter(shown))}"
     return Varying(said, tuple(_margins(side, odd, along)))

@@ -1,6 +1,6 @@
 """What each runtime of one model and test shows of its output, from its trials. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -15,6 +15,9 @@ from parity.records import OWN, SHARED, Distances, Identity, Scored, Trial, Tria
 Ids = tuple[int, ...]
 
 THE_SEQUENCE = "the sequence"
+
+PAST_END = "past_end"
+"""The setting by which a program says that it can't show where its text would have ended."""
 
 STOPS_AT_END = "end token or token budget"
 """The stop rule as programs that speak the event protocol report it."""
@@ -44,7 +47,8 @@ class Compared:
     trials of the exact arm, of the kind `exact`, in the order of the config. `no_exact`: why there are none, though
     they were asked for. `libraries`: runtime → the libraries that decide what it computes, with what tells one build
     of them from others. `not_begun`: runtime, kind and round of the trials of the task `score` that were due → why they
-    were not run. `text_rounds`: runtime → the round in which others score its text."""
+    were not run. `text_rounds`: runtime → the round in which others score its text. `own_models`: the runtimes that
+    load a model of their own."""
 
     model: str
     test: str
@@ -60,6 +64,7 @@ class Compared:
     libraries: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     not_begun: Mapping[tuple[str, TrialKind, int], str] = field(default_factory=dict)
     text_rounds: Mapping[str, int] = field(default_factory=dict)
+    own_models: Set[str] = frozenset()
     _apart: dict[tuple[int, int], Distances] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
@@ -222,6 +227,11 @@ class Side:
         """Whether it says that its generation stops at an end token."""
         settings = self.identity.settings if self.identity is not None else {}
         return facts_in(settings).get("stop_rule") == STOPS_AT_END
+
+    @property
+    def past_end(self) -> bool:
+        """Whether its text goes on where its first end token was, or would have been."""
+        return self.identity is not None and self.identity.settings.get(PAST_END) is True
 
     @property
     def ended(self) -> bool:

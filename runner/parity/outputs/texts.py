@@ -1,9 +1,10 @@
 """Two generated texts compared, where a side shows no ids. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from parity.outputs.sides import Side
 from parity.records import FirstDifference
+from parity.redaction import REDACTED
 
 MOST_CUT = 12
 """Characters that a shorter text may lack at its end: budgets count tokens, and a last one may be cut."""
@@ -55,8 +56,16 @@ def compare_texts(theirs: Side, ours: Side) -> TextsCompared | None:
     if not theirs.texts or not ours.texts:
         return None
     first = next(iter(theirs.texts.values()))
-    found = [_compare(first, text) for text in ours.texts.values()]
+    found = [_within_end(_compare(first, text), theirs, ours) for text in ours.texts.values()]
     return next((compared for compared in found if not compared.agree), found[0])
+
+
+def _within_end(compared: TextsCompared, theirs: Side, ours: Side) -> TextsCompared:
+    """Where one text stops at its end token and the other goes on past it, the rest of the longer one says nothing."""
+    shorter, longer = (theirs, ours) if compared.theirs_shorter else (ours, theirs)
+    if compared.lacks and longer.past_end and (shorter.met_end or shorter.ended):
+        return replace(compared, lacks=0)
+    return compared
 
 
 def differ(theirs: str, ours: str) -> bool:
@@ -73,9 +82,13 @@ def holds(theirs: str, ours: str) -> bool:
 def _compare(theirs: str, ours: str) -> TextsCompared:
     """Programs differ in the white space around and between words, so that each is one space here."""
     one, other = " ".join(theirs.split()), " ".join(ours.split())
+    if masked := [text.index(REDACTED) for text in (one, other) if REDACTED in text]:
+        # What was masked on one side may stand in pieces on the other.
+        compared = _compare(one[: min(masked)], other[: min(masked)])
+        return replace(compared, lacks=max(compared.lacks, 1), theirs_shorter=False) if compared.agree else compared
     common = next((k for k, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
     shorter, longer = sorted((one, other), key=len)
-    unit = "character" if max(len(word) for word in longer.split()) >= _LONG_WORD else "word"
+    unit = "character" if max(map(len, longer.split()), default=0) >= _LONG_WORD else "word"
     if common == len(shorter):
         lacks = len(longer) - len(shorter)
         cut = common >= FEW and lacks <= max(FEW, min(MOST_CUT, MOST_CUT_SHARE * len(longer)))

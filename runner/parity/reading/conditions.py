@@ -4,14 +4,22 @@ Only what happens outside the trial's process tree can make it void, by limits t
 runtime must not get rid of its own bad rounds.
 """
 
-from parity.records import ConditionLimits, Conditions, Trial
+from parity.reading.timeline import ALREADY_RUNNING
+from parity.records import ConditionLimits, Conditions, Trial, WallClock
 from parity.transcript import Surroundings, Transcript
+from parity.units import plural
 
 CLOCK_ERROR_S = 0.1
 """Systems count CPU time in ticks of up to 10 ms, a few of which may be charged wrongly on each CPU: less than this is
 not evidence of anything."""
 CLOCK_ERROR = 0.1
 """Share of its own CPU time by which the system's may be less than a trial's."""
+PAUSED_S = 0.5
+"""Of time that nobody watched. A supervisor that waits for a CPU stamps late by less."""
+SLEWED = 0.001
+"""The most that time servers let a clock run faster or slower by: twice what kernels allow them by default."""
+STEP_S = 0.1
+"""By less, no clock is set at once."""
 MIB = 1 << 20
 
 
@@ -20,7 +28,11 @@ def under_conditions(trial: Trial, transcript: Transcript, limits: ConditionLimi
     conditions = conditions_of(transcript)
     if conditions is None:
         return trial
-    return trial.but(conditions=conditions, void=void(conditions, limits) if _counts(trial) else None)
+    if trial.identity is not None and trial.identity.settings.get(ALREADY_RUNNING) is True:
+        unseen = "what computes is no process of the trial, so that its work can't be told from that of others"
+        conditions = conditions.but(others_cpu=None, absent={**conditions.absent, "others_cpu": unseen})
+    why = (unwatched(transcript) or void(conditions, limits)) if _counts(trial) else None
+    return trial.but(conditions=conditions, void=why)
 
 
 def conditions_of(transcript: Transcript) -> Conditions | None:
@@ -56,8 +68,18 @@ def conditions_of(transcript: Transcript) -> Conditions | None:
         on_battery=after.on_battery,
         gpu_processes=max((n for n in (before.gpu_processes, after.gpu_processes) if n is not None), default=None),
         page_cache=before.page_cache,
+        wall_step_s=_wall_step_s(before, after, wall_s),
+        wall_clock=_wall_clock(before, after),
         absent=absent,
     )
+
+
+def unwatched(transcript: Transcript) -> str | None:
+    """A sentence where nobody watched the trial for a while: what it printed then has no arrival time."""
+    lasted_s = transcript.end.paused_s if transcript.end is not None else 0.0
+    if lasted_s < PAUSED_S:
+        return None
+    return f"parity itself was stopped, or the machine slept, for {lasted_s:.1f} s while it ran"
 
 
 def void(conditions: Conditions, limits: ConditionLimits) -> str | None:
@@ -67,13 +89,13 @@ def void(conditions: Conditions, limits: ConditionLimits) -> str | None:
     if others is not None and others > most and others * conditions.wall_s > CLOCK_ERROR_S:
         stolen = conditions.steal_cpu or 0.0
         who = "other virtual machines and programs" if stolen > others / 2 else "other programs"
-        return f"{who} used {others:.2f} of {cpus} CPU{'' if cpus == 1 else 's'} while it ran (limit {most:.2f})"
+        return f"{who} used {others:.2f} of {plural(cpus, 'CPU')} while it ran (limit {most:.2f})"
     lasted_s, events = conditions.throttled_s, conditions.throttle_events
     if lasted_s is not None and lasted_s > limits.throttled * conditions.wall_s:
         share = min(1.0, lasted_s / conditions.wall_s)
         return f"a CPU was too hot and throttled for {share:.0%} of the time (limit {limits.throttled:.0%})"
     if lasted_s is None and events:
-        return f"a CPU was too hot and throttled {events} time{'' if events == 1 else 's'}"
+        return f"a CPU was too hot and throttled {plural(events, 'time')}"
     if conditions.swapped_bytes is not None and conditions.swapped_bytes > limits.swap_mib * MIB:
         return f"the machine swapped {conditions.swapped_bytes / MIB:.0f} MiB (limit {limits.swap_mib:.0f} MiB)"
     return None
@@ -103,6 +125,32 @@ def _share(seconds: float | None, wall_s: float) -> float | None:
 def _pressure(before: Surroundings, after: Surroundings, name: str, wall_s: float) -> float | None:
     waited_s = _difference(before.pressure_s.get(name), after.pressure_s.get(name))
     return None if waited_s is None else min(1.0, round(waited_s / wall_s, 3))
+
+
+def stepped_s(earlier_offset_s: float, later_offset_s: float, between_s: float) -> float:
+    """What the wall clock was set by between two readings of it, less the time since the machine was started, that are
+    so far apart; 0 for what time servers correct by letting it run a little faster or slower."""
+    step_s = later_offset_s - earlier_offset_s
+    return round(step_s, 3) if abs(step_s) > STEP_S + SLEWED * between_s else 0.0
+
+
+def _wall_step_s(before: Surroundings, after: Surroundings, wall_s: float) -> float | None:
+    if before.wall_offset_s is None or after.wall_offset_s is None:
+        return None
+    return stepped_s(before.wall_offset_s, after.wall_offset_s, wall_s)
+
+
+def _wall_clock(before: Surroundings, after: Surroundings) -> WallClock | None:
+    """Absent also in transcripts of versions that named no clock."""
+    if before.clock is None or before.wall_offset_s is None or after.wall_offset_s is None:
+        return None
+    return WallClock(
+        clock=before.clock,
+        begin_ns=before.t_ns,
+        end_ns=after.t_ns,
+        begin_offset_s=before.wall_offset_s,
+        end_offset_s=after.wall_offset_s,
+    )
 
 
 def _longest_throttled(before: Surroundings, after: Surroundings) -> float | None:

@@ -15,7 +15,12 @@ from parity.reading.facts import FACTS, facts_in, is_partial, is_speed
 from parity.reading.identity import WEIGHTS_FILE
 from parity.reading.sampling import asked_sampling, reports_sampling
 from parity.records import Departure, Identity, Job
+from parity.redaction import REDACTED
 from parity.transcript import Transcript
+from parity.units import shortened
+
+LONGEST_SHOWN = 120
+"""Characters of a prompt that a sentence repeats."""
 
 OF_THE_PROMPT = tuple(name for name, spec in METRICS.items() if spec.depends_on_prompt)
 """Metrics that depend on which prompt was run, and how tokens were chosen."""
@@ -28,6 +33,9 @@ OF_THE_COUNT = tuple(
 """Metrics that depend on how many tokens were generated."""
 
 OF_SPEED = tuple(name for name, spec in METRICS.items() if is_speed(spec))
+
+OF_A_LATE_LOAD = ("load_s", "prompt_tps", "ttft_s", "total_s")
+"""Metrics of which a load that comes with the request makes one too small and the others wrong."""
 
 OF_THE_CACHE = tuple(name for name, spec in METRICS.items() if FACTS["prefix_cache"].concerns(spec))
 """Metrics that a cache of prompts makes faster."""
@@ -56,6 +64,7 @@ def departures_of(
         *_tokens(job, ran, events),
         *_sampling(job, ran),
         *_prefix_cache(ran),
+        *_late_load(ran),
     )
 
 
@@ -104,7 +113,7 @@ def _not_sent(job: Job, events: Sequence[Event]) -> Iterator[Departure]:
         )
         yield Departure(fact="prompt", sentence=sentence, metrics=OF_THE_PROMPT)
     elif shown is not None and (job.test.raw or job.chat_turn is not None):
-        sentence = f"the prompt that it ran does not hold the test's prompt: {_shortened(shown)!r}"
+        sentence = f"the prompt that it ran does not hold the test's prompt: {shortened(shown, LONGEST_SHOWN)!r}"
         yield Departure(fact="prompt", sentence=sentence, metrics=OF_THE_PROMPT)
 
 
@@ -114,20 +123,20 @@ def _unknown_prompt(ran: Identity) -> Iterator[Departure]:
         yield Departure(fact="prompt", sentence=sentence, metrics=OF_THE_PROMPT, unproven=True)
 
 
-def _shortened(text: str) -> str:
-    return text if len(text) <= 120 else f"{text[:119]}…"
-
-
 def _prompt(job: Job, events: Sequence[Event], encode: Encode | None) -> Iterator[Departure]:
     """Only where the model's own tokenizer is at hand, and the run rendered the prompt. A begin token may come ahead
     of the text's own: whether it must is between the two sides."""
     sent = job.test.prompt if job.test.raw else job.chat_turn
+    if sent is not None and REDACTED in sent:
+        return  # what was sent holds a secret, which the transcript leaves out
     ran = next((event.ids for event in events if isinstance(event, Prompt)), None)
     if encode is None or sent is None or ran is None:
         return
     try:
         ids = encode(sent)
-    except ModelError:
+    except ModelError as error:
+        sentence = f"nothing shows that it ran the ids of the test's prompt: {error.wrong}"
+        yield Departure(fact="prompt", sentence=sentence, metrics=OF_THE_PROMPT, unproven=True)
         return
     if ids not in (ran, ran[1:]):
         lengths = f"{len(ran)} tokens, and the test's prompt has {len(ids)}"
@@ -174,3 +183,12 @@ def _prefix_cache(ran: Identity) -> Iterator[Departure]:
     if facts_in(ran.settings).get("prefix_cache") == "on":
         sentence = "its prefix cache is on, which may hold the prompt: switch it off"
         yield Departure(fact="prefix_cache", sentence=sentence, metrics=OF_THE_CACHE)
+
+
+def _late_load(ran: Identity) -> Iterator[Departure]:
+    if ran.settings.get("loaded_when_ready") is False:
+        sentence = (
+            "nothing shows that its model was loaded before it was asked: set `ready` to a path that answers 200 once "
+            "it is"
+        )
+        yield Departure(fact="load", sentence=sentence, metrics=OF_A_LATE_LOAD, unproven=True)

@@ -24,6 +24,9 @@ def strictness(metric: str, definition: str) -> int:
     return listed.index(definition) if definition in listed else len(listed)
 
 
-def only_a_bound(metric: str, definition: str) -> str | None:
-    """`lower` or `upper` where a definition gives no more than a bound of the metric."""
-    return next((d.bound for d in METRICS[metric].definitions if d.id == definition), None)
+def only_a_bound(metric: str, definition: str | None) -> str | None:
+    """`lower` or `upper` where a definition gives no more than a bound of the metric; None of a metric or a definition
+    that the dictionary doesn't know, too."""
+    return (
+        next((d.bound for d in METRICS[metric].definitions if d.id == definition), None) if metric in METRICS else None
+    )

@@ -197,6 +197,11 @@ _LIST = (
         keys=("prefix_cache",),
     ),
     Fact(
+        *("warm_up", "warm-up", "equal", "whether it may have answered a prompt before the one that is timed"),
+        read=_of("warm_up", read=_switch),
+        concerns=_of_prompt_speed,
+    ),
+    Fact(
         *("kv_type", "key-value cache type", "engine", "data type of the key-value cache"),
         read=_of("kv_type", "kv_cache_dtype", "kv_cache_type", "cache_type_k", "type_k"),
         concerns=is_speed,

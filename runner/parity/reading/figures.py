@@ -9,13 +9,19 @@ from parity.records import Measurement
 from parity.records.metrics import METRIC_NAMES
 
 
-def reported(events: Sequence[Event]) -> Iterator[Measurement]:
+def own_definition(by: str, meaning: str) -> str:
+    """The definition of a figure that a program reports about itself. `by`: whose figures they are, so that the same
+    words about the figures of different programs are different definitions, and never one of parity's own."""
+    return f"{REPORTED}:{by}:{meaning}"
+
+
+def reported(events: Sequence[Event], by: str) -> Iterator[Measurement]:
     """A measurement for each figure. Its definition holds the runtime's own meaning, so only like is compared with
     like."""
     for event in events:
         if not isinstance(event, RuntimeFigure) or event.metric not in METRICS:
             continue
-        metric, definition = METRICS[event.metric], f"{REPORTED}:{event.definition}"
+        metric, definition = METRICS[event.metric], own_definition(by, event.definition)
         if event.value is None:
             reason = f"the runtime printed {event.raw!r}" if event.raw else "the runtime printed no number"
             yield metric.absent(reason, definition, "reported")

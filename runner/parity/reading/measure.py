@@ -6,6 +6,7 @@ Every metric of the dictionary that a trial could have is there: with a value, o
 from collections.abc import Sequence
 
 from parity.adapter.events import Event
+from parity.models.pieces import Pieces
 from parity.reading.dictionary import METRICS
 from parity.reading.figures import reported
 from parity.reading.metrics import FAMILIES
@@ -17,22 +18,29 @@ BUFFERED = "all output arrived at its exit: the program buffers its output, so t
 
 OF_MARKS = (
     *("spawn-to-ready", "spawn-to-weights", "lm-load-to-ready", "first-token-mark", "first-chunk", "chunk-interval"),
-    *("start-to-end", "start-to-text"),
+    *("start-to-end", "start-to-text", "first-text", "prompt-to-text", "text-gaps"),
 )
 """Definitions that rest on when a line of a program's output arrived."""
 
 
 def measure(
-    transcript: Transcript, events: Sequence[Event], count_tokens: CountTokens | None = None
+    transcript: Transcript,
+    events: Sequence[Event],
+    count_tokens: CountTokens | None = None,
+    figures_by: str | None = None,
+    piece_of: Pieces | None = None,
 ) -> tuple[Measurement, ...]:
     """All measurements of a trial, in the order of the dictionary; of one that scores there are none. `count_tokens`
-    counts the tokens of generated text, for programs that show no tokens."""
-    if transcript.head.job is not None and transcript.head.job.task == "score":
+    counts the tokens of generated text, and `piece_of` says what each token writes: with both, programs that show
+    tokens and those that show text have definitions in common. `figures_by`: see `Adapter.figures_by`."""
+    job = transcript.head.job
+    if job is not None and job.task == "score":
         return ()
-    timeline = Timeline(transcript, events, count_tokens)
+    by = " ".join(filter(None, (job.adapter if job is not None else transcript.head.runtime, figures_by)))
+    timeline = Timeline(transcript, events, count_tokens, piece_of)
     found = [_unless_buffered(m, timeline) for family in FAMILIES for m in family.measure(timeline)]
     order = {metric: k for k, metric in enumerate(METRICS)}
-    return tuple(sorted([*found, *reported(events)], key=lambda m: order[m.metric]))
+    return tuple(sorted([*found, *reported(events, by)], key=lambda m: order[m.metric]))
 
 
 def _unless_buffered(measurement: Measurement, timeline: Timeline) -> Measurement:

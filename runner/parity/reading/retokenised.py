@@ -8,6 +8,7 @@ from parity.errors import ModelError
 from parity.models.pieces import Added, Pieces
 from parity.models.tokenizer import Encode
 from parity.reading.identity import shown_text
+from parity.redaction import REDACTED
 
 __all__ = ["UNDECODED", "Added", "pieces_of", "text_ids"]
 
@@ -17,18 +18,18 @@ UNDECODED = "\ufffd"
 
 def text_ids(events: Sequence[Event], encode: Encode | None, piece_of: Pieces | None) -> tuple[int, ...] | None:
     """The ids of a text that a runtime printed without ids, up to the first character that is not whole, the first
-    special token, of which it is not known whether it was generated or written out, and the first that writes other
-    characters, such as those of a normal form. None where there are none."""
+    secret that was masked, the first special token, of which it is not known whether it was generated or written out,
+    and the first that writes other characters, such as those of a normal form. None where there are none."""
     text = shown_text(events)
     if encode is None or piece_of is None or text is None or any(isinstance(event, Token) for event in events):
         return None
     try:
-        known = text.partition(UNDECODED)[0]
+        known = text.partition(UNDECODED)[0].partition(REDACTED)[0]
         found = encode(known)
+        end = next((place for place, token in enumerate(found) if piece_of(token) == b""), len(found))
+        return tuple(found[: _written(found[:end], known, piece_of)]) or None
     except ModelError:
         return None
-    end = next((place for place, token in enumerate(found) if piece_of(token) == b""), len(found))
-    return tuple(found[: _written(found[:end], known, piece_of)]) or None
 
 
 def _written(ids: Sequence[int], text: str, piece_of: Pieces) -> int:
@@ -52,5 +53,8 @@ def pieces_of(ids: Iterable[int], piece_of: Pieces | None) -> dict[int, bytes]:
     """Id → what its token writes, where that is known."""
     if piece_of is None:
         return {}
-    pieces = {token: piece_of(token) for token in dict.fromkeys(ids)}
+    try:
+        pieces = {token: piece_of(token) for token in dict.fromkeys(ids)}
+    except ModelError:
+        return {}
     return {token: piece for token, piece in pieces.items() if piece is not None}

@@ -6,12 +6,13 @@ of its output contradict it. What is beyond doubt counts at once. What a machine
 too is a weak doubt: it counts where trials of the cell show it again and again.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from parity.adapter.events import Hello, Settings
+from parity.adapter.events import Hello, Settings, Text
+from parity.reading import arrivals
 from parity.reading.devices import device_class
+from parity.reading.metrics.text import no_flow
 from parity.reading.timeline import Timeline
 from parity.records import Cell, Departure, ModelFacts, Scalar, Trial
 from parity.units import format_value
@@ -73,16 +74,25 @@ trials does not make it too slow in each round, and a cost that both trials have
 
 FEWEST_ROUNDS = 3
 
-_TEXT = re.compile(r'"ev":\s*"text"')
-
 ALL = ("prompt_tps", "ttft_s", "gen_tps", "gen_late_tps", "itl_p50_s", "itl_p95_s", "gen_cores")
 """Metrics that rest on the stamps of tokens."""
 
 
 def doubts(timeline: Timeline, model: ModelFacts) -> Iterator[Departure]:
     """What shows that the stamps of one trial are no instants of its tokens; nothing where they may be."""
+    found = [*_by_stamps(timeline, model)]
+    late = arrivals.doubt(timeline)
+    if late is not None and not any(departure.fact == FACT for departure in found):
+        of_arrival = Departure(fact=FACT if late.certain else WEAK, sentence=late.sentence, metrics=(*ALL, "total_s"))
+        found = [of_arrival] if late.certain or not found else found
+    yield from found
+
+
+def _by_stamps(timeline: Timeline, model: ModelFacts) -> Iterator[Departure]:
     stamps = [token.t_ns for token in timeline.tokens]
     yield from _waited(timeline)
+    if not stamps:
+        yield from _of_text(timeline, model)
     if len(stamps) < FEWEST_TOKENS:
         return
     gap_s = (stamps[-1] - stamps[0]) / (len(stamps) - 1) * 1e-9
@@ -93,6 +103,20 @@ def doubts(timeline: Timeline, model: ModelFacts) -> Iterator[Departure]:
     elif (bunch := _bunch(stamps, gap_s)) is not None:
         yield Departure(fact=WEAK, sentence=bunch, metrics=ALL)
     yield from _late(timeline, stamps, gap_s)
+
+
+def _of_text(timeline: Timeline, model: ModelFacts) -> Iterator[Departure]:
+    """Of text that the program stamps itself, and that has a rate."""
+    stamps = [chunk.t_ns for chunk in timeline.chunks]
+    if len(stamps) < FEWEST_TOKENS or not timeline.stamps_itself or no_flow(timeline) is not None:
+        return
+    assert timeline.count_tokens is not None, "text whose tokens nobody counts has no rate"
+    tokens = timeline.count_tokens("".join(chunk.text for chunk in timeline.chunks[1:]))
+    span_s = (stamps[-1] - stamps[0]) * 1e-9
+    if tokens and (fast := _too_fast(span_s / tokens, model)) is not None:
+        yield Departure(fact=FACT, sentence=fast, metrics=ALL)
+    elif (bunch := _bunch(stamps, span_s / (len(stamps) - 1), "pieces of text")) is not None:
+        yield Departure(fact=WEAK, sentence=bunch, metrics=ALL)
 
 
 def systematic(trials: Sequence[Trial]) -> tuple[Trial, ...]:
@@ -168,8 +192,8 @@ def _burst(timeline: Timeline, stamps: Sequence[int], gap_s: float) -> Departure
     return Departure(fact=FACT if beyond else WEAK, sentence=sentence, metrics=ALL)
 
 
-def _bunch(stamps: Sequence[int], gap_s: float) -> str | None:
-    """The first tokens together: the time in which they were computed lies before the first stamp."""
+def _bunch(stamps: Sequence[int], gap_s: float, what: str = "tokens") -> str | None:
+    """The first tokens, or pieces of text, together: the time that it took to compute them lies before the stamps."""
     if len(stamps) < FEWEST_FOR_BUNCHES:
         return None
     together = 0
@@ -180,21 +204,26 @@ def _bunch(stamps: Sequence[int], gap_s: float) -> str | None:
     if together < 2 or together <= FIRST_BUNCH_SHARE * (len(stamps) - 1):
         return None
     return (
-        f"its first {together + 1} tokens are stamped together, so that the time in which it computed them is in no gap"
+        f"its first {together + 1} {what} are stamped together, so that the time in which it computed them is in no gap"
     )
 
 
 def _waited(timeline: Timeline) -> Iterator[Departure]:
-    """Time between the end of loading and the start of prefill, in which a program may compute what it stamps later."""
-    ready, t0 = timeline.phase("ready", "end"), timeline.phase("prefill", "begin")
-    if ready is None or t0 is None or not timeline.tokens:
+    """Time between the end of loading and the start of prefill, in which a program may compute what it stamps later.
+    Where a program that stamps its answer itself does not say when it was loaded, no metric holds its load either."""
+    shown, t0 = timeline.tokens or timeline.chunks, timeline.phase("prefill", "begin")
+    marks = [("`ready`", timeline.phase("ready", "end"))]
+    if timeline.stamps_itself:
+        marks += [("the end of `weights`", timeline.phase("weights", "end")), ("its start", timeline.spawned)]
+    name, since = next(((name, mark) for name, mark in marks if mark is not None), ("", None))
+    if since is None or t0 is None or not shown:
         return
-    waited_s, span_s = (t0 - ready) * 1e-9, (timeline.tokens[-1].t_ns - t0) * 1e-9
+    waited_s, span_s = (t0 - since) * 1e-9, (shown[-1].t_ns - t0) * 1e-9
     if waited_s <= 0.1 * span_s + AT_ONCE_S:
         return
     strong = waited_s > 0.5 * span_s + 2 * AT_ONCE_S
     sentence = (
-        f"it waited {_short(waited_s)} between `ready` and the start of prefill, which no metric holds: `ready` has to "
+        f"it waited {_short(waited_s)} between {name} and the start of prefill, which no metric holds: `ready` has to "
         "be sent when the prompt is about to be read, and `prefill` begin at once"
     )
     yield Departure(fact=FACT if strong else WEAK, sentence=sentence, metrics=(*ALL, "total_s"))
@@ -220,11 +249,9 @@ def _late(timeline: Timeline, stamps: Sequence[int], gap_s: float) -> Iterator[D
 def _complete(timeline: Timeline) -> int | None:
     """When the answer was out: when the event with its text arrived, whatever its stamp says, and else with the last
     output. What a program does after its text, such as to free its model, is no part of the answer."""
-    transcript = timeline.transcript
-    texts = [line.t_ns for line in transcript.lines("out") if _TEXT.search(line.text)]
-    if texts and timeline.text_ns is not None:
+    if texts := timeline.arrivals(Text):
         return texts[-1]
-    arrivals = [piece.t_ns for piece in transcript.pieces if piece.stream == "out"]
+    arrivals = [piece.t_ns for piece in timeline.transcript.pieces if piece.stream == "out"]
     return timeline.text_ns or max(arrivals, default=None)
 
 

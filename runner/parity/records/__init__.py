@@ -11,7 +11,9 @@ from parity.records.conditions import (
     PageCache,
     PageCachePolicy,
     ProcessLoad,
+    WallClock,
 )
+from parity.records.diagnosis import Diagnosis, Evidence, Finding, FindingKind
 from parity.records.host import HostFacts
 from parity.records.model import ModelFacts
 from parity.records.outputs import (
@@ -45,9 +47,23 @@ from parity.records.report import (
     Summary,
     Verdict,
     VerdictKind,
+    flattened,
 )
 from parity.records.scores import OWN, SHARED, Scored, ScoreRequest, text_round
-from parity.records.trial import Checkout, Departure, Failure, Identity, Measurement, Trial
+from parity.records.trial import (
+    Checkout,
+    Departure,
+    Failure,
+    Identity,
+    Measurement,
+    Notice,
+    Stage,
+    StageName,
+    Trial,
+    by_cell,
+    by_pair,
+)
+from parity.records.use import NamedThreads, Use, UsePhase
 from parity.records.work import (
     LONGEST_S,
     Cell,
@@ -78,12 +94,16 @@ __all__ = [
     "Converted",
     "Declaration",
     "Departure",
+    "Diagnosis",
     "Distances",
+    "Evidence",
     "ExactArm",
     "ExactDistance",
     "Exit",
     "FactRow",
     "Failure",
+    "Finding",
+    "FindingKind",
     "FirstDifference",
     "Floor",
     "HostFacts",
@@ -95,8 +115,10 @@ __all__ = [
     "Measurement",
     "ModelFacts",
     "Name",
+    "NamedThreads",
     "Nearness",
     "NotRun",
+    "Notice",
     "OutputKind",
     "OutputVerdict",
     "PageCache",
@@ -115,6 +137,8 @@ __all__ = [
     "Scored",
     "Slot",
     "Span",
+    "Stage",
+    "StageName",
     "Summary",
     "Task",
     "TestSpec",
@@ -122,8 +146,14 @@ __all__ = [
     "Top",
     "Trial",
     "TrialKind",
+    "Use",
+    "UsePhase",
     "Verdict",
     "VerdictKind",
+    "WallClock",
     "Widest",
+    "by_cell",
+    "by_pair",
+    "flattened",
     "text_round",
 ]

@@ -1,6 +1,5 @@
 """The base of every record, and what a setting may hold."""
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -22,9 +21,16 @@ class Record(BaseModel):
         Raises:
             ValidationError: a field is unknown, or a value is not valid.
         """
-        kept: Mapping[str, Any] = {name: getattr(self, name) for name in type(self).model_fields}
-        return type(self).model_validate({**kept, **changes})
+        return type(self).model_validate({**self.__dict__, **changes})
 
+    def model_post_init(self, context: Any, /) -> None:
+        """Forgets which of its fields were given: nothing asks, and of a run's many records that takes more memory than
+        the fields do."""
+        object.__setattr__(self, "__pydantic_fields_set__", _GIVEN)
+
+
+_GIVEN: set[str] = set()
+"""Shared by all records, and always empty."""
 
 LONGEST_NAME = 80
 """Characters of a name."""

@@ -13,6 +13,17 @@ LEAST_OTHERS_CPU = 0.5
 OTHERS_SHARE = 0.2
 
 
+class WallClock(Record):
+    """How the wall clock of a machine stood at the begin and at the end of a trial, for what it was set by between two
+    trials. `clock`: what the times count from; those of different clocks can't be compared."""
+
+    clock: str
+    begin_ns: int
+    end_ns: int
+    begin_offset_s: float = Field(description="the wall clock less the time since the machine was started")
+    end_offset_s: float
+
+
 class ConditionLimits(Record):
     """`[conditions]`: when a trial is void because of what happened outside its process tree, and whether the model's
     files are in the page cache before each trial. A turn with a void trial is run again, up to a cap."""
@@ -27,6 +38,11 @@ class ConditionLimits(Record):
         default=0.05, ge=0, le=1, description="share of a trial in which the CPU may be throttled because it is too hot"
     )
     swap_mib: float = Field(default=64.0, ge=0, description="MiB that may be swapped in and out during a trial")
+    exclusive: bool = Field(
+        default=False,
+        description="whether the run is refused while a different run with `exclusive = true` is at work on this "
+        "machine",
+    )
     page_cache: PageCachePolicy = Field(
         default="warm",
         description="state of the model's files in the page cache before each trial: `warm` reads them once if they "
@@ -78,6 +94,12 @@ class Conditions(Record):
         default=None, description="processes of others that computed on a GPU, before or after the trial"
     )
     page_cache: PageCache | None = None
+    wall_step_s: float | None = Field(
+        default=None,
+        description="what the wall clock was set by meanwhile, back if negative; 0 for what time servers correct by "
+        "letting it run a little faster or slower. No duration is read from that clock",
+    )
+    wall_clock: WallClock | None = Field(default=None, description="how the wall clock stood at its begin and its end")
     absent: dict[str, str] = Field(default_factory=dict, description="name of a value → why it is absent")
 
 

@@ -78,14 +78,17 @@ class Distances(Record):
 
 
 class Span(Record):
-    """Bounds or figures of one kind: mean and 99th-percentile KL, and |Δ log p|, in nats.
-
-    At a flip, `delta` also bounds by how much a side may prefer its own token: the margins of both sides add up to the
-    change of the odds, which is at most twice the largest |Δ log p|."""
+    """Bounds or figures of one kind: mean and 99th-percentile KL, and |Δ log p|, in nats."""
 
     mean_kl: float
     p99_kl: float
     delta: float
+
+    @property
+    def odds(self) -> float:
+        """By how many nats the odds of two tokens change at most: each changes by `delta`, in opposite directions. At a
+        flip, the margins by which both sides prefer their own token add up to such a change."""
+        return 2 * self.delta
 
 
 class Tolerance(Record):

@@ -7,9 +7,11 @@ from pydantic import Field
 
 from parity.records.base import SCHEMA_VERSION, Record, Scalar
 from parity.records.conditions import ConditionLimits
+from parity.records.diagnosis import Diagnosis
 from parity.records.model import ModelFacts
 from parity.records.outputs import OutputVerdict
 from parity.records.trial import Checkout, Trial
+from parity.records.witness import Witnesses
 from parity.records.work import TestSpec
 
 
@@ -126,6 +128,11 @@ class Comparison(Record):
     declared: tuple[str, ...] = Field(default=(), description="differences that the config declares, with its reasons")
     unproven: tuple[str, ...] = Field(default=(), description="facts of which a side did not report its value")
 
+    @property
+    def has_ratio(self) -> bool:
+        """Whether the two sides were compared and have a ratio, which two upper bounds never have."""
+        return self.comparable and self.ratio is not None
+
 
 class NotRun(Record):
     """A cell of which not all planned trials ran, and why. `kind` says at which point it ended."""
@@ -138,6 +145,11 @@ class NotRun(Record):
     ran: int
     reason: str
     remedy: str | None = None
+
+
+def flattened(advice: str) -> str:
+    """Advice in one line: `declare it: [[declare]] fact = "threads", runtimes = ["beta"], …`."""
+    return advice.replace("]]\n", "]] ").replace(":\n", ": ").replace("\n", ", ")
 
 
 VerdictKind = Literal["PASS", "FAIL", "INCONCLUSIVE", "NOT COMPARABLE", "NOT RUN", "NOT APPLICABLE"]
@@ -156,12 +168,23 @@ class Verdict(Record):
     required: bool
     verdict: VerdictKind
     sentence: str
+    advice: str | None = Field(
+        default=None, description="the end of the sentence: what would change the verdict; TOML has lines of its own"
+    )
+    bounds: str | None = Field(
+        default=None,
+        description="what a gate on a metric requires of the value, in words, where the value is what decided",
+    )
     fell_away: bool = Field(
         default=False, description="a gate that applies elsewhere, because the runtime did not run on its device"
     )
     declared: tuple[str, ...] = Field(default=(), description="declared differences in what the gate reads")
     unproven: tuple[str, ...] = Field(default=(), description="facts that are not known to be equal on both sides")
     value: float | None = None
+    at_least: float | None = Field(
+        default=None, description="the lowest value that the gate allows: a ratio, or in the metric's unit"
+    )
+    at_most: float | None = Field(default=None, description="the highest value that it allows")
     interval: Interval | None = None
     rounds: int | None = Field(default=None, description="after how many rounds a gate on a metric was decided")
     failed_side: Literal["slow", "fast"] | None = Field(
@@ -169,6 +192,11 @@ class Verdict(Record):
         description="of a failed gate on a time or a rate: whether the runtime is slower or faster than the baseline, "
         "or than a fixed bound",
     )
+
+    @property
+    def finding(self) -> str:
+        """The sentence without the advice at its end."""
+        return self.sentence.removesuffix(f"; {flattened(self.advice)}") if self.advice else self.sentence
 
 
 class RuntimeReport(Record):
@@ -182,6 +210,7 @@ class RuntimeReport(Record):
     version: str | None = None
     checkout: Checkout | None = Field(default=None, description="what it was built from, where that is a source tree")
     device: str | None = None
+    model: ModelFacts | None = Field(default=None, description="the model that it loads in place of the report's")
     reason: str | None = None
     remedy: str | None = None
     settings: dict[str, Scalar] = Field(default_factory=dict, description="those that its trials reported")
@@ -191,7 +220,7 @@ class RuntimeReport(Record):
 
 
 class Claim(Record):
-    """A line of the page's analysis. It is ticked when every gate that it names passed; a claim without
+    """A line of the project page's analysis. It is ticked when every gate that it names passed; a claim without
     gates is never ticked."""
 
     text: str = Field(description="the claim")
@@ -201,15 +230,17 @@ class Claim(Record):
 
 
 class PageSpec(Record):
-    """`[report]`: what the Markdown page says besides the results, and where it is written."""
+    """`[report]`: what the project page says besides the results, and where it is written. It is Markdown to keep in a
+    project's repository."""
 
     markdown: str | None = Field(
-        default=None, description="the file of the page, relative to the working folder; without it no page is written"
+        default=None,
+        description="the project page's file, relative to the working folder; without it none is written",
     )
-    title: str | None = Field(default=None, description="the page's heading; by default the runtime and the models")
+    title: str | None = Field(default=None, description="its heading; by default the runtime and the models")
     test: str | None = Field(default=None, description="the test in the headline table; by default the first")
     implementation: str | None = Field(
-        default=None, description="the runtime that the page is about; by default the first that isn't the baseline"
+        default=None, description="the runtime that it is about; by default the first that isn't the baseline"
     )
     features: str | None = Field(default=None, description="build features of the implementation, printed as written")
     architecture: str | None = Field(default=None, description="architecture of the implementation, printed as written")
@@ -236,8 +267,18 @@ class Report(Record):
     started: str = Field(description="ISO 8601, UTC")
     parity_version: str
     config_sha256: str
+    config_file: str | None = Field(default=None, description="the path of the config when the run began")
+    options: tuple[str, ...] = Field(
+        default=(), description="the options that changed what the config says, or selected a part of it"
+    )
+    not_selected: tuple[str, ...] = Field(
+        default=(), description="gates that are not judged, with the runtimes and tests that were not selected"
+    )
     baseline: str
     interrupted: bool = False
+    gates_from: str | None = Field(
+        default=None, description="the file of gates that were chosen after the run, in place of its own"
+    )
     machine: dict[str, Scalar]
     models: tuple[ModelFacts, ...]
     tests: tuple[TestSpec, ...]
@@ -257,6 +298,12 @@ class Report(Record):
     )
     outputs: tuple[OutputVerdict, ...] = Field(
         default=(), description="what each implementation computed beside the baseline, where a gate asks for it"
+    )
+    witnesses: Witnesses | None = Field(
+        default=None, description="figures of other benchmarks that were put beside the run, which no gate reads"
+    )
+    diagnoses: tuple[Diagnosis, ...] = Field(
+        default=(), description="of the cells that are slower than a gate allows, or may be: what shows why"
     )
     warnings: tuple[str, ...] = ()
     page: PageSpec = PageSpec()

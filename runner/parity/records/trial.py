@@ -1,5 +1,6 @@
 """What came of a trial: failure, measurements, identity."""
 
+from collections.abc import Iterable
 from typing import Literal, Self
 
 from pydantic import AliasChoices, Field, model_validator
@@ -7,7 +8,9 @@ from pydantic import AliasChoices, Field, model_validator
 from parity.records.base import Record, Scalar
 from parity.records.conditions import Conditions
 from parity.records.scores import Scored
+from parity.records.use import NamedThreads, Use, UsePhase
 from parity.records.work import Cell, Place, Task, TrialKind
+from parity.units import plural
 
 
 class Checkout(Record):
@@ -20,17 +23,25 @@ class Checkout(Record):
     def __str__(self) -> str:
         if self.commit is None:
             return "commit unknown"
-        files = f"{self.changed_files} changed file{'s' if self.changed_files > 1 else ''}"
+        files = f"{plural(self.changed_files, 'changed file')}"
         return f"commit {self.commit[:12]}{f' with {files}' if self.changed_files else ''}"
 
 
 class Failure(Record):
-    """Why a trial gave no result: the class that the metric dictionary lists, a sentence, and the last lines of
-    its output."""
+    """Why a trial gave no result: the class that the metric dictionary lists, a sentence, the last lines of its output,
+    and what its processes were at where a deadline ended it."""
 
     kind: str
     message: str
     tail: tuple[str, ...] = ()
+    state: tuple[str, ...] = ()
+
+
+class Notice(Record):
+    """A line of standard error by which a program warned."""
+
+    text: str = Field(description="the first of its kind, shortened; lines that differ in numbers only are of one kind")
+    count: int = Field(description="how many lines of the kind it printed")
 
 
 class Measurement(Record):
@@ -78,6 +89,39 @@ class Identity(Record):
     settings: dict[str, Scalar] = Field(default_factory=dict)
 
 
+StageName = Literal[
+    "import",
+    "header",
+    "tokenizer",
+    "weights",
+    "lm-load",
+    "download",
+    "to-weights",
+    "load",
+    "prefill",
+    "first-text",
+    "decode",
+    "answer",
+    "aside",
+    "other",
+]
+"""`to-weights`: until the weights are resident, of a program that does not mark when it begins to load them. `load`:
+what is left of the time until it is ready. `first-text` and `answer`: to the first and the last text of a program that
+shows no token. `aside`: work after the answer that figures leave out. `other`: whatever no mark tells."""
+
+
+class Stage(Record):
+    """What a trial was at for a while, in seconds after its spawn."""
+
+    name: StageName
+    begin_s: float
+    end_s: float
+
+    @property
+    def seconds(self) -> float:
+        return self.end_s - self.begin_s
+
+
 class Departure(Record):
     """One way in which a trial did not run what was asked."""
 
@@ -111,6 +155,7 @@ class Trial(Record):
         default=False, description="parity ended it at its stop mark, so that it does not show whether the program ends"
     )
     warnings: tuple[str, ...] = ()
+    notices: tuple[Notice, ...] = Field(default=(), description="what the program warned of on standard error")
     measurements: tuple[Measurement, ...] = ()
     identity: Identity | None = Field(default=None, validation_alias=AliasChoices("identity", "ledger"))
     """Version 1 of `results.jsonl` and `report.json` calls it `ledger`."""
@@ -143,6 +188,17 @@ class Trial(Record):
         default=(), description="from each piece of text to the next one, of a program that shows no token"
     )
 
+    use: tuple[Use, ...] = Field(
+        default=(), description="what its processes used by phase; empty in a run of an earlier version"
+    )
+    threads: tuple[NamedThreads, ...] = Field(
+        default=(), description="its threads by name, where the system tells their names"
+    )
+    stages: tuple[Stage, ...] = Field(default=(), exclude=True)
+    """From its spawn to its end, without a gap. Like `command`, the transcript alone keeps them."""
+    command: tuple[str, ...] = Field(default=(), exclude=True)
+    """The command line of its process."""
+
     @property
     def cell(self) -> Cell:
         return self.model, self.test, self.runtime
@@ -163,7 +219,27 @@ class Trial(Record):
             return self
         return self.but(departures=(*self.departures, departure))
 
+    def use_in(self, phase: UsePhase) -> Use | None:
+        """What its processes used in a phase."""
+        return next((use for use in self.use if use.phase == phase), None)
+
     @property
     def place(self) -> Place:
         """That of the slot which it filled."""
         return self.model, self.test, self.runtime, self.task, self.round, self.warmup, self.kind, self.host
+
+
+def by_cell(trials: Iterable[Trial]) -> dict[Cell, list[Trial]]:
+    """Cell → its trials, both in their order."""
+    found: dict[Cell, list[Trial]] = {}
+    for trial in trials:
+        found.setdefault(trial.cell, []).append(trial)
+    return found
+
+
+def by_pair(trials: Iterable[Trial]) -> dict[tuple[str, str], list[Trial]]:
+    """Model and test → their trials, both in their order."""
+    found: dict[tuple[str, str], list[Trial]] = {}
+    for trial in trials:
+        found.setdefault((trial.model, trial.test), []).append(trial)
+    return found

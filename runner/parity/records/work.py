@@ -23,14 +23,16 @@ class TestSpec(Record):
 
     __test__ = False
 
-    name: str
-    title: str
+    name: str = Field(description="name of the test in the config")
+    title: str = Field(description="as reports show it")
     prompt: str = Field(description="the text that every runtime is given")
     query: str | None = Field(default=None, description="what a runtime was asked that makes `prompt` of it")
-    max_tokens: int
-    raw: bool = False
-    ignore_end: bool = True
-    sampling: Sampling = Sampling()
+    max_tokens: int = Field(description="how many tokens to generate, an end token included")
+    raw: bool = Field(
+        default=False, description="send the prompt as it is; otherwise it is a user's turn for the template"
+    )
+    ignore_end: bool = Field(default=True, description="go on past end tokens, up to `max_tokens`")
+    sampling: Sampling = Field(default=Sampling(), description="how tokens are chosen")
 
 
 LONGEST_S = 1e7
@@ -70,6 +72,11 @@ class Limits(Record):
         default=64 * 1024 * 1024,
         gt=0,
         description="the most bytes that standard output and standard error may hold together",
+    )
+    max_memory_bytes: int | None = Field(
+        default=None,
+        gt=0,
+        description="the most memory that the process tree of a trial may use; by default it may use what there is",
     )
 
 
@@ -130,15 +137,15 @@ class Converted(Record):
 class Job(Record):
     """What one trial is asked to do; the first record of its transcript, so that a transcript explains itself."""
 
-    runtime: str
-    adapter: str
-    settings: dict[str, Any] = Field(default_factory=dict)
-    model: ModelFacts
-    task: Task = "generate"
-    test: TestSpec
+    runtime: str = Field(description="name of its table in the config")
+    adapter: str = Field(description="name of its adapter")
+    settings: dict[str, Any] = Field(default_factory=dict, description="the adapter's own keys of the table")
+    model: ModelFacts = Field(description="the model that it has to load")
+    task: Task = Field(default="generate", description="`score` is asked only of runtimes that offer it")
+    test: TestSpec = Field(description="the prompt, and what may be done with it")
     round: int = Field(description="1, 2, …; warm-up rounds count on their own from 1")
-    warmup: bool = False
-    kind: TrialKind = "full"
+    warmup: bool = Field(default=False, description="whether its figures are left out")
+    kind: TrialKind = Field(default="full", description="`whole`: run to the program's own end, without a stop marker")
     tokenizer: str | None = Field(default=None, description="a tokenizer.json of the model, for programs that need one")
     chat_turn: str | None = Field(
         default=None,

@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
-from parity.records import Claim, RuntimeReport, Verdict
+from parity.records import Claim, Diagnosis, RuntimeReport, Verdict
+from parity.report.diagnosis import summary_of, text_of
 from parity.report.identity import beside
 from parity.report.index import Index, worst
-from parity.report.phases import phase_lines
+from parity.report.markdown import harmless
 from parity.report.view import Line, Markdown, Tick
 
 Branch = Literal["matching", "slower", "undecided"]
@@ -16,6 +17,8 @@ HEADINGS: dict[Branch, str] = {
     "slower": "If Slower Than Baseline",
     "undecided": "If Undecided",
 }
+
+_NO_PROFILER = "what the processes do within a phase (no profiler was attached)"
 
 _TICKS: dict[str, Tick] = {"PASS": "passed", "FAIL": "failed"}
 
@@ -51,8 +54,8 @@ def criteria(index: Index, implementation: RuntimeReport) -> list[Line]:
 
 
 def as_written(text: str) -> Markdown:
-    """A line of the config's own Markdown, kept to one line."""
-    return Markdown(" ".join(text.split()))
+    """A line of the config's own Markdown, kept to one line, in which nothing acts on a terminal or a browser."""
+    return harmless(" ".join(text.split()))
 
 
 def _gates(index: Index, implementation: RuntimeReport) -> dict[str, list[Verdict]]:
@@ -135,18 +138,32 @@ def _claim(claim: Claim, gates: dict[str, list[Verdict]]) -> Line:
 def _slower(index: Index, implementation: RuntimeReport) -> Iterator[Line]:
     slow = _slow(index, implementation)
     baseline = index.baseline
-    unexamined = ["what the processes do within a phase (no profiler was attached)", "use of a GPU"]
+    unknown: dict[str, list[str]] = {}
     for verdict in slow:
         yield Line(f"{verdict.gate} on {_where(index, verdict)}: {verdict.sentence}")
     failed_on = {(verdict.model, verdict.test) for verdict in slow}
     for workload in index.workloads:
         if (workload.model.name, workload.test.name) in failed_on:
-            known, unknown = phase_lines(index.pair(workload, implementation.name))
-            yield from (Line(f"{workload.title}: {line}") for line in known)
-            unexamined += [f"{phase} on {workload.title}" for phase in unknown]
+            diagnosis = index.diagnosis(workload, implementation.name)
+            if diagnosis is not None:
+                yield from _diagnosed(index, diagnosis, workload.title)
+                for what in diagnosis.unknown:
+                    unknown.setdefault(what, []).append(workload.title)
     yield Line(f"Device used: {implementation.title} {_device(implementation)}, {baseline.title} {_device(baseline)}")
-    yield Line(f"Not examined: {', '.join(unexamined)}")
+    unexamined = [
+        what if len(tests) == len(failed_on) else f"{what} (on {', '.join(tests)})" for what, tests in unknown.items()
+    ]
+    yield Line(f"Not examined: {'; '.join([_NO_PROFILER, *unexamined])}")
     yield from (Line(as_written(line)) for line in index.report.page.slower)
+
+
+def _diagnosed(index: Index, diagnosis: Diagnosis, title: str) -> Iterator[Line]:
+    """What was found, what looks further, and what does not stand out."""
+    sides = index.runtime_title(diagnosis.runtime), index.runtime_title(diagnosis.baseline)
+    for finding in diagnosis.findings:
+        text = text_of(finding, *sides)
+        yield Line(f"{title}: {text}. To look further:" if finding.next else f"{title}: {text}", command=finding.next)
+    yield Line(f"{title}: {summary_of(diagnosis)}. A profile:", command=diagnosis.profile)
 
 
 def _device(runtime: RuntimeReport) -> str:

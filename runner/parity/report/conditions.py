@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from statistics import median
 
+from parity.compare.advice import TO_COOL_IT, TO_FREE_THE_GPU, TO_PLUG_IT_IN, TO_QUIET_IT
 from parity.records import Conditions, Report, Trial
 from parity.report.index import Index
 from parity.report.view import Labelled, Marked, Table
@@ -27,8 +28,13 @@ def condition_facts(index: Index) -> Iterator[Labelled]:
     if not known:
         return
     yield Labelled("Page cache", _page_cache(index.report, known))
-    if odd := "; ".join(_odd(index, known)):
+    if odd := "; ".join(text for text, _ in _odd(index, known)):
         yield Labelled("Conditions", odd)
+
+
+def oddities(index: Index) -> Iterator[tuple[str, str]]:
+    """What was odd about the machine, each thing with what to do about it."""
+    yield from _odd(index, [trial for trial in _measured(index.report) if trial.conditions is not None])
 
 
 def conditions_table(index: Index) -> Table | None:
@@ -75,22 +81,23 @@ def _page_cache(report: Report, trials: Sequence[Trial]) -> str:
     )
 
 
-def _odd(index: Index, trials: Sequence[Trial]) -> Iterator[str]:
-    """What a reader of the figures should know of the machine."""
+def _odd(index: Index, trials: Sequence[Trial]) -> Iterator[tuple[str, str]]:
+    """What a reader of the figures should know of the machine, and what to do about it."""
     void = Counter(trial.runtime for trial in trials if trial.void is not None)
     if void:
         sides = ", ".join(f"{void[r.name]} of {r.title}" for r in index.report.runtimes if void[r.name])
         worst = max((t for t in trials if t.void is not None), key=lambda t: _value(t, "others_cpu") or 0.0)
         again = "their turns were run again or left out" if not any(t.void for t in index.report.trials) else ""
         trials_were = "trial was" if void.total() == 1 else "trials were"
-        yield f"{void.total()} {trials_were} void ({sides}); in the worst, {worst.void}{f'; {again}' if again else ''}"
+        said = f"{void.total()} {trials_were} void ({sides}); in the worst, {worst.void}{f'; {again}' if again else ''}"
+        yield said, TO_QUIET_IT
     battery = sum(bool(_value(trial, "on_battery")) for trial in trials)
     if battery:
-        yield f"{battery} of {len(trials)} trials ran on battery power"
+        yield f"{battery} of {len(trials)} trials ran on battery power", TO_PLUG_IT_IN
     if any(_value(trial, "throttle_events") for trial in trials):
-        yield "CPUs were throttled because they were too hot"
+        yield "CPUs were throttled because they were too hot", TO_COOL_IT
     if others := max((_value(trial, "gpu_processes") or 0 for trial in trials), default=0):
-        yield f"up to {others:.0f} other processes computed on a GPU"
+        yield f"up to {others:.0f} other processes computed on a GPU", TO_FREE_THE_GPU
 
 
 def _value(trial: Trial, name: str) -> float | None:

@@ -3,9 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from parity.compare import UPPER_BOUNDS
 from parity.reading.dictionary import METRICS, only_a_bound
-from parity.records import Comparison, Interval, Summary
+from parity.records import Comparison, Interval, Summary, flattened
 from parity.report.index import CellResults, Pair, metric_order, metric_title
 from parity.report.view import Marked, Table
 from parity.units import format_delta, format_difference, format_ratio, format_value
@@ -62,13 +61,14 @@ def delta_rows(pair: Pair) -> list[Row]:
     for metric in ALWAYS:
         leading += [metric, *(part for part in METRICS[metric].parts if part in measured)]
     names = (*leading, *sorted(known - set(leading), key=metric_order))
-    return [row for metric in names for row in (delta_row(pair, metric), *_rows_beside(pair, metric))]
+    rows = (delta_row(pair, metric) for metric in names)
+    return [each for row in rows for each in (row, *_rows_beside(pair, row))]
 
 
-def _rows_beside(pair: Pair, metric: str) -> Iterator[Row]:
+def _rows_beside(pair: Pair, row: Row) -> Iterator[Row]:
     """A row for each definition that has one of its own and that a side has a value by, unless the metric's row shows
     it."""
-    shown = {entry.definition for entry in delta_row(pair, metric).entries}
+    metric, shown = row.metric, {entry.definition for entry in row.entries}
     for definition in METRICS[metric].definitions if metric in METRICS else ():
         if definition.row is None or definition.id in shown:
             continue
@@ -124,17 +124,12 @@ def value_entry(side: CellResults, summary: Summary | None, compared: float | No
     """A cell's value, or `—` with the reason. `compared`: the value that the row's delta is of, where it has one."""
     if summary is None or summary.centre is None:
         return Entry(MISSING, (side.absence(summary),))
-    sign = {"upper": "≤ ", "lower": "≥ "}.get(bound_of(summary.metric, summary.definition) or "", "")
+    sign = {"upper": "≤ ", "lower": "≥ "}.get(only_a_bound(summary.metric, summary.definition) or "", "")
     notes = (summary.note,) if summary.note else ()
     text, all_rounds = (format_value(v, summary.unit) for v in (compared or summary.centre, summary.centre))
     if text != all_rounds:
         notes = (*notes, f"of what both sides have in common; {all_rounds} over all of its own rounds and tokens")
     return Entry(f"{sign}{text}", notes, summary.definition)
-
-
-def bound_of(metric: str, definition: str | None) -> str | None:
-    """`lower` or `upper` where a definition gives no more than a bound of the metric."""
-    return only_a_bound(metric, definition) if metric in METRICS and definition is not None else None
 
 
 def delta_entry(comparison: Comparison | None, metric: str) -> Entry:
@@ -148,13 +143,12 @@ def delta_entry(comparison: Comparison | None, metric: str) -> Entry:
         tokens = (
             f"over the tokens that both sides have ({comparison.tokens} or more), which did not generate equally many"
         )
-    bound = bound_of(metric, comparison.definition)
+    bound = only_a_bound(metric, comparison.definition)
     bounds = f"both values are {bound} bounds" if bound == "lower" else None
-    reasons = tuple(said for said in (bounds, tokens, comparison.reason, comparison.doubt) if said)
+    why = "; ".join(said for said in (comparison.reason, flattened(comparison.remedy or "")) if said)
+    reasons = tuple(said for said in (bounds, tokens, why, comparison.doubt) if said)
     if not comparison.comparable:
         return Entry("NOT COMPARABLE", reasons or ("the two sides did different work",))
-    if bound == "upper":
-        return Entry(MISSING, (UPPER_BOUNDS,))
     difference, ratio, unit = comparison.difference, comparison.ratio, comparison.unit
     interval = _ends(comparison.interval)
     if ratio is None:

@@ -1,7 +1,8 @@
 """How the figures of one table were measured: prompts, definitions, rounds, and what can't be known."""
 
+from parity.reading.dictionary import only_a_bound
 from parity.records import Identity
-from parity.report.delta import Row, bound_of
+from parity.report.delta import Row
 from parity.report.index import CellResults, Pair, metric_title
 from parity.units import format_value
 
@@ -31,7 +32,7 @@ def not_known(pair: Pair) -> list[str]:
     lines = []
     for side in pair.sides:
         found = side.summary("ttft_s")
-        if found is None or found.centre is None or bound_of("ttft_s", found.definition) is None:
+        if found is None or found.centre is None or only_a_bound("ttft_s", found.definition) is None:
             continue
         why = _burst(side) or "its text may be buffered, so the time of its first text is an upper bound"
         lines.append(f"Not known: {metric_title('ttft_s')} of {side.title} ({why}).")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from parity.reading.facts import FACTS
-from parity.records import FactRow, Verdict
+from parity.records import FactRow, ModelFacts, Verdict
 from parity.report.index import Index, Pair, Workload
 from parity.report.view import Marked, Table
 
@@ -28,15 +28,44 @@ def beside(verdict: Verdict) -> str:
     return "; ".join(parts)
 
 
-def delta_heading(pair: Pair) -> str:
-    """The header of the Delta column, with the differences between the two sides that the config declares."""
-    rows = [row for row in pair.facts if row.state == "declared" and None not in (row.ours, row.theirs)]
+OF_A_BUILD = ("version", "commit", "features", "compiler_flags")
+"""Facts in which two builds of one runtime differ, which no config has to declare."""
+
+
+def delta_heading(pair: Pair, model: ModelFacts) -> str:
+    """The header of the Delta column, with the differences between the two sides that the config declares, and those of
+    two builds of one runtime. `model`: the baseline's."""
+    both = pair.baseline.runtime, pair.implementation.runtime if pair.implementation else None
+    alike = None not in both and len({runtime.adapter for runtime in both if runtime is not None}) == 1
+    rows = [
+        row
+        for row in pair.facts
+        if (row.state == "declared" or (alike and row.state == "shown" and row.fact in OF_A_BUILD))
+        and None not in (row.ours, row.theirs)
+    ]
     if not rows:
         return "Delta"
-    values = ", ".join(f"{_title(row)} {row.theirs} → {row.ours}" for row in rows)
+    own = both[1].model if both[1] is not None else None
+    values = ", ".join(" → ".join(_sides(row, model, own)) for row in rows)
     if len(values) > _LONGEST_HEADING:
         values = ", ".join(_title(row) for row in rows)
     return f"Delta ({values})"
+
+
+def _sides(row: FactRow, model: ModelFacts, own: ModelFacts | None) -> tuple[str, str]:
+    """The title and the baseline's value, and the implementation's value. Weights go by what they are stored as, or by
+    the titles of their models."""
+    if row.fact != "weights" or own is None:
+        return f"{_title(row)} {row.theirs}", f"{row.ours}"
+    types = tuple(_type_of(each) for each in (model, own))
+    one, other = types if None not in types and types[0] != types[1] else (model.title, own.title)
+    return f"model {one}", f"{other}"
+
+
+def _type_of(model: ModelFacts) -> str | None:
+    """The type of most tensors but those of F32, which norms are in every file."""
+    counts = {kind: count for kind, count in model.quantisation.items() if kind != "F32"} or model.quantisation
+    return max(counts, key=lambda kind: counts[kind], default=None)
 
 
 def declarations(pair: Pair) -> list[str]:
@@ -56,11 +85,20 @@ def unproven(pair: Pair) -> list[str]:
 
 def facts_table(index: Index, workload: Workload, implementation: str) -> Table | None:
     """Every fact of both sides, and what it means for their comparison; None where neither side gave a result."""
-    pair = index.pair(workload, implementation)
-    if not pair.facts:
+    return _table(index, implementation, index.pair(workload, implementation).facts)
+
+
+def differences_table(index: Index, workload: Workload, implementation: str) -> Table | None:
+    """Of these, the facts that differ or are declared; None where there is none."""
+    facts = index.pair(workload, implementation).facts
+    return _table(index, implementation, [row for row in facts if row.state in ("differs", "declared")])
+
+
+def _table(index: Index, implementation: str, rows: Sequence[FactRow]) -> Table | None:
+    if not rows:
         return None
     headers = ("Fact", index.baseline.title, index.runtime_title(implementation), "Meaning")
-    return Table(headers, tuple(_cells(pair.facts)))
+    return Table(headers, tuple(_cells(rows)))
 
 
 def _cells(rows: Sequence[FactRow]) -> list[tuple[Marked, ...]]:

@@ -1,16 +1,20 @@
 """A report with its parts found by cell: built once, and all that any format looks things up in."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from parity.judging.outputs import compared_of
+from parity.outputs import Compared
 from parity.reading.dictionary import METRICS, strictness
 from parity.records import (
     Cell,
     Comparison,
+    Diagnosis,
     FactRow,
     ModelFacts,
     NotRun,
+    OutputVerdict,
     Report,
     RuntimeReport,
     Summary,
@@ -114,6 +118,9 @@ class Index:
         self._trials = _by_cell(report.trials)
         self._not_run = _by_cell(report.not_run)
         self._facts = _by_cell(report.facts)
+        self._diagnoses = {(d.model, d.test, d.runtime): d for d in report.diagnoses}
+        self._outputs = _by_pair(report.outputs)
+        self._generated, self._scored = _by_pair(report.trials), _by_pair(report.score_trials)
         self._cells: dict[Cell, CellResults] = {}
         self.workloads = tuple(self._workloads())
 
@@ -147,6 +154,19 @@ class Index:
             self.cell(model, test, self.baseline.name),
             self.cell(model, test, implementation) if implementation else None,
         )
+
+    def outputs(self, workload: Workload) -> Sequence[OutputVerdict]:
+        """What the implementations computed of a model and test, where that was judged."""
+        return self._outputs.get((workload.model.name, workload.test.name), ())
+
+    def diagnosis(self, workload: Workload, runtime: str) -> Diagnosis | None:
+        """Why a runtime is slow on a model and test; None where no gate says that it is."""
+        return self._diagnoses.get((workload.model.name, workload.test.name, runtime))
+
+    def compared(self, workload: Workload) -> Compared:
+        """What the runtimes show of a model and test."""
+        pair = (workload.model.name, workload.test.name)
+        return compared_of(self.report, *pair, self._generated.get(pair, ()), self._scored.get(pair, ()))
 
     def verdicts_of(self, runtime: str) -> list[Verdict]:
         """The verdicts on one runtime, in the report's order."""
@@ -193,10 +213,19 @@ def _by_cell(records: Iterable[_Record]) -> dict[Cell, list[_Record]]:
     return found
 
 
+def _by_pair(records: Iterable[_Record]) -> dict[tuple[str, str], list[_Record]]:
+    found: dict[tuple[str, str], list[_Record]] = {}
+    for record in records:
+        found.setdefault((record.model, record.test), []).append(record)
+    return found
+
+
+_ORDER = {metric: place for place, metric in enumerate(METRICS)}
+
+
 def metric_order(metric: str) -> tuple[int, str]:
     """Key that sorts metrics as the dictionary does, those that it doesn't know last."""
-    order = list(METRICS)
-    return (order.index(metric) if metric in METRICS else len(order), metric)
+    return _ORDER.get(metric, len(_ORDER)), metric
 
 
 def metric_title(metric: str) -> str:

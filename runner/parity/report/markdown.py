@@ -1,14 +1,18 @@
 """Foreign text made fit for a line of a report: no control characters, and Markdown's own escaped."""
 
 import re
-import unicodedata
 from collections.abc import Sequence
 
 from tabulate import DataRow, TableFormat, tabulate
 
 from parity.report.view import Markdown, Table
+from parity.visible import printable
 
-_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
+_RUN = re.compile(
+    r"(?<!\\)(?P<pairs>(?:\\\\)*)<(?=[A-Za-z/!?])(?!https?://[^\s<>]*>)"  # HTML, but for an address
+    r"|(?<=\])\((?=\s*<?\s*(?:javascript|vbscript|data):)",
+    re.IGNORECASE,
+)
 _ACTIVE = re.compile(
     r"\\(?=[!-/:-@\[-`{-~])"  # a backslash that would escape what follows
     r"|`|~(?=~)|(?<!\w)_|_(?!\w)|\*(?=\S)|(?<=\S)\*"  # code, strike-through, emphasis
@@ -16,26 +20,14 @@ _ACTIVE = re.compile(
 )
 
 
-def printable(text: str) -> str:
-    """Text on one line without terminal escapes; other control and format characters become U+FFFD."""
-    plain = _ANSI.sub("", text).replace("\r\n", "\n").expandtabs(4)
-    return "".join(_visible(char) for char in plain)
-
-
-def printable_lines(text: str) -> str:
-    """As `printable`, but the lines stay lines."""
-    return "\n".join(map(printable, text.splitlines()))
-
-
-def _visible(char: str) -> str:
-    if char in "\n\u2028\u2029":
-        return " ⏎ "
-    return "\ufffd" if unicodedata.category(char) in ("Cc", "Cf", "Cs") else char
-
-
 def inline(text: str) -> Markdown:
     """Text as it shall be seen, escaped only where Markdown would take a character for its own."""
     return Markdown(_ACTIVE.sub(r"\\\g<0>", printable(text)))
+
+
+def harmless(text: str) -> Markdown:
+    """Markdown that somebody wrote, without HTML, links to scripts, and characters that act on a terminal."""
+    return Markdown(_RUN.sub(lambda found: f"{found[0][:-1]}\\{found[0][-1]}", printable(text)))
 
 
 def escaped(value: object) -> Markdown:

@@ -1,6 +1,7 @@
 """What each implementation computed beside the baseline: a row for each that was judged, and first differences."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from parity.records import FirstDifference, OutputVerdict, Rung, Span, Tolerance, Top
 from parity.report.delta import MISSING
@@ -14,17 +15,42 @@ _SHOWN_TOP = 3
 """Tokens of a top-k list that a line has room for."""
 
 
+@dataclass(frozen=True)
+class Titled:
+    """A verdict, with what its cell and the two sides are called."""
+
+    verdict: OutputVerdict
+    where: str
+    theirs: str
+    ours: str
+
+
 def outputs_table(index: Index) -> Table | None:
     """None where no gate asked for it. What rungs show, and why some don't, stands in notes."""
     found = index.report.outputs
     if not found:
         return None
+    titled = [
+        Titled(
+            verdict,
+            index.cell_title(verdict.model, verdict.test, verdict.runtime),
+            index.baseline.title,
+            index.runtime_title(verdict.runtime),
+        )
+        for verdict in found
+    ]
+    table = table_of(titled)
+    exact = [line for verdict in found for line in exact_lines(index, verdict)]
+    return replace(table, how=tuple(dict.fromkeys((*table.how, *exact))))
+
+
+def table_of(found: Sequence[Titled], of: str = "Runtime", title: str = "") -> Table:
+    """A row for each verdict. `of`: the header of what the rows are of."""
     notes = _Notes()
-    rows = tuple(_row(index, verdict, notes) for verdict in found)
-    headers = ("Runtime", "Verdict", "Prompt", "Answer", "Log-probs", "Needed")
-    below = [line for verdict in found for line in _below(index, verdict)]
-    below += [line for verdict in found for line in exact_lines(index, verdict)]
-    return Table(headers, rows, tuple(notes.lines), tuple(dict.fromkeys(below)))
+    rows = tuple(_row(one, notes) for one in found)
+    headers = (of, "Verdict", "Prompt", "Answer", "Log-probs", "Needed")
+    below = [line for one in found for line in _below(one)]
+    return Table(headers, rows, tuple(notes.lines), tuple(dict.fromkeys(below)), title)
 
 
 class _Notes:
@@ -43,12 +69,13 @@ class _Notes:
         return [f"[{number}] {text}" for number, text in enumerate(self._texts, start=1)]
 
 
-def _row(index: Index, verdict: OutputVerdict, notes: _Notes) -> tuple[Marked, ...]:
+def _row(one: Titled, notes: _Notes) -> tuple[Marked, ...]:
+    verdict = one.verdict
     rungs = {rung.name: rung for rung in verdict.rungs}
     continuation = [rungs[name] for name in ("greedy", "text") if name in rungs]
     accepted = notes.mark(f"accepted: {verdict.declared}") if verdict.is_accepted else ()
     return (
-        Marked(index.cell_title(verdict.model, verdict.test, verdict.runtime)),
+        Marked(one.where),
         Marked(f"{verdict.verdict}{', accepted' if accepted else ''}", accepted),
         _entry(rungs["prompt"], notes),
         _continuation(continuation, notes),
@@ -76,18 +103,18 @@ def _scores(verdict: OutputVerdict, rung: Rung | None, notes: _Notes) -> Marked:
     return Marked(f"{_STATES[rung.state]}: KL {format_nats(found.mean_kl)}, |Δ| {format_nats(found.largest_delta)}")
 
 
-def _below(index: Index, verdict: OutputVerdict) -> Iterator[str]:
-    where = index.cell_title(verdict.model, verdict.test, verdict.runtime)
+def _below(one: Titled) -> Iterator[str]:
+    verdict, where = one.verdict, one.where
     if verdict.first_difference is not None:
-        yield f"{where}: {_difference(index, verdict, verdict.first_difference)}."
+        yield f"{where}: {_difference(one, verdict.first_difference)}."
     if (found := verdict.distances) is not None:
         generated = f"{found.positions} positions, {found.continuation} of them generated"
         yield (
             f"{where}, over {generated}: KL at least {format_nats(found.mean_kl, 3)} nats (mean) and "
             f"{format_nats(found.p99_kl, 3)} (99th percentile), with a probability of {found.outside:.2g} outside the "
             f"tokens that both sides list; largest |Δ log p| {format_nats(found.largest_delta, 3)} at position "
-            f"{found.largest_at}{_widest(index, verdict)}; same likeliest token {found.same_top:.1%}; perplexity "
-            f"{_perplexity(found.perplexity)}, {index.baseline.title} {_perplexity(found.baseline_perplexity)}."
+            f"{found.largest_at}{_widest(one)}; same likeliest token {found.same_top:.1%}; perplexity "
+            f"{_perplexity(found.perplexity)}, {one.theirs} {_perplexity(found.baseline_perplexity)}."
         )
     if verdict.tolerance is not None and verdict.needed is not None:
         passes = f": {_span(verdict.would_pass)} would have passed" if verdict.would_pass is not None else ""
@@ -95,16 +122,16 @@ def _below(index: Index, verdict: OutputVerdict) -> Iterator[str]:
         yield f"{needs}. Allowed: {_tolerance(verdict.tolerance)}."
 
 
-def _widest(index: Index, verdict: OutputVerdict) -> str:
+def _widest(one: Titled) -> str:
     """Both lists at the position where the two are farthest apart, unless they pass or these lists are shown above."""
-    found, first = verdict.widest, verdict.first_difference
-    if found is None or verdict.verdict in ("IDENTICAL", "EQUIVALENT"):
+    found, first = one.verdict.widest, one.verdict.first_difference
+    if found is None or one.verdict.verdict in ("IDENTICAL", "EQUIVALENT"):
         return ""
     if first is not None and first.position == found.position:
         return ""
     sides = (
-        (index.baseline.title, found.theirs, found.their_top),
-        (index.runtime_title(verdict.runtime), found.ours, found.our_top),
+        (one.theirs, found.theirs, found.their_top),
+        (one.ours, found.ours, found.our_top),
     )
     said = (f"{name} {logprob:.4f} (likeliest: {_listed(top)})" for name, logprob, top in sides)
     return f", of id {found.id}: {', '.join(said)}"
@@ -114,12 +141,11 @@ def _listed(top: Top) -> str:
     return ", ".join(f"{token} {logprob:.4f}" for token, logprob in top[:_SHOWN_TOP])
 
 
-def _difference(index: Index, verdict: OutputVerdict, found: FirstDifference) -> str:
-    baseline, ours = index.baseline.title, index.runtime_title(verdict.runtime)
-    said = f"first difference at {found.unit} {found.at}: {found.theirs} ({baseline}) and {found.ours} ({ours})"
+def _difference(one: Titled, found: FirstDifference) -> str:
+    said = f"first difference at {found.unit} {found.at}: {found.theirs} ({one.theirs}) and {found.ours} ({one.ours})"
     for name, margin, top in (
-        (baseline, found.their_margin, found.their_top),
-        (ours, found.our_margin, found.our_top),
+        (one.theirs, found.their_margin, found.their_top),
+        (one.ours, found.our_margin, found.our_top),
     ):
         if margin is not None:
             said += f"; {name} prefers {margin.preferred} (likeliest: {_listed(top)})"
@@ -138,8 +164,8 @@ def _perplexity(value: float) -> str:
 def _tolerance(found: Tolerance) -> str:
     allowed = found.allowed
     said = (
-        f"mean KL {allowed.mean_kl:.2g} nats, 99th percentile {allowed.p99_kl:.2g}, |Δ log p| and margins at a "
-        f"near-tie {allowed.delta:.2g} ({found.source})"
+        f"mean KL {allowed.mean_kl:.2g} nats, 99th percentile {allowed.p99_kl:.2g}, |Δ log p| "
+        f"{allowed.delta:.2g}, both margins at a near-tie {allowed.odds:.2g} in all ({found.source})"
     )
     if found.references is None:
         return f"{said}; no other runtime scored the same ids"

@@ -1,9 +1,9 @@
 """From a report's index to what a run ends with: verdicts, delta tables, what failed and why, and the exit code."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from parity.judging.rounds import rounds_of
-from parity.records import ModelFacts, Scalar, Trial
+from parity.records import ModelFacts, Report, Scalar, Trial
 from parity.report import how
 from parity.report.conditions import condition_facts, conditions_table
 from parity.report.delta import Row, delta_rows, tabulated
@@ -12,7 +12,8 @@ from parity.report.index import WORST_FIRST, Index, Workload, ran_of
 from parity.report.outputs import outputs_table
 from parity.report.runtimes import runtime_facts, setting
 from parity.report.view import FailedTrials, Labelled, Problem, ReportView, Section, Table
-from parity.units import format_value
+from parity.report.witnesses import of_witnesses, witness_tables
+from parity.units import format_value, shortened
 
 _LONGEST_PROMPT = 120
 INTERRUPTED = "The run was interrupted: this report holds what was measured until then."
@@ -25,24 +26,36 @@ def overview(index: Index) -> ReportView:
     report = index.report
     return ReportView(
         title=f"{report.name}: parity with {index.baseline.title}",
-        notices=(INTERRUPTED,) if report.interrupted else (),
+        notices=tuple(notices(report)),
         verdicts=tuple(_verdicts(index)),
         exit=f"Exit code {report.exit.code}: {report.exit.reason}",
         facts=tuple(_facts(index)),
         delta_explained=explain_delta(index, index.baseline.title) if _implementations(index) else "",
         sections=tuple(_sections(index)),
         outputs=outputs_table(index),
-        not_run=tuple(_not_run(index)),
-        failures=tuple(_failures(index)),
+        witnesses=tuple(witness_tables(report.witnesses)) if report.witnesses else (),
+        of_witnesses=of_witnesses(report.witnesses) if report.witnesses else (),
+        not_run=tuple(not_run(index)),
+        failures=tuple(failures(index)),
         warnings=report.warnings,
         conditions=conditions_table(index),
         runtimes=tuple(runtime_facts(report.runtimes, fixed={cell.remedy for cell in report.not_run})),
     )
 
 
-def shortened(prompt: str, longest: int) -> str:
-    """A prompt cut to what fits a heading."""
-    return prompt if len(prompt) <= longest else prompt[: longest - 1] + "…"
+def notices(report: Report) -> Iterator[str]:
+    """What a reader has to know before anything else."""
+    if report.interrupted:
+        yield INTERRUPTED
+    if report.gates_from is not None:
+        yield (
+            f"Judged by the gates of {report.gates_from}, which were chosen after the run: a gate that is chosen when "
+            "the figures are known shows less than one that was set before."
+        )
+    if report.options:
+        yield f"Run with {' '.join(report.options)}."
+    if report.not_selected:
+        yield f"Not selected, so not judged: {', '.join(report.not_selected)}."
 
 
 def _facts(index: Index) -> Iterable[Labelled]:
@@ -51,6 +64,9 @@ def _facts(index: Index) -> Iterable[Labelled]:
     yield Labelled("Machine", ", ".join(_fact(key, value) for key, value in report.machine.items()))
     for model in report.models:
         yield Labelled("Model", _model_line(model))
+    for runtime in report.runtimes:
+        if runtime.model is not None:
+            yield Labelled(f"Model of {runtime.title}", _model_line(runtime.model))
     yield from condition_facts(index)
 
 
@@ -120,7 +136,7 @@ def _table(index: Index, workload: Workload, implementation: str | None, said: s
     notes += _unless_said(measured, said)
     headers = ["Metric", index.baseline.title]
     if implementation:
-        headers += [index.runtime_title(implementation), delta_heading(pair)]
+        headers += [index.runtime_title(implementation), delta_heading(pair, workload.model)]
     return tabulated(rows, headers, notes), rows
 
 
@@ -145,10 +161,10 @@ def _verdicts(index: Index) -> Iterable[Labelled]:
         yield Labelled(verdict.verdict, f"{verdict.gate} · {where}{advice}: {beside(verdict)}")
 
 
-def _not_run(index: Index) -> Iterable[Problem]:
-    """Cells of one runtime that lack trials for the same reason together."""
+def not_run(index: Index, but: Collection[str] = ()) -> Iterable[Problem]:
+    """Cells of one runtime that lack trials for the same reason together. `but`: runtimes that are left out."""
     alike: dict[tuple[str, str, str | None], list[str]] = {}
-    for cell in index.report.not_run:
+    for cell in (cell for cell in index.report.not_run if cell.runtime not in but):
         where = f"{cell.model} · {cell.test}" if index.several_models else cell.test
         alike.setdefault((cell.runtime, ran_of(cell), cell.remedy), []).append(where)
     for (runtime, what, remedy), cells in alike.items():
@@ -156,14 +172,17 @@ def _not_run(index: Index) -> Iterable[Problem]:
         yield Problem(f"{index.runtime_title(runtime)} on {', '.join(cells)}: {each}", remedy)
 
 
-def _failures(index: Index) -> Iterable[FailedTrials]:
+def failures(index: Index) -> Iterable[FailedTrials]:
     """Failures of one class in one cell together: rounds, different messages, the last one's last lines."""
     failed: dict[tuple[str, str, str, str], list[Trial]] = {}
     for trial in (*index.report.trials, *index.report.score_trials):
         if trial.failure:
             failed.setdefault((*trial.cell, trial.failure.kind), []).append(trial)
     for (model, test, runtime, kind), trials in failed.items():
-        yield FailedTrials(kind, f"{index.cell_title(model, test, runtime)}, {_messages(trials)}", _tail(trials))
+        failure = trials[-1].failure
+        assert failure is not None
+        where = f"{index.cell_title(model, test, runtime)}, {_messages(trials)}"
+        yield FailedTrials(kind, where, failure.tail, failure.state)
 
 
 def _messages(trials: Sequence[Trial]) -> str:
@@ -176,8 +195,3 @@ def _messages(trials: Sequence[Trial]) -> str:
     untimed = "" if kinds == ["full"] else f"{' and '.join(kinds)} trials of "
     messages = dict.fromkeys(trial.failure.message for trial in trials if trial.failure)
     return f"{untimed}{rounds_of(trials)}: {'; '.join(messages)} ({trials[-1].file})"
-
-
-def _tail(trials: Sequence[Trial]) -> tuple[str, ...]:
-    failure = trials[-1].failure
-    return failure.tail if failure else ()

@@ -1,18 +1,18 @@
-"""From a report's index to the page kept beside a project's code: an implementation against its baseline."""
+"""From a report's index to the project page, kept beside a project's code: an implementation against its baseline."""
 
 from collections.abc import Iterator
 
 from parity.errors import ParityError
-from parity.reading.dictionary import METRICS
+from parity.reading.dictionary import METRICS, only_a_bound
 from parity.records import ModelFacts, RuntimeReport
 from parity.report import how
 from parity.report.analysis import HEADINGS, analysis_lines, as_written, branch_of, criteria
-from parity.report.delta import HEADLINE, MISSING, bound_of, headline_row, tabulated
+from parity.report.delta import HEADLINE, MISSING, headline_row, tabulated
 from parity.report.identity import declarations, delta_heading, unproven
 from parity.report.index import CellResults, Index, Workload, judges_consistency, worst
-from parity.report.overview import INTERRUPTED, explain_delta, shortened
+from parity.report.overview import explain_delta, notices
 from parity.report.view import Labelled, PageTest, PageView, Table
-from parity.units import format_words
+from parity.units import format_words, shortened
 
 _LONGEST_PROMPT = 200
 _TEST_LINES = {
@@ -24,7 +24,7 @@ _TEST_LINES = {
 
 
 def page_view(index: Index) -> PageView:
-    """The page of the implementation that `report.page` names, or of the first one.
+    """The project page of the implementation that `report.page` names, or of the first one.
 
     Raises:
         ParityError: there is no such runtime beside the baseline.
@@ -39,7 +39,7 @@ def page_view(index: Index) -> PageView:
         features=page.features.strip("` \n") if page.features else None,
         architecture=as_written(page.architecture) if page.architecture else None,
         how_to_read=_how_to_read(index, implementation),
-        notices=(INTERRUPTED,) if report.interrupted else (),
+        notices=tuple(notices(report)),
         baseline=index.baseline.title,
         headline=tuple(_headline(index, implementation)),
         tests=tuple(_tests(index, implementation)),
@@ -55,7 +55,7 @@ def _implementation(index: Index) -> RuntimeReport:
         if named is None or runtime.name == named:
             return runtime
     wanted = f"named {named}" if named else "at all"
-    raise ParityError(f"the page compares an implementation with the baseline, and the run has none {wanted}")
+    raise ParityError(f"the project page compares an implementation with the baseline, and the run has none {wanted}")
 
 
 def _with_origin(model: ModelFacts) -> str:
@@ -81,7 +81,9 @@ def _headline(index: Index, implementation: RuntimeReport) -> Iterator[Table]:
             rows = [headline_row(pair, metric) for metric in HEADLINE]
             notes = [*how.prompts(pair), *declarations(pair), *unproven(pair)]
             notes += [*how.not_known(pair), *how.definitions(rows)]
-            yield tabulated(rows, (*titles, delta_heading(pair)), notes, model.title if index.several_models else "")
+            yield tabulated(
+                rows, (*titles, delta_heading(pair, model)), notes, model.title if index.several_models else ""
+            )
 
 
 def _tests(index: Index, implementation: RuntimeReport) -> Iterator[PageTest]:
@@ -113,7 +115,7 @@ def _figure(cell: CellResults, metric: str) -> str:
     strictest = METRICS[metric].definitions[0].id
     said = [f"definition: {summary.definition}"] if summary.definition != strictest else []
     said += [summary.note] if summary.note else []
-    bound = {"upper": "at most ", "lower": "at least "}.get(bound_of(metric, summary.definition) or "", "")
+    bound = {"upper": "at most ", "lower": "at least "}.get(only_a_bound(metric, summary.definition) or "", "")
     value = bound + format_words(centre, summary.unit)
     return f"{value} ({'; '.join(said)})" if said else value
 

@@ -17,7 +17,7 @@ def render(template: str, view: ReportView | PageView) -> str:
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
+    environment = Environment(  # noqa: S701 - Markdown, which `finalize` escapes
         loader=PackageLoader("parity.report"),
         finalize=escaped,
         undefined=StrictUndefined,

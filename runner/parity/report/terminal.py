@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from tabulate import tabulate
 
-from parity.report.markdown import printable
 from parity.report.view import Labelled, Problem, ReportView, RuntimeFacts, Table
+from parity.visible import printable
 
 _COLUMN_GAP = 2
 _NARROWEST_COLUMN = 8
@@ -20,6 +20,12 @@ _INDENT = " " * 4
 def render_terminal(view: ReportView, width: int | None) -> str:
     """The report in at most `width` columns; None wraps nothing. Remedies are never wrapped."""
     return "\n\n".join(block for block in _Terminal(width).blocks(view) if block) + "\n"
+
+
+def render_blocks(blocks: Iterable[str | Table], width: int | None) -> str:
+    """Paragraphs and tables with their titles, in at most `width` columns."""
+    terminal = _Terminal(width)
+    return "\n\n".join(terminal.block(block) for block in blocks) + "\n"
 
 
 class _Terminal:
@@ -43,6 +49,10 @@ class _Terminal:
             yield self._heading("Outputs")
             yield self._table(view.outputs)
             yield self._notes(view.outputs.notes)
+        if view.witnesses:
+            yield self._heading("Figures of other benchmarks")
+            yield from map(self.block, view.witnesses)
+            yield self._notes(view.of_witnesses)
         if view.not_run:
             yield self._heading("Not run")
             yield "\n".join(self._problem(problem) for problem in view.not_run)
@@ -51,6 +61,7 @@ class _Terminal:
         for failed in view.failures:
             yield self._items([Labelled(failed.kind, failed.text)])
             yield self._quoted(failed.tail)
+            yield self._quoted(failed.state)
         if view.warnings:
             yield self._heading("Warnings")
             yield self._notes(view.warnings)
@@ -60,6 +71,13 @@ class _Terminal:
         )
         yield self._wrapped(view.exit)
 
+    def block(self, block: str | Table) -> str:
+        """A paragraph, whose lines stay lines, or a table."""
+        if isinstance(block, str):
+            return "\n".join(self._wrapped(line, later=_INDENT) for line in block.splitlines())
+        parts = (self._heading(block.title), self._table(block), self._notes(block.notes))
+        return "\n\n".join(part for part in parts if part)
+
     def _heading(self, text: str, rule: str = "-") -> str:
         wrapped = self._wrapped(text)
         return f"{wrapped}\n{rule * max(map(len, wrapped.splitlines()))}"
@@ -68,6 +86,8 @@ class _Terminal:
         headers = [printable(text) for text in table.headers]
         rows = [[printable(str(cell)) for cell in row] for row in table.rows]
         headers, widths = _fitted(headers, rows, self._width)
+        if widths is not None and all(len(cell) <= widths[k] for row in rows for k, cell in enumerate(row)):
+            widths = None  # most of tabulate's work would be to look for what it has to wrap
         text = tabulate(rows, headers, tablefmt="simple", disable_numparse=True, maxcolwidths=widths)
         return "\n".join(line.rstrip() for line in text.splitlines())
 
@@ -131,17 +151,17 @@ def _fitted(
                 break
             widths[max(spare, key=lambda k: widths[k])] -= 1
     wrapped = [
-        "\n".join(_HeaderWrapper(columns - _HEADER_PADDING).wrap(text))
+        "\n".join(HeaderWrapper(columns - _HEADER_PADDING).wrap(text))
         for text, columns in zip(headers, widths, strict=True)
     ]
     return wrapped, widths
 
 
 def _longest_word(header: str) -> int:
-    return max(map(len, _HeaderWrapper(1, break_long_words=False).wrap(header)), default=0)
+    return max(map(len, HeaderWrapper(1, break_long_words=False).wrap(header)), default=0)
 
 
-class _HeaderWrapper(textwrap.TextWrapper):
+class HeaderWrapper(textwrap.TextWrapper):
     """Breaks names such as `paraphym_candle` behind a joint rather than anywhere."""
 
     wordsep_re = re.compile(r"(\s+|[^\s_/-]*[_/-]+)")

@@ -6,6 +6,8 @@ All text is plain; a format escapes what it must, but for `Markdown`.
 from dataclasses import dataclass
 from typing import Literal
 
+from parity.records import VerdictKind
+
 
 class Markdown(str):
     """Text that is Markdown already: what the config's author wrote for the page."""
@@ -73,11 +75,13 @@ class Problem:
 
 @dataclass(frozen=True)
 class FailedTrials:
-    """Failures of one class in one cell. `tail`: the last lines that the last of them printed."""
+    """Failures of one class in one cell. `tail`: the last lines that the last of them printed; `state`: what its
+    processes were at when a deadline ended it."""
 
     kind: str
     text: str
     tail: tuple[str, ...]
+    state: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,8 @@ class RuntimeFacts:
 @dataclass(frozen=True)
 class ReportView:
     """The whole report, in the order in which it is read; `exit` once more at its end. `conditions` are for those who
-    look closer: a terminal leaves them out. `outputs`: what implementations computed, where a gate asks for it."""
+    look closer: a terminal leaves them out. `outputs`: what implementations computed, where a gate asks for it.
+    `witnesses`: figures of other benchmarks, with what must be known of them in `of_witnesses`."""
 
     title: str
     notices: tuple[str, ...]
@@ -104,6 +109,8 @@ class ReportView:
     delta_explained: str
     sections: tuple[Section, ...]
     outputs: Table | None
+    witnesses: tuple[Table, ...]
+    of_witnesses: tuple[str, ...]
     not_run: tuple[Problem, ...]
     failures: tuple[FailedTrials, ...]
     warnings: tuple[str, ...]
@@ -111,16 +118,79 @@ class ReportView:
     runtimes: tuple[RuntimeFacts, ...]
 
 
+@dataclass(frozen=True)
+class GateLine:
+    """What a gate came to on some of its cells. `short`: on which; `text`: with what was found. `advice`: what would
+    change it, TOML on lines of its own."""
+
+    verdict: VerdictKind
+    short: str
+    text: str
+    advice: tuple[str, ...]
+    more_advice: int = 0
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A value of an implementation, and its ratio to the baseline's; empty where there is none to speak of."""
+
+    value: str
+    ratio: str
+    definition: str | None = None
+
+
+@dataclass(frozen=True)
+class BriefRow:
+    """A metric of all runtimes."""
+
+    title: str
+    baseline: str
+    implementations: tuple[Beside, ...]
+
+
+@dataclass(frozen=True)
+class BriefTable:
+    """The metrics of one test."""
+
+    title: str
+    rows: tuple[BriefRow, ...]
+
+
+@dataclass(frozen=True)
+class Remark:
+    """Something that went wrong or was odd. `advice`: what to do about it. `detail`: what else is known of it."""
+
+    label: str
+    text: str
+    advice: str | None = None
+    detail: str | None = None
+
+
+@dataclass(frozen=True)
+class BriefView:
+    """What a run ends with. `runtimes`: the columns of the tables, the baseline first. `tables`: those of all tests by
+    fewer and fewer metrics, of which a format takes the first that is short enough; `more_tests` are in none."""
+
+    notices: tuple[str, ...]
+    gates: tuple[GateLine, ...]
+    exit: str
+    runtimes: tuple[str, ...]
+    tables: tuple[tuple[BriefTable, ...], ...]
+    more_tests: int
+    remarks: tuple[Remark, ...]
+
+
 Tick = Literal["passed", "failed", "open"]
 
 
 @dataclass(frozen=True)
 class Line:
-    """A line of the page's analysis or criteria; `remark` says why it isn't ticked."""
+    """A line of the page's analysis or criteria; `remark` says why it isn't ticked, `command` can be pasted."""
 
     text: str
     tick: Tick | None = None
     remark: str = ""
+    command: str | None = None
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,11 @@ from parity.hosts.host import Host
 from parity.models import model_facts, parse_source
 from parity.records import ModelFacts, Report, RuntimeReport
 from parity.run.doctor import versions as versions_now
+from parity.run.folders import earlier_runs, runs_folder
 from parity.run.hashes import executable_sha256, recorded_executables
-from parity.run.log import RUNS, SAME_MACHINE, RunFolder, RunRecord, without_secrets
+from parity.run.keeping import without_secrets
+from parity.run.log import RunFolder
+from parity.run.record import SAME_MACHINE, RunRecord
 
 
 class NotAuthorisedError(ParityError):
@@ -34,9 +37,10 @@ def authorise(loaded: LoadedConfig, load: Callable[[Path], LoadedConfig], host: 
         return None
     path = loaded.folder / loaded.config.requires.config
     required = load(path)
+    _refuse_circle(loaded, required, load)
     versions: Mapping[str, str | None] | None = None
     reasons = []
-    for folder in sorted(RUNS.glob("*/"), reverse=True) if RUNS.is_dir() else ():
+    for folder in earlier_runs():
         try:
             run = RunFolder.open(folder).read_run()
             report = Report.model_validate_json((folder / "report.json").read_bytes())
@@ -50,12 +54,32 @@ def authorise(loaded: LoadedConfig, load: Callable[[Path], LoadedConfig], host: 
         if reason is None:
             return folder.name
         reasons.append(f"{folder.name}: {reason}")
-    tried = "\n    ".join(reasons[:5]) or f"there is no run of it under {RUNS}"
+    tried = "\n    ".join(reasons[:5]) or f"there is no run of it under {runs_folder()}"
     raise NotAuthorisedError(
         f"{loaded.file}: requires.config: {path} must pass on this machine first, with today's models and versions\n"
         f"    {tried}\n"
         f"    run `parity run {path}` until it exits with 0, or use --force, which the run records"
     )
+
+
+def _refuse_circle(loaded: LoadedConfig, required: LoadedConfig, load: Callable[[Path], LoadedConfig]) -> None:
+    """Raises NotAuthorisedError where a config requires, perhaps by way of others, itself: none of them could ever be
+    the first."""
+    chain = [Path(loaded.file)]
+    while True:
+        chain.append(Path(required.file))
+        if any(chain[-1].resolve() == earlier.resolve() for earlier in chain[:-1]):
+            way = " → ".join(path.name for path in chain)
+            raise NotAuthorisedError(
+                f"{loaded.file}: requires.config: none of these can be the first to pass, because each requires the "
+                f"next: {way}\n    take `[requires]` out of one of them, or use --force, which the run records"
+            )
+        if required.config.requires is None:
+            return
+        try:
+            required = load(required.folder / required.config.requires.config)
+        except ParityError:
+            return  # it is said when that one is run
 
 
 def _why_not(
@@ -71,6 +95,8 @@ def _why_not(
         return "it was run with --force"
     if report.exit.code != 0:
         return f"it exited with {report.exit.code}: {report.exit.reason}"
+    if not any(v.required for v in report.verdicts):
+        return "it has no required gate, so that nothing passed"
     skipped = [v.gate for v in report.verdicts if v.required and v.verdict == "NOT APPLICABLE"]
     if skipped:
         return f"required gates were not applicable: {', '.join(dict.fromkeys(skipped))}"
@@ -99,7 +125,7 @@ def _unnamed(runtime: RuntimeReport) -> str | None:
 
 def _unfit_file(required: LoadedConfig, run: RunRecord, folder: RunFolder) -> str | None:
     """A model or executable that changed since, or weights that never were a real model's."""
-    for model in run.models:
+    for model in run.all_models:
         now = _model_now(model, required.folder)
         if now is None or now.sha256 != model.sha256:
             return f"the model {model.name} has changed since"

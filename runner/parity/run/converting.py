@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -29,18 +29,24 @@ from parity.transcript import Head, Transcript
 
 CONVERSIONS = "prepared/conversions.json"
 """Runtime and model → the conversion that its trials read, or why there is none."""
+ModelsOf = Callable[[str], Sequence[ModelFacts]]
+"""Runtime → the models that it loads."""
+
 PROOF, RECORD = "conversion.json", "record.json"
 
 
-def supply_conversions(session: Session, prepared: Mapping[str, Prepared], models: Sequence[ModelFacts]) -> None:
-    """Makes, or finds in the cache, what each runtime needs of each model, and records it in the run folder."""
+def supply_conversions(session: Session, prepared: Mapping[str, Prepared], models_of: ModelsOf) -> None:
+    """Makes, or finds in the cache, what each runtime needs of each of its models, and records it in the run folder."""
     found = session.folder.read_json(CONVERSIONS) or {}
     for name, runtime in prepared.items():
-        for model in models if runtime.ready else ():
-            if session.cancel.count or runtime.adapter.conversion(model, "") is None:
-                continue
-            session.progress.note(f"{name}: converting {model.name} once, or finding it in the cache")
-            made = _supply(session, name, runtime, model)
+        for model in models_of(name) if runtime.ready else ():
+            try:
+                if session.cancel.count or runtime.adapter.conversion(model, "") is None:
+                    continue
+                session.progress.note(f"{name}: converting {model.name} once, or finding it in the cache")
+                made = _supply(session, name, runtime, model)
+            except RefusedError as error:
+                made = str(error)
             found[_key(name, model.name)] = made if isinstance(made, str) else made.model_dump(mode="json")
     if found:
         session.folder.write(CONVERSIONS, json.dumps(found, indent=2) + "\n")

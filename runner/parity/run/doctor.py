@@ -17,6 +17,7 @@ from parity.hosts.host import Host
 from parity.models import locate, model_facts, parse_source
 from parity.records import Record
 from parity.registry import adapter_class, entries
+from parity.run.guarding import BrokenAdapterError, make_adapter
 from parity.run.prepare import Preparation, files_in
 from parity.run.prepared import Prepared
 from parity.run.progress import Progress
@@ -71,14 +72,18 @@ def _examine_adapters(host: Host) -> Iterator[Checkup]:
             continue
         cls = adapter_class(entry.name)
         try:
-            adapter = cls(cls.Settings(), host.facts())
+            adapter = make_adapter(cls, cls.Settings(), host.facts())
+        except BrokenAdapterError as error:
+            yield Checkup(runtime=entry.name, adapter=entry.name, status="broken", reason=str(error))
+            continue
         except ValidationError as error:
-            keys = ", ".join(str(e["loc"][0]) for e in error.errors())
+            keys = ", ".join(str(e["loc"][0]) for e in error.errors() if e["loc"])
+            said = (e["msg"].removeprefix("Value error, ") for e in error.errors() if not e["loc"])
             yield Checkup(
                 runtime=entry.name,
                 adapter=entry.name,
                 status="needs a config",
-                reason=f"its table needs {keys}",
+                reason=f"its table {'; '.join((f'needs {keys}',) if keys else said)}",
                 remedy="name a config that has such a table: parity doctor CONFIG",
             )
             continue
@@ -112,14 +117,15 @@ def _models_here(loaded: LoadedConfig, progress: Progress) -> list[Kind]:
     """What is known of each model of the config without fetching or making any."""
     found: list[Kind] = []
     watch = progress.fetched
-    for model in loaded.config.models:
-        title = model.title or model.name
+    own = [table.model for table in loaded.config.runtimes.values() if table.model is not None]
+    named = [(model.title or model.name, model.source) for model in loaded.config.models]
+    for title, source in (*named, *((source, source) for source in own)):
         try:
-            if locate(model.source, loaded.folder) is None:
+            if locate(source, loaded.folder) is None:
                 reason = f"the model {title} is not on this machine yet; `parity run` fetches it"
-                found.append(Unknown(reason, parse_source(model.source, loaded.folder).tiny))
+                found.append(Unknown(reason, parse_source(source, loaded.folder).tiny))
             else:
-                found.append(model_facts(model.name, title, model.source, base=loaded.folder, watch=watch))
+                found.append(model_facts(title, title, source, base=loaded.folder, watch=watch))
         except ModelError as error:
             found.append(Unknown(f"the model {title} can't be used: {error.wrong}; {error.remedy}"))
     return found
@@ -153,8 +159,11 @@ def render(checkups: list[Checkup]) -> str:
             lines.append(f"\n{c.runtime}: {c.reason or c.status}")
             if c.remedy:
                 lines.append(f"    to fix it: {c.remedy}")
-        elif c.proof is not None and c.proof != "proved":
+            continue
+        if c.proof is not None and c.proof != "proved":
             lines.append(f"\n{c.runtime}: ready ({c.proof})")
+        if c.reason:
+            lines.append(f"\n{c.runtime}: {c.reason}")
     return "\n".join(lines)
 
 

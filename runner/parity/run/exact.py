@@ -11,10 +11,11 @@ from pathlib import Path
 
 from parity.config import Config
 from parity.errors import ModelError, RefusedError
-from parity.judging.scored import asks_for_truth
+from parity.judging.scored import has_truth
 from parity.models import Step, content_sha256
 from parity.models.exact_cache import NoExactError, RoomOf, exact_model, room_of
 from parity.records import LONGEST_S, Limits, ModelFacts
+from parity.run.guarding import make_adapter
 from parity.run.log import RunFolder
 from parity.run.prepared import Prepared
 from parity.run.schedule import pairs_of
@@ -44,16 +45,16 @@ def recorded_exact(folder: RunFolder) -> dict[str, ModelFacts | str]:
     return {name: said if isinstance(said, str) else ModelFacts.model_validate(said) for name, said in recorded.items()}
 
 
-def members(prepared: Mapping[str, Prepared], baseline: str) -> tuple[str, ...]:
+def members(prepared: Mapping[str, Prepared], config: Config) -> tuple[str, ...]:
     """The runtimes whose twins are the exact arm here."""
-    return exact_arm({name: found.adapter for name, found in prepared.items() if found.ready}, baseline)
+    return exact_arm({name: found.adapter for name, found in prepared.items() if found.ready}, config)
 
 
 def twin_of(prepared: Prepared) -> Prepared:
     """The same program under the settings of the exact arm."""
     settings = prepared.adapter.exact
     assert settings is not None, "only a runtime that has such settings is in the arm"
-    return replace(prepared, adapter=type(prepared.adapter)(settings, prepared.adapter.host))
+    return replace(prepared, adapter=make_adapter(type(prepared.adapter), settings, prepared.adapter.host))
 
 
 def patient(limits: Limits) -> Limits:
@@ -92,7 +93,7 @@ def supply_exact(
     the run folder, or why there is none. What is recorded of a file stays, so that a trial with any other is
     refused."""
     loaded, found = session.loaded, recorded_exact(session.folder)
-    able = members(prepared, loaded.config.baseline)
+    able = members(prepared, loaded.config)
     for model in wanted(loaded.config, loaded.not_set, models):
         try:
             made = _supply(session, model, able, room)
@@ -113,7 +114,7 @@ def supply_exact(
 
 def wanted(config: Config, unset: Sequence[str], models: Sequence[ModelFacts]) -> list[ModelFacts]:
     """The models of which a gate asks for the truth on some test."""
-    asked = {model for model, test in pairs_of(config) if asks_for_truth(config, test.name, unset)}
+    asked = {model for model, test in pairs_of(config) if has_truth(config, test, unset)}
     return [model for model in models if model.name in asked]
 
 

@@ -15,7 +15,7 @@ from parity.explain import (
     metric_named,
     unfold,
 )
-from parity.reading.trial import read_events
+from parity.reading.events import read_events
 from parity.records import Trial
 from parity.run.log import RunFolder
 from parity.run.score import score

@@ -8,8 +8,9 @@ from typing import Literal
 from parity.config import Config
 from parity.gates import Gate
 from parity.reading.outcome import NEVER_RAN
-from parity.records import Cell, NotRun, Trial
-from parity.run.schedule import Undecided, interrupted, nothing_open, planned, slots_left
+from parity.records import Cell, NotRun, Trial, by_cell
+from parity.run.due import Due, Undecided, interrupted, nothing_open
+from parity.run.schedule import planned
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,12 @@ def given_up(
 ) -> dict[Cell, GivenUp]:
     """The cells that are not tried any more, each with the first reason that holds."""
     cells = planned(config, unset)
+    ran = by_cell(trials)
     lost: dict[Cell, GivenUp] = {}
     for cell in cells:
         if (gone := absent.get(cell[2])) is not None:
             lost[cell] = GivenUp(gone.at, gone.reason, gone.remedy)
-        elif (reason := _always_fails(config, cell, trials)) is not None:
+        elif (reason := _always_fails(config, ran.get(cell, ()))) is not None:
             lost[cell] = GivenUp("given up", reason)
     for model, test, runtime in cells:
         base = (model, test, config.baseline)
@@ -62,11 +64,12 @@ def not_run(
     undecided: Undecided = nothing_open,
 ) -> Iterator[NotRun]:
     """Each cell that the schedule has trials left for, with the reason. Without one, the run was interrupted."""
-    left = Counter(slot.cell for slot in slots_left(config, trials, unset=unset, given_up={}, undecided=undecided))
+    left = Counter(slot.cell for slot in Due(config, trials, unset, undecided=undecided).slots)
+    done = Counter(trial.cell for trial in trials if not interrupted(trial))
     for cell in planned(config, unset):
         if not left[cell]:
             continue
-        ran = sum(t.cell == cell and not interrupted(t) for t in trials)
+        ran = done[cell]
         why = lost.get(cell)
         yield NotRun(
             model=cell[0],
@@ -80,9 +83,9 @@ def not_run(
         )
 
 
-def _always_fails(config: Config, cell: Cell, trials: Sequence[Trial]) -> str | None:
+def _always_fails(config: Config, of_cell: Sequence[Trial]) -> str | None:
     """Of a cell whose warm-up and first measured trial failed in the same way: a third try would tell nothing new."""
-    mine = [t for t in trials if t.cell == cell and t.task == "generate" and t.kind != "whole" and not interrupted(t)]
+    mine = [t for t in of_cell if t.task == "generate" and t.kind != "whole" and not interrupted(t)]
     kinds = {trial.failure.kind if trial.failure else None for trial in mine}
     # Attempts at one place are one try: a busy machine makes parity try again.
     enough = len({trial.place for trial in mine}) >= 2 and any(not trial.warmup for trial in mine)

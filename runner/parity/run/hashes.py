@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from parity.errors import ModelError
-from parity.models import silent
+from parity.models import Watch, silent
 from parity.models.digest import file_sha256
 from parity.run.log import RunFolder
 from parity.transcript import Transcript
@@ -19,13 +19,13 @@ def recorded_weights_sha256(folder: RunFolder, path: str) -> str | None:
     return sha256
 
 
-def record_weights_sha256(folder: RunFolder, path: str) -> str | None:
+def record_weights_sha256(folder: RunFolder, path: str, watch: Watch = silent) -> str | None:
     """Records a weights file that a runtime chose by itself, with the hash that it has when the run first meets it.
-    None where it can't be hashed."""
+    None where it can't be hashed. What `watch` raises ends it."""
     known = folder.read_json(WEIGHTS) or {}
     if path not in known:
         try:
-            known[path] = file_sha256(Path(path), silent)
+            known[path] = file_sha256(Path(path), watch)
         except (OSError, ModelError, ValueError):
             return None
         folder.write(WEIGHTS, json.dumps(known, indent=2) + "\n")

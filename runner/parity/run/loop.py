@@ -1,32 +1,39 @@
 """A run from config to report: prepare every runtime, then fill one turn after another until nothing is left to do."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from parity.config import LoadedConfig
+from parity.errors import RunFolderError
 from parity.hosts.host import Host
-from parity.records import Cell, ModelFacts, Report
+from parity.judging.warnings import memory_warnings
+from parity.records import Cell, Report
 from parity.run.converting import supply_conversions
 from parity.run.exact import supply_exact
+from parity.run.exclusive import exclusively
 from parity.run.giving_up import GivenUp
 from parity.run.hashes import record_executable
-from parity.run.log import RunFolder, RunRecord, now
+from parity.run.log import CONFIG, RunFolder, now
+from parity.run.lost import log_lost
+from parity.run.outlook import times_of_earlier
 from parity.run.performing import perform, supply_tokenizers
 from parity.run.prepare import Preparation
 from parity.run.prepared import Prepared
 from parity.run.progress import Progress, showing
 from parity.run.prompts import render_prompts
+from parity.run.record import RunRecord
 from parity.run.reports import write_reports
 from parity.run.schedule import Turn
 from parity.run.score import score
 from parity.run.session import LOCAL, Session, make_adapters
 from parity.run.signals import cancelling
-from parity.run.sources import locate_models, resolve_models
+from parity.run.sources import locate_models, locate_own, resolve_models, resolve_own
 from parity.run.state import State
 from parity.run.surroundings import busy_notes, check_page_cache
 from parity.version import version
+from parity.visible import printable
 
 
 def ask_runtimes(session: Session) -> dict[str, Prepared]:
@@ -60,9 +67,7 @@ def preparations(session: Session) -> dict[str, Preparation]:
     }
 
 
-def finish_preparing(
-    session: Session, run: RunRecord, asked: Mapping[str, Prepared], models: Sequence[ModelFacts]
-) -> dict[str, Prepared]:
+def finish_preparing(session: Session, run: RunRecord, asked: Mapping[str, Prepared]) -> dict[str, Prepared]:
     """Builds and proves the runtimes that are there, while a verdict is possible."""
     done = dict(asked)
     for name, preparation in preparations(session).items():
@@ -75,43 +80,72 @@ def finish_preparing(
         built = preparation.build(asked[name])
         for executable, path in (built.build.executables if built.build else {}).items():
             record_executable(session.folder, name, executable, Path(path))
-        done[name] = preparation.prove(built, models)
+        done[name] = preparation.prove(built, run.models_of(name))
         if not session.cancel.count:
             _tell_proof(session, name, done[name])
     return done
 
 
-def fill(session: Session, state: State) -> None:
-    """Runs what the state asks for next until it asks for nothing."""
+def fill(session: Session, state: State) -> State:
+    """Runs what the state asks for next until it asks for nothing; the state at the end.
+
+    Raises:
+        LogLostError: the run folder can't be written any more.
+    """
     known: set[Cell] = set()
     while True:
         _tell_given_up(session, {cell: why for cell, why in state.given_up.items() if cell not in known})
         known.update(state.given_up)
-        turn = state.next_turn()
+        turn = state.due.next_turn()
         if turn is None:
-            return
+            return state
         _tell_undecided(session, state, turn)
-        for slot in turn:
+        left, may_grow = state.due.slots, state.may_grow
+        for number, slot in enumerate(turn):
             if session.cancel.count:
-                return
-            session.progress.begin(slot, state.left, open=state.may_grow)
-            trial = perform(session, *state.work_of(slot), slot, state.sequence(slot))
+                return state
+            session.progress.begin(slot, left[number:], open=may_grow)
+            try:
+                session.folder.check()
+                trial = perform(session, *state.work_of(slot), slot, state.sequence(slot))
+            except (OSError, RunFolderError) as error:
+                raise log_lost(session.folder, state, error) from error
             session.progress.done(slot, trial)
             state = state.after(trial)
 
 
 def run_config(
-    loaded: LoadedConfig, out: Path | None, host: Host, *, authorised_by: str | None = None, forced: bool = False
+    loaded: LoadedConfig,
+    out: Path | None,
+    host: Host,
+    *,
+    authorised_by: str | None = None,
+    forced: bool = False,
+    written: bool = True,
+    quiet: bool = False,
 ) -> tuple[RunFolder, Report]:
-    """A new run of a config, from its first question to its report.
+    """A new run of a config, from its first question to its report. `written`: the config is a file; otherwise the run
+    folder becomes its home. `quiet`: nothing is shown meanwhile.
 
     Raises:
-        ConfigError: a model can't be fetched or read.
+        ConfigError: a model can't be fetched or read, or a different run wants the machine for itself.
         RunFolderError: the run folder can't be created.
+        LogLostError: the run folder can't be written any more.
     """
     locate_models(loaded)
-    folder = RunFolder.create(out, loaded.config.name)
-    with showing() as progress, folder.held():
+    locate_own(loaded)
+    make_adapters(loaded, host.facts())
+    with exclusively(loaded):
+        folder = RunFolder.create(out, loaded.config.name)
+        if not written:
+            loaded = loaded.but(file=str(folder.write(CONFIG, loaded.text).resolve()))
+        return _begun(loaded, folder, host, authorised_by, forced=forced, quiet=quiet)
+
+
+def _begun(
+    loaded: LoadedConfig, folder: RunFolder, host: Host, authorised_by: str | None, *, forced: bool, quiet: bool
+) -> tuple[RunFolder, Report]:
+    with showing(times_of_earlier(loaded.sha256), quiet=quiet) as progress, folder.held():
         progress.note(f"run: {folder.path}")
         tell_busy(loaded, host, progress)
         hosts = {LOCAL: host}
@@ -131,8 +165,10 @@ def run_config(
             asked = ask_runtimes(Session(loaded, folder, hosts, progress, cancel))
         stopped = "interrupted before the first trial" if cancel.count else State(record, asked).hopeless
         try:
-            models = () if stopped else resolve_models(loaded, progress)
-            check_page_cache(loaded, models, host)
+            if not stopped:
+                own = resolve_own(loaded, progress)
+                record = record.but(models=resolve_models(loaded, progress), own_models=own)
+            check_page_cache(loaded, record.all_models, host)
         except Exception:
             folder.discard()
             raise
@@ -140,32 +176,44 @@ def run_config(
             progress.note(stopped)
             folder.end(interrupted=cancel.count > 0)
             return folder, conclude(folder, progress)
-        record = record.but(models=models)
         folder.write_run(record)
         with cancelling() as cancel:
             session = Session(loaded, folder, hosts, progress, cancel)
-            return folder, go_on(session, State(record, finish_preparing(session, record, asked, models)))
+            return folder, go_on(session, State(record, finish_preparing(session, record, asked)))
 
 
 def go_on(session: Session, state: State) -> Report:
-    """Runs what is missing after preparation, and reports."""
+    """Runs what is missing after preparation, and reports.
+
+    Raises:
+        LogLostError: the run folder can't be written any more.
+    """
+    models = state.run.all_models
+    for warning in memory_warnings(models, state.run.machine):
+        session.progress.note(f"warning: {warning}")
     needed = any(runtime.ready and runtime.adapter.needs_tokenizer for runtime in state.prepared.values())
-    render_prompts(session, state.run.models, needed=needed)
+    render_prompts(session, models, needed=needed)
     if needed:
-        supply_tokenizers(session, state.run.models)
-    supply_conversions(session, state.prepared, state.run.models)
-    if state.next_turn() is not None or state.lacks_exact:
+        supply_tokenizers(session, models)
+    supply_conversions(session, state.prepared, state.run.models_of)
+    if state.due.turns or state.lacks_exact:
         state = replace(state, exact=supply_exact(session, state.prepared, state.run.models))
-    fill(session, state)
-    session.folder.end(interrupted=session.cancel.count > 0)
-    return conclude(session.folder, session.progress)
+    state = fill(session, state)
+    try:
+        session.folder.check()
+        session.folder.end(interrupted=session.cancel.count > 0)
+        return conclude(session.folder, session.progress)
+    except (OSError, RunFolderError) as error:
+        raise log_lost(session.folder, state, error) from error
 
 
 def conclude(folder: RunFolder, progress: Progress) -> Report:
     """The report of a run that is over, also written into its folder."""
     report = score(folder)
     try:
-        write_reports(report, folder, progress)
+        # A run of a part, or with other values, takes no page of a whole run's place.
+        page = Path(report.page.markdown) if report.page.markdown is not None and not report.options else None
+        write_reports(report, folder, progress.note, page)
     except OSError as error:
         # The verdict is not lost with the file that should have held it.
         progress.note(f"warning: {error.filename}: {error.strerror}; `parity score {folder.path}` writes the reports")
@@ -183,16 +231,17 @@ def _tell(session: Session, name: str, prepared: Prepared) -> None:
     found = prepared.found
     if prepared.absent is not None:
         remedy = f"\n    to fix it: {prepared.absent.remedy}" if prepared.absent.remedy else ""
-        session.progress.note(f"{name}: not available: {prepared.absent.reason}{remedy}")
+        session.progress.note(f"{name}: not available: {printable(prepared.absent.reason)}{remedy}")
     elif found.ready:
-        session.progress.note(f"{name}: {found.version or 'found'}{f' on {found.device}' if found.device else ''}")
+        what = f"{found.version or 'found'}{f' on {found.device}' if found.device else ''}"
+        session.progress.note(f"{name}: {printable(what)}")
 
 
 def _tell_proof(session: Session, name: str, prepared: Prepared) -> None:
     if prepared.absent is not None:
         _tell(session, name, prepared)
     elif prepared.proof is not None:
-        why = f" ({prepared.proof.reason})" if prepared.proof.reason else ""
+        why = f" ({printable(prepared.proof.reason)})" if prepared.proof.reason else ""
         session.progress.note(f"{name}: {prepared.proof.kind}{why}")
 
 
@@ -202,8 +251,9 @@ def _tell_undecided(session: Session, state: State, turn: Turn) -> None:
     if rounds.looks.fixed or not turn[0].is_measured or number <= rounds.least:
         return
     pair = turn[0].model, turn[0].test
-    names = state.undecided(pair, [t for t in state.trials if not t.is_measured or t.round < number])
-    session.progress.note(f"{turn[0].test}: undecided after {number - 1} rounds: {', '.join(names)}")
+    of_pair = (t for t in state.trials if (t.model, t.test) == pair)
+    standing = state.standings(pair, [t for t in of_pair if not t.is_measured or t.round < number])
+    session.progress.standing(turn[0].test, number - 1, standing)
 
 
 def _tell_given_up(session: Session, lost: Mapping[Cell, GivenUp]) -> None:

@@ -11,16 +11,23 @@ from tabulate import tabulate
 
 from parity.config import LoadedConfig, test_spec
 from parity.judging.scored import asks_for_truth
+from parity.models import Watch, silent
 from parity.records import OWN, SHARED, Cell, HostFacts, Record, Slot, TrialKind
 from parity.run.budgets import Times, budget_warnings
+from parity.run.due import Due
 from parity.run.exact import patient
-from parity.run.log import RUNS
+from parity.run.folders import earlier_runs
+from parity.run.guarding import refuse_broken
 from parity.run.request import limits_of_score
-from parity.run.schedule import estimate_s, schedule, slots_left
+from parity.run.schedule import estimate_s, schedule
 from parity.run.session import can_score, exact_arm, make_adapters
-from parity.run.sources import locate_models
+from parity.run.sources import check_pins, locate_models, locate_own
+from parity.units import plural
 
 _Key = TypeVar("_Key")
+
+MOST_LOOKED_AT = 50
+"""Runs that are looked through for one of the same config."""
 
 SHOWN_ROUNDS = 2
 """Rounds whose order is printed in full; `--json` has them all."""
@@ -44,23 +51,29 @@ class Outlook(Record):
     warnings: tuple[str, ...] = ()
 
 
-def outlook(loaded: LoadedConfig, host: HostFacts) -> Outlook:
-    """Looks for models and for earlier runs of the same config on disk.
+def outlook(loaded: LoadedConfig, host: HostFacts, watch: Watch = silent) -> Outlook:
+    """Looks for models and for earlier runs of the same config on disk. `watch`: what hashing a pinned model tells.
 
     Raises:
-        ConfigError: a model's source is malformed or names a file that isn't there.
+        ConfigError: a model's source is malformed or names a file that isn't there, or one is not what the config pins.
+        BrokenAdapterError: an adapter can't be loaded, or fails on its settings.
     """
+    found = locate_models(loaded)
+    own = locate_own(loaded)
+    check_pins(loaded, found, watch)
     adapters = make_adapters(loaded, host)
-    scorers, arm = can_score(adapters), exact_arm(adapters, loaded.config.baseline)
+    refuse_broken(adapters.values())
+    scorers, arm = can_score(adapters), exact_arm(adapters, loaded.config)
     arms = {model.name: arm for model in loaded.config.models}
     plan = tuple(slot for turn in schedule(loaded.config, loaded.not_set, scorers, arms) for slot in turn)
     scored = [slot for slot in plan if slot.task == "score" and slot.round == SHARED and slot.kind != "exact"]
-    least = [*slots_left(loaded.config, (), unset=loaded.not_set, given_up={}), *scored]
+    least = [*Due(loaded.config, (), loaded.not_set).slots, *scored]
     seen = _earlier(loaded.sha256)
+    located = found | {f"of {name}": path for name, path in own.items()}
     return Outlook(
         name=loaded.config.name,
         baseline=loaded.config.baseline,
-        models={name: str(path) if path is not None else None for name, path in locate_models(loaded).items()},
+        models={name: str(path) if path is not None else None for name, path in located.items()},
         not_set=loaded.not_set,
         trials=plan,
         at_least=len(least),
@@ -75,9 +88,8 @@ def outlook(loaded: LoadedConfig, host: HostFacts) -> Outlook:
 def _lacking(loaded: LoadedConfig, arm: Sequence[str]) -> Iterator[str]:
     """What gates that ask for the exact arm are known not to get from it."""
     config = loaded.config
-    asking = [gate for gate in config.gates if gate.kind == "outputs" and gate.truth]
-    tests = [test for test in config.tests if any(gate.tests is None or test.name in gate.tests for gate in asking)]
-    if any(asks_for_truth(config, test.name, loaded.not_set) for test in tests):
+    tests = [test for test in config.tests if asks_for_truth(config, test, loaded.not_set)]
+    if any(test.temperature == 0 for test in tests):
         if not arm:
             able = "llama.cpp and the Candle reference can"
             yield f"exact arm: none, because no runtime of the config can compute it; {able}"
@@ -112,12 +124,17 @@ def _at_most_s(loaded: LoadedConfig, slot: Slot) -> float:
     limits = patient(loaded.config.limits) if slot.kind == "exact" else loaded.config.limits
     if slot.task != "score":
         return limits.total_s
-    test = next(test for test in loaded.config.tests if test.name == slot.test)
+    test = loaded.config.test(slot.test)
     return limits_of_score(limits, len(test_spec(loaded, test).prompt.encode()) + test.max_tokens).total_s
 
 
+def times_of_earlier(config_sha256: str) -> dict[Cell, float]:
+    """Cell → mean seconds of its trials in the newest run of the same config under the working folder."""
+    return _by_cell(_earlier(config_sha256).times)
+
+
 def _earlier(config_sha256: str) -> _Earlier:
-    for folder in sorted(RUNS.glob("*/"), reverse=True) if RUNS.is_dir() else ():
+    for folder in earlier_runs()[:MOST_LOOKED_AT]:
         try:
             run = json.loads((folder / "run.json").read_bytes())
             if run["loaded"]["sha256"] != config_sha256:
@@ -202,7 +219,7 @@ def _turn(trial: Slot) -> str:
 
 def _count(found: Outlook) -> str:
     if found.at_least == len(found.trials):
-        return f"{len(found.trials)} trials in all"
+        return f"{plural(len(found.trials), 'trial')} in all"
     of_own = sum(slot.task == "score" and slot.round != SHARED for slot in found.trials)
     of_arm = sum(slot.kind == "exact" for slot in found.trials)
     fixed = found.at_least + of_own + of_arm == len(found.trials)
@@ -212,8 +229,11 @@ def _count(found: Outlook) -> str:
 
 
 def _time(found: Outlook) -> str:
-    bound = f"limits.total_s allows at most {found.at_most_s / 60:.0f} min"
     if found.estimate_s is None:
-        return f"how long they take is known after a first run; {bound}"
+        return "how long they take is known after a first run; limits.total_s ends one that hangs"
     least = "about" if found.at_least == len(found.trials) else "at least"
-    return f"{least} {max(1, round(found.estimate_s / 60))} min, as in {found.estimated_from}; {bound}"
+    return f"{least} {_duration(found.estimate_s)}, as in {found.estimated_from}"
+
+
+def _duration(seconds: float) -> str:
+    return f"{max(1, round(seconds))} s" if seconds < 90 else f"{round(seconds / 60)} min"

@@ -1,31 +1,32 @@
 """One trial: from its slot to the job, the launch, the transcript, and what was read of it."""
 
-import time
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from parity.adapter.events import Settings
 from parity.config import LoadedConfig, TestConfig, test_spec
 from parity.errors import ModelError, RefusedError
+from parity.models import Step
 from parity.models.tokenizer import write_tokenizer
+from parity.private import OWNER_ALONE
 from parity.reading.conditions import under_conditions
+from parity.reading.events import read_events
 from parity.reading.identity import WEIGHTS_FILE
-from parity.reading.trial import read_events
 from parity.records import Job, ModelFacts, ScoreRequest, Slot, TestSpec, Trial, TrialKind
 from parity.run.converting import converted_for
 from parity.run.exact import StoppedError, check_ready, patient
 from parity.run.files import look, may_be_weights, programs_of
 from parity.run.hashes import record_program, record_weights_sha256, recorded_weights, recorded_weights_sha256
-from parity.run.log import job_without_secrets
+from parity.run.keeping import job_without_secrets
 from parity.run.prepared import Prepared
 from parity.run.prompts import rendered_prompt
 from parity.run.request import limits_of_score, request_of
 from parity.run.score import read_slot
 from parity.run.session import Session
 from parity.run.surroundings import brought
-from parity.transcript import Head, NoSpawn, Transcript, TranscriptWriter, add_files, read_transcript
+from parity.run.unspawned import unspawned
+from parity.transcript import Head, Transcript, add_files
 
 FURTHER_PREFILLS = 3
 """Of a timed trial whose runtime can repeat its prompt: enough for a median, and bounded in time by the runtime."""
@@ -54,14 +55,15 @@ def perform(
                 head = head.but(job=job_without_secrets(job, session.loaded.secrets))
             launch = prepared.adapter.launch(job, prepared.build)
         except RefusedError as error:
-            transcript = _unspawned(path, head, str(error), "refused")
+            transcript = unspawned(path, head, str(error), "refused")
         except StoppedError:
-            transcript = _unspawned(path, head, "the run was interrupted", "cancelled")
+            transcript = unspawned(path, head, "the run was interrupted", "cancelled")
         else:
             config = session.loaded.config
             common = config.runtimes[slot.runtime]
             limits = patient(config.limits) if slot.kind == "exact" else config.limits
             limits = limits_of_score(limits, len(sequence.ids)) if sequence is not None else limits
+            head = head.but(limits=limits)
             request = request_of(common, launch, head, limits, session.loaded.secrets)
             programs = programs_of(request, job)
             seen = look(job, programs, recorded_weights(folder))
@@ -74,7 +76,11 @@ def perform(
     record_program(folder, slot.runtime, transcript)
     trial = read_slot(prepared.adapter, slot, path.name, transcript, folder, partial(recorded_weights_sha256, folder))
     trial = under_conditions(trial, transcript, session.loaded.config.conditions)
-    folder.append_result(trial)
+    try:
+        folder.append_result(trial)
+    except OSError as error:
+        # It is a copy of what the transcript says, which is on disk.
+        session.progress.note(f"warning: {error.filename or folder.path}: {error.strerror}")
     return trial
 
 
@@ -83,11 +89,24 @@ def _chosen_weights(
 ) -> tuple[str, ...]:
     """The weights file that the runtime chose by itself, if it says which, and parity may read it: what a program
     names may be a device without end."""
+    if prepared.adapter.reads_patterns:
+        # What a config's patterns find is no name of a file, and a slow one would be searched for twice.
+        return ()
     events, _ = read_events(prepared.adapter, transcript, job)
     named = {event.values.get(WEIGHTS_FILE) for event in events if isinstance(event, Settings)}
     paths = sorted(str(path) for path in named - {None, job.model.path})
     allowed = [path for path in paths if may_be_weights(path, session, slot, job)]
-    return tuple(path for path in allowed if record_weights_sha256(session.folder, path) is not None)
+
+    def watch(step: Step) -> None:
+        # A file with holes may be larger than any disk, and the deadlines of the trial are over.
+        if session.cancel.count:
+            raise StoppedError
+        session.progress.fetched(step)
+
+    try:
+        return tuple(path for path in allowed if record_weights_sha256(session.folder, path, watch) is not None)
+    except StoppedError:
+        return ()
 
 
 def supply_tokenizers(session: Session, models: tuple[ModelFacts, ...]) -> None:
@@ -98,15 +117,16 @@ def supply_tokenizers(session: Session, models: tuple[ModelFacts, ...]) -> None:
             continue
         try:
             session.progress.note(f"{model.name}: preparing its tokenizer.json")
-            target.parent.mkdir(exist_ok=True)
-            write_tokenizer(model, target)
+            target.parent.mkdir(OWNER_ALONE, exist_ok=True)
+            # Half a tokenizer of a run that was killed must not be taken for a whole one.
+            write_tokenizer(model, target.with_suffix(".partial")).replace(target)
         except ModelError as error:
             session.progress.note(f"{model.name}: {error}")
 
 
 def _job(session: Session, model: ModelFacts, slot: Slot, settings: dict[str, Any], scratch: str) -> Job:
     loaded, folder = session.loaded, session.folder
-    test = next(test for test in loaded.config.tests if test.name == slot.test)
+    test = loaded.config.test(slot.test)
     tokenizer = folder.tokenizer_path(model.name)
     return Job(
         runtime=slot.runtime,
@@ -120,7 +140,7 @@ def _job(session: Session, model: ModelFacts, slot: Slot, settings: dict[str, An
         kind=slot.kind,
         tokenizer=str(tokenizer.resolve()) if tokenizer.exists() else None,
         further_prefills=FURTHER_PREFILLS if slot.kind in ("full", "floor") and slot.is_measured else 0,
-        chat_turn=rendered_prompt(folder, model.name, test.name),
+        chat_turn=rendered_prompt(session, model.name, test.name),
         scratch=scratch,
     )
 
@@ -129,10 +149,3 @@ def job_test(loaded: LoadedConfig, test: TestConfig, kind: TrialKind) -> TestSpe
     """A test as the job of one trial carries it: with the budget of that trial."""
     spec = test_spec(loaded, test)
     return spec.but(max_tokens=test.short_tokens) if kind in ("short", "floor-short") else spec
-
-
-def _unspawned(path: Path, head: Head, message: str, cause: Literal["refused", "cancelled"]) -> Transcript:
-    writer = TranscriptWriter(path, head)
-    writer.no_spawn(NoSpawn(t_ns=time.monotonic_ns(), errno=0, message=message, cause=cause))
-    writer.close()
-    return read_transcript(path)

@@ -9,13 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from parity.adapter import Adapter, Command, checkout
+from parity.adapter import Adapter, Command, Need, checkout
 from parity.config import RuntimeConfig
 from parity.hosts.cancel import Cancel
 from parity.hosts.host import Host
 from parity.hosts.sighting import Sighting
+from parity.private import OWNER_ALONE, write_private
 from parity.records import Limits
+from parity.redaction import known, redact_json
 from parity.run import proof
+from parity.run.guarding import StandIn
 from parity.run.prepared import (
     Notes,
     Prepared,
@@ -28,7 +31,10 @@ from parity.run.prepared import (
     without,
 )
 from parity.run.request import request_of
+from parity.run.unspawned import unspawned
 from parity.transcript import Head, Transcript
+
+ROOM = "free some space (`parity clean` lists what parity keeps), then start a new run"
 
 
 def files_in(folder: Path) -> Callable[[str], Path]:
@@ -53,6 +59,8 @@ class Preparation:
 
     def ask(self) -> Prepared:
         """The cheap steps: is it there, which sources would be built, and are the files there that it needs?"""
+        if isinstance(self.adapter, StandIn):
+            return after_probe(self.adapter, self._unasked(self.adapter.wrong), None)
         probe = self._run("probe", self.adapter.probe())
         tree = None
         if self.adapter.checkout is not None and self.adapter.read_probe(probe).ready:
@@ -69,6 +77,9 @@ class Preparation:
         command = self.adapter.build()
         if command is None or not prepared.ready:
             return prepared
+        if (lacking := self._lacks_room()) is not None:
+            self._note(Notes(missing=(lacking,)))
+            return without(prepared, (lacking,))
         return after_build(prepared, self._run("build", command))
 
     def prove(self, prepared: Prepared, models: Iterable[proof.Kind]) -> Prepared:
@@ -97,10 +108,25 @@ class Preparation:
         self._note(read_notes(self._notes_path()).but(unproved=reason))
         return unproved(prepared, reason)
 
-    def _run(self, step: str, command: Command) -> Transcript:
+    def _lacks_room(self) -> Need | None:
+        written = self.adapter.build_writes
+        if written is None or not self.common.env.keys().isdisjoint(written.moved_by):
+            return None
+        wrong = self.host.no_room(written.folder, written.least_bytes, "the build")
+        return None if wrong is None else Need(pattern=written.folder, reason=wrong, remedy=ROOM)
+
+    def _unasked(self, wrong: str) -> Transcript:
+        """The probe of an adapter that names no command for it."""
+        return unspawned(self._fresh("probe"), Head(purpose="probe", runtime=self.runtime), wrong, "refused")
+
+    def _fresh(self, step: str) -> Path:
         path = self.path_of(step)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(OWNER_ALONE, parents=True, exist_ok=True)
         path.unlink(missing_ok=True)
+        return path
+
+    def _run(self, step: str, command: Command) -> Transcript:
+        path = self._fresh(step)
         head = Head.model_validate({"purpose": step, "runtime": self.runtime})
         request = request_of(self.common, command, head, Limits(total_s=command.deadline_s), self.hidden)
         return self.host.run(request, path, cancel=self.cancel, watch=self._watch)
@@ -116,5 +142,5 @@ class Preparation:
 
     def _note(self, notes: Notes) -> None:
         path = self._notes_path()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(notes.model_dump_json() + "\n", encoding="utf-8")
+        path.parent.mkdir(OWNER_ALONE, parents=True, exist_ok=True)
+        write_private(path, redact_json(notes.model_dump_json(), known()) + "\n")

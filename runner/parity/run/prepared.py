@@ -11,11 +11,11 @@ from pydantic import Field, ValidationError
 
 from parity.adapter import Adapter, Availability, Build, Need, checkout
 from parity.reading import outcome, stamps
+from parity.reading.events import read_events
 from parity.reading.timeline import Timeline
-from parity.reading.trial import read_events
 from parity.records import Record
 from parity.run.giving_up import Absent
-from parity.transcript import Transcript, has_begun, read_transcript
+from parity.transcript import Transcript, read_begun
 
 ProofKind = Literal["proved", "not proved", "failed"]
 
@@ -154,9 +154,9 @@ def read_notes(path: Path) -> Notes:
 
 def _recorded(path: Path) -> Transcript | None:
     """A transcript that says something: a step that was cancelled, or never begun, says nothing."""
-    if not has_begun(path):
+    transcript = read_begun(path)
+    if transcript is None:
         return None
-    transcript = read_transcript(path)
     if transcript.no_spawn is not None:
         return None if transcript.no_spawn.cause == "cancelled" else transcript
     return None if transcript.end is None or transcript.end.by == "cancel" else transcript

@@ -8,13 +8,14 @@ from parity.config import test_spec
 from parity.errors import ModelError
 from parity.models.template import chat_turn, holds
 from parity.records import ModelFacts
+from parity.redaction import known, mask_of
 from parity.run.log import CHAT_TURNS, RunFolder
 from parity.run.session import Session
 
 
 def render_prompts(session: Session, models: tuple[ModelFacts, ...], *, needed: bool) -> None:
-    """Keeps the rendered prompts in the run folder. Where a template can't be rendered here, workers try by themselves;
-    `needed`: some runtimes take nothing else, so that it is worth a note."""
+    """Keeps the rendered prompts in the run folder, and those with a secret in memory alone. Where a template can't be
+    rendered here, workers try by themselves; `needed`: some runtimes take nothing else, so that it is worth a note."""
     folder = session.folder
     turns = _read(folder)
     for model in models:
@@ -24,8 +25,10 @@ def render_prompts(session: Session, models: tuple[ModelFacts, ...], *, needed: 
                 if test.raw or key in turns:
                     continue
                 prompt = test_spec(session.loaded, test).prompt
-                turns[key] = chat_turn(model, prompt)
-                if not holds(turns[key], prompt):
+                turn = chat_turn(model, prompt)
+                secret = mask_of(known() | frozenset(session.loaded.secrets)).found_in(turn)
+                (session.turns if secret else turns)[key] = turn
+                if not holds(turn, prompt):
                     session.progress.note(f"{model.name}: its chat template leaves the prompt of {test.name} out")
         except ModelError as error:
             if needed:
@@ -33,9 +36,10 @@ def render_prompts(session: Session, models: tuple[ModelFacts, ...], *, needed: 
     folder.write(CHAT_TURNS, json.dumps(turns, indent=2) + "\n")
 
 
-def rendered_prompt(folder: RunFolder, model: str, test: str) -> str | None:
+def rendered_prompt(session: Session, model: str, test: str) -> str | None:
     """The turn that was rendered for a model and a test; None where there is none."""
-    return _read(folder).get(_key(model, test))
+    key = _key(model, test)
+    return session.turns.get(key) or _read(session.folder).get(key)
 
 
 def _read(folder: RunFolder) -> dict[str, str]:

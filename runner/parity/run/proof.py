@@ -23,8 +23,9 @@ from parity.hosts.host import Host, Request
 from parity.models import model_facts, tiny_like
 from parity.models.template import chat_turn
 from parity.models.tokenizer import write_tokenizer
+from parity.private import OWNER_ALONE, write_private
 from parity.records import Job, Limits, ModelFacts, TestSpec
-from parity.run.log import job_without_secrets
+from parity.run.keeping import job_without_secrets
 from parity.run.prepared import Prepared, read_proof
 from parity.run.request import request_of
 from parity.transcript import Head, Transcript, read_transcript
@@ -104,7 +105,7 @@ def ask(
         head = Head(purpose="proof", runtime=runtime, job=job_without_secrets(job, hidden))
         request = request_of(common, launch, head, LIMITS, hidden)
         kept = Path(host.facts().cache) / "proofs" / f"{_key(host, prepared, request, source, scratch)}.jsonl"
-        to.parent.mkdir(parents=True, exist_ok=True)
+        to.parent.mkdir(OWNER_ALONE, parents=True, exist_ok=True)
         to.unlink(missing_ok=True)
         if (earlier := _kept(prepared.adapter, kept, to)) is not None:
             return earlier
@@ -113,7 +114,7 @@ def ask(
         with suppress(OSError):
             kept.parent.mkdir(parents=True, exist_ok=True)
             partial = kept.with_name(f".{os.getpid()}-{kept.name}")
-            shutil.copyfile(to, partial)
+            shutil.copy(to, partial)
             partial.replace(kept)
     return transcript
 
@@ -121,7 +122,7 @@ def ask(
 def _kept(adapter: Adapter[Any], kept: Path, to: Path) -> Transcript | None:
     """An earlier proof, copied to `to`; None where there is none, or none that can be read whole."""
     with suppress(OSError, RunFolderError):
-        shutil.copyfile(kept, to)
+        write_private(to, kept.read_text(encoding="utf-8"))
         transcript = read_transcript(to)
         if transcript.head.job is not None and read_proof(adapter, transcript).kind == "proved":
             return transcript
@@ -153,7 +154,7 @@ def _key(host: Host, prepared: Prepared, request: Request, source: str, scratch:
     launch = request.launch
     program = shutil.which(launch.argv[0], path=launch.env.get("PATH")) or launch.argv[0]
     paths = [Path(launch.cwd or "") / word for word in (program, *launch.argv[1:])]
-    files = [[str(path), *_stat(path)] for path in paths if path.is_file()]
+    files = [[str(path), *_stat(path)] for path in paths if _is_file(path)]
     # What is installed for a Python of its own changes without its version: a reinstalled wheel may crash.
     packages = [[str(path), *_stat(path)] for path in Path(program).parent.parent.glob("lib/python*/site-packages")]
     inherited = {name: os.environ.get(name) for name in (*request.pass_env, *DECISIVE_VARIABLES)}
@@ -165,6 +166,14 @@ def _key(host: Host, prepared: Prepared, request: Request, source: str, scratch:
         ]
     )
     return hashlib.sha256(what.replace(scratch, "SCRATCH").encode()).hexdigest()
+
+
+def _is_file(path: Path) -> bool:
+    """Whether a word of a command line names a file: it may be any text, and too long for a name."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def _stat(path: Path) -> list[int]:

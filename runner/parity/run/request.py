@@ -21,4 +21,4 @@ def request_of(
     """The program with the environment that the runtime's table in the config gives it, which wins over the
     adapter's own."""
     launch = launch.but(env={**launch.env, **common.env})
-    return Request(launch, head, limits, common.pass_env, hidden)
+    return Request(launch, head, limits, (*common.pass_env, *launch.pass_env), hidden)

@@ -6,22 +6,26 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from parity.config import LoadedConfig
+from parity.config import Choices, LoadedConfig
 from parity.errors import RunFolderError
 from parity.hosts.host import Host
 from parity.records import ModelFacts, Report
 from parity.redaction import REDACTED
+from parity.run.due import interrupted
+from parity.run.exclusive import exclusively
 from parity.run.hashes import executable_sha256, recorded_executables
-from parity.run.log import SAME_MACHINE, RunFolder, RunRecord, without_secrets
+from parity.run.keeping import without_secrets
+from parity.run.log import RunFolder
 from parity.run.loop import conclude, finish_preparing, go_on, preparations, tell_busy
+from parity.run.outlook import times_of_earlier
 from parity.run.prepare import files_in
 from parity.run.prepared import Prepared
 from parity.run.progress import showing
-from parity.run.schedule import interrupted
+from parity.run.record import SAME_MACHINE, RunRecord
 from parity.run.score import recorded_runtimes, recorded_state
 from parity.run.session import LOCAL, Session, make_adapters
 from parity.run.signals import cancelling
-from parity.run.sources import resolve_models
+from parity.run.sources import resolve_models, resolve_own
 from parity.run.state import State
 from parity.run.surroundings import check_page_cache
 
@@ -36,6 +40,22 @@ def recorded_texts(run: RunRecord) -> dict[str, str]:
     if masked is None:
         masked = tuple(where for where, text in texts.items() if REDACTED in text)
     return {where: text for where, text in texts.items() if where not in masked}
+
+
+def recorded_choices(folder: RunFolder, run: RunRecord) -> Choices:
+    """The options that the run was given.
+
+    Raises:
+        RunFolderError: a secret is left out of one.
+    """
+    choices = run.loaded.choices
+    for change in choices.changes:
+        if REDACTED in change:
+            wrong = f"--set {change.partition('=')[0]} held a secret, which a run folder does not keep"
+            raise RunFolderError(
+                f"{folder.path}: {wrong}\n    take it from a variable of the environment, and start a new run"
+            )
+    return choices
 
 
 def check_config(folder: RunFolder, run: RunRecord, loaded: LoadedConfig, doing: str = "resumed") -> None:
@@ -54,14 +74,17 @@ def check_config(folder: RunFolder, run: RunRecord, loaded: LoadedConfig, doing:
         raise _refused(folder, wrong, listed, doing)
 
 
-def resume_run(loaded: LoadedConfig, folder: RunFolder, run: RunRecord, host: Host) -> Report:
-    """Runs the slots that are missing, and reports over all.
+def resume_run(
+    loaded: LoadedConfig, folder: RunFolder, run: RunRecord, host: Host, *, extended: bool = False, quiet: bool = False
+) -> Report:
+    """Runs the slots that are missing, and reports over all. `extended`: `run` is to have more rounds than are recorded
+    so far. `quiet`: nothing is shown meanwhile.
 
     Raises:
         RunFolderError: a model or a runtime is not the same as when the run began; the message names each. Or a
             `parity run` is at work in the folder.
     """
-    with showing() as progress, folder.held():
+    with exclusively(loaded), showing(times_of_earlier(loaded.sha256), quiet=quiet) as progress, folder.held():
         progress.note(f"run: {folder.path}")
         tell_busy(loaded, host, progress)
         recorded = recorded_runtimes(folder, make_adapters(loaded, host.facts()))
@@ -75,14 +98,17 @@ def resume_run(loaded: LoadedConfig, folder: RunFolder, run: RunRecord, host: Ho
             progress.note(stopped)
             folder.end(interrupted=False)
             return conclude(folder, progress)
-        models = resolve_models(loaded, progress)
-        check_page_cache(loaded, models, host)
-        refuse_changed(folder, list(changed_models(run, models)))
+        models, own = resolve_models(loaded, progress), resolve_own(loaded, progress)
+        found = (*models, *own.values())
+        check_page_cache(loaded, found, host)
+        refuse_changed(folder, list(changed_models(run, found)))
         with cancelling() as cancel:
             session = Session(loaded, folder, {LOCAL: host}, progress, cancel)
             folder.reopen()
             if not run.models:
-                run = run.but(models=models)
+                run = run.but(models=models, own_models=own)
+                folder.write_run(run)
+            elif extended:
                 folder.write_run(run)
             # The config as it is now, for run.json holds it without its secrets.
             run = run.but(loaded=loaded)
@@ -101,7 +127,7 @@ def _finish(session: Session, run: RunRecord, recorded: Mapping[str, Prepared]) 
         unbuilt = found.ready and found.build is None and preparation.adapter.build() is not None
         if never_asked or unbuilt or (found.ready and found.proof is None):
             cut_off[name] = preparation.ask()
-    return done | finish_preparing(session, run, cut_off, run.models)
+    return done | finish_preparing(session, run, cut_off)
 
 
 def _changed(then: Any, now: Any, at: str = "") -> Iterator[str]:
@@ -138,7 +164,7 @@ def moved(run: RunRecord, host: Host) -> list[str]:
 
 def changed_models(run: RunRecord, models: tuple[ModelFacts, ...]) -> Iterator[str]:
     """Models that are not those of the run."""
-    then = {model.name: model.sha256 for model in run.models}
+    then = {model.name: model.sha256 for model in run.all_models}
     for model in models if then else ():
         if then.get(model.name) != model.sha256:
             yield f"the sha256 of the model {model.name} was {then.get(model.name)} and is {model.sha256}"

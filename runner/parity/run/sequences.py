@@ -7,7 +7,7 @@ shows no ids, is scored by all that can: by that its choices are judged.
 
 from collections.abc import Iterator, Sequence, Set
 
-from parity.config import Config
+from parity.config import Config, TestConfig
 from parity.judging.scored import judged_on
 from parity.outputs.texts import differ
 from parity.records import OWN, SHARED, ScoreRequest, Slot, Trial, text_round
@@ -28,7 +28,7 @@ def sequence_of(config: Config, slot: Slot, trials: Sequence[Trial]) -> ScoreReq
     return own if own != shared else None
 
 
-def texts_of(config: Config, test: str, scorers: Set[str], unset: Sequence[str] = ()) -> list[int]:
+def texts_of(config: Config, test: TestConfig, scorers: Set[str], unset: Sequence[str] = ()) -> list[int]:
     """The rounds in which texts of a test may be scored: each runtime has the one after its place in the config,
     whatever the trials show. Those that score show ids, so that their texts say no more."""
     judged = {*judged_on(config, test, unset), config.baseline} - scorers
@@ -43,7 +43,7 @@ def _of_text(config: Config, slot: Slot, trials: Sequence[Trial]) -> ScoreReques
     mine = first.get(name)
     if mine is None or mine.prompt_ids is None or mine.text_ids is None or mine.text is None:
         return None
-    others = [config.baseline] if name != config.baseline else judged_on(config, slot.test)
+    others = [config.baseline] if name != config.baseline else judged_on(config, config.test(slot.test))
     texts = [first[other].text for other in others if other in first]
     if not any(differ(mine.text, text) for text in texts if text is not None):
         return None

@@ -8,7 +8,7 @@ from parity.hosts.conditions import CannotDropError
 from parity.hosts.host import Host
 from parity.records import Busyness, ConditionLimits, ModelFacts, PageCache
 from parity.run.session import Session
-from parity.units import format_value
+from parity.units import format_value, plural
 
 LONG_READ_BYTES = 1 << 30
 """Of a model: reading it into memory is worth a line."""
@@ -19,7 +19,7 @@ def busy_notes(found: Busyness, limits: ConditionLimits) -> Iterator[str]:
     """What a user should know of the machine before a run, in whole sentences; nothing on a quiet one."""
     most = limits.most_others_cpu(found.usable_cpus)
     if found.others_cpu > most:
-        cpus = f"{found.usable_cpus} CPU{'' if found.usable_cpus == 1 else 's'}"
+        cpus = f"{plural(found.usable_cpus, 'CPU')}"
         yield (
             f"the machine is busy: other programs use {found.others_cpu:.2f} of its {cpus} (limit {most:.2f}); trials "
             "that they disturb are run again, and gates on speeds stay INCONCLUSIVE if this goes on"

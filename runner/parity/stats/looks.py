@@ -41,10 +41,12 @@ MIXTURE = 0.25
 @dataclass(frozen=True)
 class Looks:
     """When the rounds of a run are judged. `last`: the most rounds that it may have. `fixed`: it has exactly that many,
-    and is judged once, with Student's interval; otherwise after each round from `LEAST` on."""
+    and is judged once, with Student's interval; otherwise after each round from `LEAST` on. `planned`: how many it was
+    to have at most before some were added; what is judged at set numbers of rounds alone takes no more."""
 
     last: int
     fixed: bool = False
+    planned: int | None = None
 
     def among(self, rounds: int) -> tuple[int, ...]:
         """The numbers of rounds, up to those that there are, after which an interval is judged."""

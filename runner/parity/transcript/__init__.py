@@ -2,34 +2,47 @@
 
 A JSON-lines file that grows while the process runs, so a killed run keeps what it saw. The lines, in order: `head`,
 then `launch`, then `before` (of a trial), then `spawn` (or `no_spawn`), then pieces of output and samples as they come,
-then `after` (of a trial), then `end`.
+and `hang` where a deadline was over, then `after` (of a trial), then `end`. Once a run is over, it is
+kept packed.
 Every instant is in ns of the system's monotonic clock.
 """
 
-from parity.transcript.content import LINE_END, Line, Piece, Transcript
-from parity.transcript.reading import has_begun, read_transcript
+from parity.bounded.lines import LINE_END, LONGEST_SIGHT, search_end
+from parity.transcript.content import Line, Piece, Transcript
+from parity.transcript.packing import pack, transcripts_in
+from parity.transcript.reading import read_begun, read_transcript
 from parity.transcript.records import (
     TRANSCRIPT_VERSION,
+    Counters,
     End,
     EndedBy,
     Files,
+    GroupUsage,
+    Hang,
     Head,
     Launched,
     NoSpawn,
     Sample,
     SeenFile,
+    SeenProcess,
+    SeenThread,
     Spawned,
     Stream,
     Surroundings,
+    ThreadsSeen,
 )
 from parity.transcript.writing import TranscriptWriter, add_files
 
 __all__ = [
     "LINE_END",
+    "LONGEST_SIGHT",
     "TRANSCRIPT_VERSION",
+    "Counters",
     "End",
     "EndedBy",
     "Files",
+    "GroupUsage",
+    "Hang",
     "Head",
     "Launched",
     "Line",
@@ -37,12 +50,18 @@ __all__ = [
     "Piece",
     "Sample",
     "SeenFile",
+    "SeenProcess",
+    "SeenThread",
     "Spawned",
     "Stream",
     "Surroundings",
+    "ThreadsSeen",
     "Transcript",
     "TranscriptWriter",
     "add_files",
-    "has_begun",
+    "pack",
+    "read_begun",
     "read_transcript",
+    "search_end",
+    "transcripts_in",
 ]

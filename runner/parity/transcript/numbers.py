@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from parity.transcript.packing import open_transcript
+
 
 @dataclass
 class LineNumbers:
@@ -17,7 +19,7 @@ class LineNumbers:
 def line_numbers(path: Path) -> LineNumbers:
     """The line numbers of a transcript that `read_transcript` reads."""
     numbers = LineNumbers()
-    with path.open("rb") as file:
+    with open_transcript(path) as file:
         for number, line in enumerate(file, start=1):
             kind = line.split(b'"', 2)[1].decode() if line.count(b'"') > 1 else ""
             if kind == "t":

@@ -4,19 +4,23 @@ import base64
 import errno
 import itertools
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import from_json
 
 from parity.errors import RunFolderError
 from parity.records import Record
 from parity.transcript.content import Piece, Transcript
+from parity.transcript.packing import UNREADABLE, open_transcript
 from parity.transcript.records import (
     TRANSCRIPT_VERSION,
     End,
     Files,
+    Hang,
     Head,
     Launched,
     NoSpawn,
@@ -32,24 +36,41 @@ def read_transcript(path: Path, *, head_only: bool = False) -> Transcript:
     Raises:
         RunFolderError: the file is missing, isn't a transcript, or another version wrote it.
     """
+    with _named(path), open_transcript(path) as file:
+        found = _transcript(path, itertools.islice(file, 1) if head_only else file)
+    if found is None:
+        raise RunFolderError(f"{path}: not a transcript (no head)")
+    return found
+
+
+def read_begun(path: Path) -> Transcript | None:
+    """The transcript `path`; None where there is no such file, or parity was killed while it wrote its head, so that it
+    says nothing.
+
+    Raises:
+        RunFolderError: it can't be read, isn't a transcript, or another version wrote it.
+    """
+    with _named(path):
+        try:
+            file = open_transcript(path)
+        except FileNotFoundError:
+            return None
+        with file:
+            return _transcript(path, file)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Makes what reading a transcript raises a RunFolderError that names it."""
     try:
-        file = path.open("rb")
-    except OSError as error:
-        raise RunFolderError(f"{path}: can't be read ({error.strerror})") from error
-    with file:
-        return _transcript(path, itertools.islice(file, 1) if head_only else file)
+        yield
+    except UNREADABLE as error:
+        why = (isinstance(error, OSError) and error.strerror) or error
+        raise RunFolderError(f"{path}: can't be read ({why})") from error
 
 
-def has_begun(path: Path) -> bool:
-    """Whether a transcript has its head: one that parity was killed in the middle of writing says nothing."""
-    try:
-        with path.open("rb") as file:
-            return file.readline().endswith(b"\n")
-    except OSError:
-        return False
-
-
-def _transcript(path: Path, lines: Iterable[bytes]) -> Transcript:
+def _transcript(path: Path, lines: Iterable[bytes]) -> Transcript | None:
+    """None where not even the first line is whole."""
     fields: dict[str, Any] = {}
     pieces: list[Piece] = []
     samples: list[Sample] = []
@@ -57,26 +78,30 @@ def _transcript(path: Path, lines: Iterable[bytes]) -> Transcript:
         if not line.endswith(b"\n"):
             break
         try:
-            body = json.loads(line)
+            body = from_json(line)
             if "t" in body:
                 data = base64.b64decode(body["b"]) if "b" in body else body["d"].encode("utf-8")
                 pieces.append(Piece(body["t"], body["s"], data))
                 continue
             [(kind, value)] = body.items()
-            if kind == "head":
-                value = _upgraded(path, value)
-            elif kind == "no_spawn" and "cause" not in value:
-                value = {**value, "cause": _CAUSES.get(value["errno"], "system")}
-            record = _KINDS[kind].model_validate_json(json.dumps(value))
-        except (ValueError, KeyError, TypeError, AttributeError, ValidationError) as error:
+            now = _upgraded(path, value) if kind == "head" else _with_cause(value) if kind == "no_spawn" else value
+            record = _KINDS[kind].model_validate_json(_value_of(line) if now is value else json.dumps(now))
+        except (ValueError, KeyError, TypeError, AttributeError, ValidationError, RecursionError) as error:
             raise RunFolderError(f"{path}:{number}: not a line of a transcript ({error})") from error
         if isinstance(record, Sample):
             samples.append(record)
         else:
             fields[kind] = record
+    if not (fields or pieces or samples):
+        return None
     if "head" not in fields:
         raise RunFolderError(f"{path}: not a transcript (no head)")
     return Transcript(pieces=tuple(pieces), samples=tuple(samples), **fields)
+
+
+def _value_of(line: bytes) -> bytes:
+    """Of a line `{"KIND":VALUE}`, the value as it was written."""
+    return line[line.index(b":") + 1 : line.rindex(b"}")]
 
 
 def _upgraded(path: Path, head: dict[str, Any]) -> dict[str, Any]:
@@ -90,7 +115,12 @@ def _upgraded(path: Path, head: dict[str, Any]) -> dict[str, Any]:
     if version == 1 and job is not None:
         slot = {key: job[key] for key in ("runtime", "round", "warmup", "kind") if key in job}
         head = {**head, "slot": {**slot, "model": job["model"]["name"], "test": job["test"]["name"]}}
-    return {**head, "version": TRANSCRIPT_VERSION}
+    return head if version == TRANSCRIPT_VERSION else {**head, "version": TRANSCRIPT_VERSION}
+
+
+def _with_cause(no_spawn: dict[str, Any]) -> dict[str, Any]:
+    """A record of any version as one of this version."""
+    return no_spawn if "cause" in no_spawn else {**no_spawn, "cause": _CAUSES.get(no_spawn["errno"], "system")}
 
 
 _CAUSES = {0: "refused", errno.ECANCELED: "cancelled"}
@@ -104,6 +134,7 @@ _KINDS: dict[str, type[Record]] = {
     "spawn": Spawned,
     "no_spawn": NoSpawn,
     "sample": Sample,
+    "hang": Hang,
     "end": End,
     "files_after": Files,
 }

@@ -3,23 +3,31 @@
 import base64
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any
 
+from parity.private import for_owner
 from parity.records import Record
+from parity.redaction import known, redact_json
 from parity.transcript.content import Piece
-from parity.transcript.records import End, Files, Head, Launched, NoSpawn, Sample, Spawned, Surroundings
+from parity.transcript.masking import MaskedStream
+from parity.transcript.packing import sync_folder
+from parity.transcript.records import End, Files, Hang, Head, Launched, NoSpawn, Sample, Spawned, Surroundings
 
 
 class TranscriptWriter:
-    """Writes a transcript as it happens. Not thread-safe: one thread writes."""
+    """Writes a transcript as it happens, for its owner alone to read. Not thread-safe: one thread writes. `secrets` are
+    left out of all that is written, and so are all that the process knows."""
 
-    def __init__(self, path: Path, head: Head) -> None:
+    def __init__(self, path: Path, head: Head, secrets: Iterable[str] = ()) -> None:
         self.path = path
-        self._file: IO[bytes] = path.open("xb")
+        self._secrets = known() | frozenset(secrets)
+        self._streams = {stream: MaskedStream(self._secrets) for stream in ("out", "err")}
+        self._file: IO[bytes] = open(path, "xb", opener=for_owner)  # noqa: SIM115 - it stays open
         self._record("head", head)
         self._file.flush()
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
     def launch(self, launched: Launched) -> None:
         self._record("launch", launched)
@@ -39,8 +47,15 @@ class TranscriptWriter:
     def sample(self, sample: Sample) -> None:
         self._record("sample", sample)
 
+    def hang(self, hang: Hang) -> None:
+        self._record("hang", hang)
+
     def piece(self, piece: Piece) -> None:
         """Text goes in as text. What isn't UTF-8 by itself, or is mostly control characters, goes in as base64."""
+        for kept in self._streams[piece.stream].feed(piece) if self._secrets else (piece,):
+            self._piece(kept)
+
+    def _piece(self, piece: Piece) -> None:
         at: dict[str, Any] = {"t": piece.t_ns, "s": piece.stream}
         try:
             line = json.dumps(at | {"d": piece.data.decode("utf-8")}, ensure_ascii=False)
@@ -51,6 +66,9 @@ class TranscriptWriter:
         self._write(line)
 
     def end(self, end: End) -> None:
+        for stream in self._streams.values():
+            for kept in stream.rest():
+                self._piece(kept)
         self._record("end", end)
 
     def flush(self) -> None:
@@ -64,13 +82,20 @@ class TranscriptWriter:
         self._file.close()
 
     def _record(self, kind: str, record: Record) -> None:
-        self._write(f'{{"{kind}":{record.model_dump_json()}}}')
+        self._write(f'{{"{kind}":{redact_record(record, self._secrets)}}}')
 
     def _write(self, line: str) -> None:
         self._file.write(line.encode("utf-8") + b"\n")
 
 
 _PIECE_FRAME_CHARS = 64
+
+
+def redact_record(record: Record, secrets: Iterable[str]) -> str:
+    """A record as one line of JSON without secrets."""
+    text = record.model_dump_json()
+    kept = redact_json(text, secrets)
+    return text if kept == text else json.dumps(json.loads(kept), ensure_ascii=False)
 
 
 def add_files(path: Path, files: Files) -> None:
@@ -82,7 +107,7 @@ def add_files(path: Path, files: Files) -> None:
         file.seek(start)
         last = file.read()
         file.seek(start)
-        file.write(f'{{"files_after":{files.model_dump_json()}}}\n'.encode() + last)
+        file.write(f'{{"files_after":{redact_record(files, known())}}}\n'.encode() + last)
         file.flush()
         os.fsync(file.fileno())
 
@@ -101,11 +126,3 @@ def _last_line(file: IO[bytes], size: int) -> int:
 
 
 _BLOCK_BYTES = 4096
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -72,6 +72,16 @@ def test_a_checkout_is_built_where_it_lies_and_the_reference_outside_its_clone()
     assert adapter(source="reference", path="/clone/reference").checkout is None
 
 
+def test_room_is_asked_for_where_each_source_is_built() -> None:
+    written = {
+        str(cache_folder() / "candle" / "0.11.1-cpu"): adapter(),
+        "/candle/target": adapter(source="checkout", path="/candle"),
+        str(cache_folder() / "candle"): adapter(source="reference", path="/clone/reference"),
+    }
+    assert {made.build_writes.folder: made for made in written.values()} == written
+    assert all("CARGO_TARGET_DIR" in made.build_writes.moved_by for made in written.values())
+
+
 def test_two_clones_share_what_is_compiled_of_others_crates_and_not_the_executable() -> None:
     one, other = (adapter(source="reference", path=path).build().env for path in ("/a", "/b"))
     assert one["CARGO_BUILD_BUILD_DIR"] == other["CARGO_BUILD_BUILD_DIR"]

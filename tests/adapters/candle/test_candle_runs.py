@@ -163,7 +163,8 @@ def test_a_qwen3_takes_any_prompt_and_counts_what_the_tokenizer_counts(run_examp
     sent = f"<|im_start|>user\n{prompt}<|im_end|>\n<|im_start|>assistant\n"
     assert ran.value("prompt_tokens", "prompt-count") == len(encode(sent))
     assert count(ran.events) == 24
-    assert ran.value("load_s", "spawn-to-ready") > ran.value("load_weights_s", "spawn-to-weights")
+    # Both lines may come in one read.
+    assert ran.value("load_s", "spawn-to-ready") >= ran.value("load_weights_s", "spawn-to-weights")
     assert isinstance(ran.events[-1], Bye)
 
 

@@ -15,7 +15,7 @@ from parity.adapter import Build
 from parity.adapter.events import Chunk, Event, Phase, Settings, Text
 from parity.errors import ReadError
 from parity.hosts.local import supervise
-from parity.hosts.local.markers import line_searches
+from parity.hosts.local.markers import search_for
 from parity.hosts.machine import host_facts
 from parity.reading.measure import measure
 from parity.reading.outcome import classify
@@ -158,7 +158,7 @@ def recorded() -> Recorded:
     def play(name: str, section: str | None = None, *, query: str = "What is 2+2?", kind: str = "full") -> Played:
         paraphym, asked = adapter(), asking(query, kind=kind)
         launch = paraphym.launch(asked, Build(executables={"fluent_builder": "/fluent_builder"}))
-        searches = line_searches(launch.markers, watched=False)
+        search = search_for(launch.markers, watched=False)
         pieces: list[Piece] = []
         by: EndedBy = "deadline:total"
         exit_code = None
@@ -170,7 +170,7 @@ def recorded() -> Recorded:
                 continue
             piece = Piece(t_ns, "out" if stream == "out" else "err", json.loads(content).encode())
             pieces.append(piece)
-            found = [kind for kind, _ in searches[piece.stream].feed(piece.data)]
+            found = [kind for kind, _, _ in search.feed(piece)]
             if "stop" in found or "fail" in found:
                 by = "stop" if "stop" in found else "fail"
                 break

@@ -44,23 +44,31 @@ def test_a_trial_that_downloads_has_no_load_time(recorded: Callable[..., Any]) -
 
 
 @pytest.mark.parametrize(
-    ("name", "query", "characters", "begins", "ends", "reads"),
+    ("name", "query", "characters", "begins", "ends", "chunks", "reads"),
     [
-        ("complete-8-threads", "What is 2+2?", ANSWER_OF_51_TOKENS, " shika brushi 3", "terka terol", 9),
-        ("default-hang", "What is 2+2?", ANSWER_OF_51_TOKENS, " shika brushi 3", "terka terol", 1),
-        ("download", "What is 2+2?", ANSWER_OF_51_TOKENS, " shika brushi 3", "terka terol", 1),
-        ("short", "hello there", 11, " gare terol", "terol", 1),
-        ("streamed-once", "hello there", 258, " gare terol terol", "nire 27 kare", 1),
-        ("temperature-0", "What is 2+2?", 153, " 98 97 99 99", " 99 99", 1),
+        ("complete-8-threads", "What is 2+2?", ANSWER_OF_51_TOKENS, " shika brushi 3", "terka terol", 9, 4),
+        ("default-hang", "What is 2+2?", ANSWER_OF_51_TOKENS, " shika brushi 3", "terka terol", 1, 1),
+        ("download", "What is 2+2?", ANSWER_OF_51_TOKENS, " shika brushi 3", "terka terol", 1, 1),
+        ("short", "hello there", 11, " gare terol", "terol", 1, 1),
+        ("streamed-once", "hello there", 258, " gare terol terol", "nire 27 kare", 1, 1),
+        ("temperature-0", "What is 2+2?", 153, " 98 97 99 99", " 99 99", 1, 1),
     ],
 )
 def test_the_answer_is_what_stands_between_the_headings(
-    recorded: Callable[..., Any], name: str, query: str, characters: int, begins: str, ends: str, reads: int
+    recorded: Callable[..., Any],
+    name: str,
+    query: str,
+    characters: int,
+    begins: str,
+    ends: str,
+    chunks: int,
+    reads: int,
 ) -> None:
     trial = recorded(name, query=query)
     assert (len(trial.text), trial.text.startswith(begins), trial.text.endswith(ends)) == (characters, True, True)
     assert "".join(trial.chunks) == trial.text
-    assert (len(trial.chunks), trial.settings["text_reads"]) == (reads, reads)
+    # Some of the nine pieces came in one instant.
+    assert (len(trial.chunks), trial.settings["text_reads"]) == (chunks, reads)
 
 
 def test_a_burst_has_no_rate_by_its_chunks(recorded: Callable[..., Any]) -> None:

@@ -6,9 +6,10 @@ import time
 
 import psutil
 import pytest
-from supervised import READY, Run, end_of, fault, limits, python
+from supervised import READY, TOKEN, Run, end_of, fault, limits, python
 
 from parity.adapter import Markers
+from parity.hosts.sighting import Sighting
 
 
 def test_a_grandchild_that_holds_the_pipe_is_counted_and_killed(run: Run) -> None:
@@ -45,15 +46,35 @@ def test_a_grandchild_in_a_session_of_its_own_is_signalled_too(run: Run) -> None
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux hands orphans to a process that asks for them")
+def test_orphans_that_come_to_us_are_reaped_while_their_program_still_runs(run: Run) -> None:
+    """A program of hours may leave one after another, and the system has room for so many."""
+    orphan = (
+        "import os, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0: time.sleep(0.3)\n    os._exit(0)"
+    )
+    code = f"{orphan}\nos.wait()\ntime.sleep(3.0)\nprint('token', flush=True)\ntime.sleep(0.2)"
+    zombies: list[list[int]] = []
+    before = {child.pid for child in psutil.Process().children()}
+
+    def watch(sighting: Sighting) -> None:
+        if sighting.kind == "token":
+            children = [child for child in psutil.Process().children() if child.pid not in before]
+            zombies.append([child.pid for child in children if child.status() == psutil.STATUS_ZOMBIE])
+
+    transcript = run(python(code), markers=Markers(token=TOKEN), watch=watch)
+    assert (end_of(transcript).by, end_of(transcript).exit_code) == ("exit", 0)
+    assert zombies == [[]]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux hands orphans to a process that asks for them")
 def test_orphans_that_come_to_us_are_reaped() -> None:
     code = f"""if True:
-        import ctypes, pathlib, psutil, tempfile
+        import pathlib, psutil, tempfile
         from parity.adapter import Launch
         from parity.hosts.local import supervise
+        from parity.hosts.local.guardian import GUARDIAN
         from parity.records import Limits
         from parity.transcript import Head
-        PR_SET_CHILD_SUBREAPER = 36
-        assert ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
         with tempfile.TemporaryDirectory() as folder:
             supervise(
                 Launch(argv={fault("leaves_grandchild_in_own_session")}),
@@ -61,7 +82,7 @@ def test_orphans_that_come_to_us_are_reaped() -> None:
                 path=pathlib.Path(folder) / "t.jsonl",
                 limits=Limits(),
             )
-        print(psutil.Process().children())
+        print([child.pid for child in psutil.Process().children() if child.pid != GUARDIAN.pid])
     """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("[]\n", "")

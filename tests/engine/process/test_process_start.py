@@ -43,7 +43,7 @@ def test_a_child_sees_the_allow_list_and_what_is_named_and_nothing_else(
 def test_secrets_reach_the_child_but_not_the_transcript(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_0123456789")
     code = "import os, sys; sys.exit(os.environ['HF_TOKEN'] != 'hf_0123456789')"
-    transcript = run((*python(code), "--token=hf_0123456789"))
+    transcript = run((*python(code), "--token=hf_0123456789"), pass_env=["HF_TOKEN"])
     assert end_of(transcript).exit_code == 0
     assert transcript.launch is not None
     assert transcript.launch.env["HF_TOKEN"] == REDACTED

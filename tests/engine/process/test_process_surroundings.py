@@ -2,10 +2,11 @@
 
 import os
 import sys
+import time
 from pathlib import Path
 
 import pytest
-from supervised import Run
+from supervised import Run, end_of
 
 from parity.hosts.cancel import Cancel
 from parity.hosts.conditions import bring, busyness
@@ -30,6 +31,19 @@ def test_a_trial_is_looked_at_before_and_after(run: Run, tmp_path: Path) -> None
     assert conditions is not None
     assert conditions.others_cpu is not None
     assert conditions.usable_cpus == len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else True
+
+
+def test_a_step_of_the_wall_clock_is_seen_and_changes_no_duration(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, begun = time.time, time.monotonic()
+    monkeypatch.setattr(time, "time", lambda: real() - (3600.0 if time.monotonic() - begun > 0.25 else 0.0))
+    found = run([sys.executable, "-c", BUSY_FOR_HALF_A_SECOND])
+    conditions = conditions_of(found)
+    assert conditions is not None
+    assert conditions.wall_step_s == pytest.approx(-3600.0, abs=0.1)
+    assert 0.5 <= conditions.wall_s < 60
+    assert (end_of(found).by, end_of(found).paused_s) == ("exit", 0.0)
 
 
 def test_descendants_that_were_reaped_are_no_others(run: Run, tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -93,6 +95,20 @@ def test_model_is_copied_where_it_cannot_be_linked(
     installed = install_as(published, GGUF_REPO, tmp_path / "hf")
     assert installed[0].read_bytes() == published.read_bytes()
     assert not list((tmp_path / "hf").rglob("*.part"))
+
+
+def test_a_copy_that_does_not_fit_is_refused_before_it_is_begun(
+    published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(18, "Invalid cross-device link")
+
+    monkeypatch.setattr(os, "link", refuse)
+    size = published.stat().st_size
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=size - 1))
+    with pytest.raises(ModelError, match=rf"{size:,} bytes on the disk of .*blobs, and {size - 1:,} bytes are free"):
+        install_as(published, GGUF_REPO, tmp_path / "hf")
+    assert list((tmp_path / "hf").rglob("blobs/*")) == []
 
 
 @pytest.mark.parametrize("repo", [GGUF_REPO, TOKENIZER_REPO])

@@ -1,6 +1,7 @@
 """Making a synthetic model: whole or not at all, once, in little memory."""
 
 import fcntl
+import re
 import shutil
 import signal
 import subprocess
@@ -105,7 +106,14 @@ def test_cache_that_cannot_be_written_is_reported(tmp_path: Path, monkeypatch: p
         synthesise("tiny-qwen3", "F16", 1)
 
 
-def test_too_little_room_is_reported_before_anything_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_room_is_reported_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PARITY_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1_000_000))
-    with pytest.raises(ModelError, match=r"0\.0 GB are needed and 0\.0 GB are free"):
+    with pytest.raises(ModelError) as told:
         synthesise("tiny-qwen3", "F16", 1)
+    folder = re.escape(str(tmp_path / "cache" / "synth"))
+    assert re.search(rf"needs .*[\d,]+ bytes\) on the disk of {folder}, and .*1,000,000 bytes\)", told.value.wrong)
+    assert "PARITY_CACHE" in told.value.remedy
+    assert not list((tmp_path / "cache" / "synth").rglob("*.gguf"))

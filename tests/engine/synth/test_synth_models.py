@@ -19,7 +19,13 @@ SLOW = pytest.mark.slow
 
 @pytest.mark.parametrize(
     ("preset", "published"),
-    [("qwen3-0.6b", 596_049_920), ("qwen3-1.7b", 1_720_574_976), ("llama-135m", 134_515_008)],
+    [
+        ("qwen3-0.6b", 596_049_920),
+        ("qwen3-1.7b", 1_720_574_976),
+        ("qwen2.5-0.5b", 494_032_768),
+        ("phi-4", 14_659_507_200),
+        ("llama-135m", 134_515_008),
+    ],
 )
 def test_preset_has_as_many_parameters_as_the_published_model(preset: str, published: int) -> None:
     weights = Weights(PRESETS[preset], 1, words=[300, 301], silent=[])

@@ -2,6 +2,7 @@
 
 import hashlib
 import struct
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,7 +14,10 @@ from runs import MODEL
 
 from parity.errors import ModelError
 from parity.models import parse_source, silent
+from parity.models.exact_cache import NoExactError, exact_model
 from parity.models.gguf_header import read_array, read_header, tensor_type
+from parity.models.inspect import inspect_gguf
+from parity.models.template import chat_turn
 
 
 def test_facts_of_a_real_model_are_those_of_its_header() -> None:
@@ -135,8 +139,13 @@ def test_truncated_real_model_is_refused_with_the_place(tmp_path: Path, kept: fl
         (gguf_bytes(values={}), "without weights or architecture"),
         (gguf_bytes(values=VALUES | {"general.type": "adapter"}), "of type adapter"),
         (gguf_bytes(values=VALUES | {"split.count": 3}), "split into 3 files"),
+        (gguf_bytes(values={"split.count": 3, "split.no": 1}), "part 2 of a model split into 3 files"),
+        (gguf_bytes(values={"split.count": 3, "split.no": 2}, tensors=[]), "part 3 of a model split into 3 files"),
         (gguf_bytes(values=VALUES | {"general.alignment": 24}), "alignment"),
-        (gguf_bytes(tensors=[("t", (32,), 4000)]), "type 4000"),
+        (
+            gguf_bytes(tensors=[("t", (32,), 4000)]).replace(struct.pack("<IQ", 1, 32), struct.pack("<IQ", 1, 2**40)),
+            "the data of t ends at byte",
+        ),
         (gguf_bytes(tensors=[("t", (33,), Q8_0)]), "not a whole number of blocks"),
         (gguf_bytes(tensors=[("t", (32,), F32)] * 2), "the same name"),
         (gguf_bytes(tensors=[("t", (32, 0), F32)]), "empty"),
@@ -152,8 +161,69 @@ def test_foreign_file_is_refused_by_what_it_is(tmp_path: Path, content: bytes, w
     assert caught.value.remedy
 
 
+@pytest.mark.parametrize("type_id", [4, 5, 31, 36, 156, 4000])
+def test_a_tensor_type_that_is_not_known_here_is_a_fact_and_for_runtimes_to_judge(tmp_path: Path, type_id: int) -> None:
+    path = tmp_path / "m.gguf"
+    path.write_bytes(gguf_bytes(tensors=[("a", (32,), type_id), ("b", (32,), Q8_0)]))
+    facts = facts_of(path)
+    assert facts.quantisation == {str(type_id): 1, "Q8_0": 1}
+    with pytest.raises(NoExactError, match=f"its tensors of type {type_id} can't be dequantised"):
+        exact_model(facts, tmp_path / "cache", silent)
+
+
+def test_a_long_string_is_left_in_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "m.gguf"
+    long = {
+        "tokenizer.huggingface.json": "x" * 2**21,
+        "llama.long": "y" * 2**21,
+        "tokenizer.chat_template": "z" * 2**21,
+    }
+    path.write_bytes(gguf_bytes({**VALUES, **long}))
+    header = read_header(path)
+    assert str(header.values["tokenizer.huggingface.json"]) == "a string of 2097152 bytes"
+    facts = facts_of(path)
+    assert facts.architecture_keys["llama.long"] == "a string of 2097152 bytes"
+    with pytest.raises(ModelError, match="its chat template is a string of 2097152 bytes"):
+        chat_turn(facts, "hi")
+
+
+def sparse(path: Path, start: bytes, size: int) -> Path:
+    path.write_bytes(start)
+    with path.open("r+b") as file:
+        file.truncate(size)
+    return path
+
+
+OPENING = struct.pack("<4sIQQ", b"GGUF", 3, 0, 1) + packed("k")
+
+
+@pytest.mark.parametrize(
+    ("start", "wrong"),
+    [
+        (OPENING + struct.pack("<IIQ", 9, 8, 2**28), "arrays of more than 4194304 strings together"),
+        (OPENING + struct.pack("<IQ", 8, 60_000_000) + b"x", "without weights"),
+        (OPENING + struct.pack("<IQ", 8, 100_000_000) + b"x", "a string of 100000000 bytes"),
+        (struct.pack("<4sIQQ", b"GGUF", 3, 0, 2**30), "1073741824 keys"),
+        (struct.pack("<4sIQQ", b"GGUF", 3, 2**30, 0), "1073741824 tensors"),
+        (struct.pack("<4sIQQQ", b"GGUF", 3, 0, 1, 2**20), "a string of 1048576 bytes"),
+    ],
+)
+def test_a_large_header_is_refused_in_a_moment(tmp_path: Path, start: bytes, wrong: str) -> None:
+    path = sparse(tmp_path / "m.gguf", start, 2 * 1024**3)
+    begun = time.process_time()
+    with pytest.raises(ModelError, match=wrong):
+        inspect_gguf(path)
+    assert time.process_time() - begun < 5
+
+
+def test_an_array_that_is_read_is_bounded(tmp_path: Path) -> None:
+    path = sparse(tmp_path / "m.gguf", OPENING + struct.pack("<IIQ", 9, 0, 2**30), 2 * 1024**3)
+    with pytest.raises(ModelError, match="an array of 1073741824 items"):
+        read_array(path, read_header(path).values["k"])
+
+
 def test_huge_counts_in_a_small_header_end_at_once(tmp_path: Path) -> None:
     path = tmp_path / "m.gguf"
-    path.write_bytes(struct.pack("<4sIQQ", b"GGUF", 3, 2**60, 2**60) + packed("k") + struct.pack("<IIQ", 9, 8, 2**62))
+    path.write_bytes(struct.pack("<4sIQQ", b"GGUF", 3, 2, 5) + packed("k") + struct.pack("<IIQ", 9, 8, 2**62))
     with pytest.raises(ModelError, match="cut off"):
         read_header(path)

@@ -61,6 +61,28 @@ def test_folder_with_an_index_needs_every_part_that_it_lists(tmp_path: Path) -> 
     assert facts_of(folder).parameters == 11
 
 
+def test_a_folder_with_a_part_of_several_and_no_index_needs_all_of_them(tmp_path: Path) -> None:
+    folder = model_folder(tmp_path / "hf", CONFIG, {"a.weight": ("F32", [2, 3])})
+    (folder / "model.safetensors").rename(folder / "model-00002-of-00003.safetensors")
+    with pytest.raises(ModelError, match="without model-00001-of-00003"):
+        facts_of(folder)
+    for part in (1, 3):
+        tensors: dict[str, tuple[str, list[int]]] = {f"{part}.weight": ("F16", [5])}
+        (folder / f"model-0000{part}-of-00003.safetensors").write_bytes(safetensors_bytes(tensors))
+    assert facts_of(folder).parameters == 16
+
+
+def test_a_folder_needs_a_tokenizer_of_any_kind(tmp_path: Path) -> None:
+    folder = model_folder(tmp_path / "hf", CONFIG, LAYERS)
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(ModelError, match="without a tokenizer"):
+        facts_of(folder)
+    for name in ("tokenizer.model", "tekken.json", "vocab.json", "qwen.tiktoken"):
+        (folder / name).write_text("{}")
+        assert facts_of(folder).format == "folder"
+        (folder / name).unlink()
+
+
 @pytest.mark.slow
 def test_every_truncation_of_a_folders_weights_is_refused(tmp_path: Path) -> None:
     folder = model_folder(tmp_path / "hf", CONFIG, {"a.weight": ("F32", [2, 3])})
@@ -81,6 +103,16 @@ def test_every_truncation_of_a_folders_weights_is_refused(tmp_path: Path) -> Non
         ("model.safetensors", b"\xff" * 100),
         ("model.safetensors", struct.pack("<Q", 8) + b'{"a": 1}'),
         ("model.safetensors", struct.pack("<Q", 2) + b"[]"),
+        *(
+            ("model.safetensors", struct.pack("<Q", len(header)) + header)
+            for header in (
+                b'{"a": {"dtype": "F32", "shape": [1e999], "data_offsets": [0, 4]}}',
+                b'{"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 1e999]}}',
+                b'{"a": {"dtype": "F32", "shape": [-1], "data_offsets": [0, 4]}}',
+                b'{"a": {"dtype": "F32", "shape": [' + b"9," * 50_000 + b'9], "data_offsets": [0, 4]}}',
+                b"[" * 100_000,
+            )
+        ),
     ],
 )
 def test_damaged_file_of_a_folder_is_refused_by_name(tmp_path: Path, name: str, content: bytes) -> None:

@@ -110,6 +110,11 @@ pub fn emit_at(t_ns: u64, event: Event) -> Result<()> {
     Ok(channel::write_line(&Line { t_ns, event })?)
 }
 
+/// Reports a fact that became true at `t_ns` and that may be read a little later.
+pub fn emit_later(t_ns: u64, event: Event) -> Result<()> {
+    Ok(channel::hold_line(&Line { t_ns, event })?)
+}
+
 /// Does `work` between the two edges of a phase; a failed phase has no end.
 pub fn phase<T>(name: Phase, work: impl FnOnce() -> Result<T>) -> Result<T> {
     emit(Event::Phase {

@@ -6,7 +6,7 @@ use candle_core::Device;
 
 use crate::aside;
 use crate::clock::monotonic_ns;
-use crate::events::{Edge, Event, Phase, Reason, emit, emit_at, phase};
+use crate::events::{Edge, Event, Phase, Reason, emit, emit_at, emit_later, phase};
 use crate::failure::{Failure, Result};
 use crate::job::{Generation, ModelFile, Settings, Test};
 use crate::model::{self, Model};
@@ -114,14 +114,16 @@ fn answer(
             sampling += Duration::from_nanos(t_ns - computed_ns);
         }
         generated.push(id);
-        emit_at(
-            t_ns,
-            Event::Token {
-                k: generated.len(),
-                id,
-                end,
-            },
-        )?;
+        let token = Event::Token {
+            k: generated.len(),
+            id,
+            end,
+        };
+        if generated.len() == 1 {
+            emit_at(t_ns, token)?;
+        } else {
+            emit_later(t_ns, token)?;
+        }
         if end && text_length.is_none() {
             text_length = Some(generated.len() - 1);
         }

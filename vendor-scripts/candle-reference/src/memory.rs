@@ -55,7 +55,7 @@ fn report(size: usize) -> ! {
     let used = room - rest.len();
     if written.is_ok() {
         // Nobody is left to tell if this fails too.
-        let _ = channel::write(&line[..used]);
+        let _ = channel::write_last(&line[..used]);
     }
     std::process::exit(1)
 }

@@ -2,7 +2,9 @@
 
 mod tiny;
 
-use std::process::{Command, Output};
+use std::io::Read;
+use std::process::{Command, Output, Stdio};
+use std::time::Instant;
 
 use candle_core::quantized::gguf_file::Value as Metadata;
 use serde_json::{Value, json};
@@ -137,6 +139,38 @@ fn events_come_in_the_protocols_order_with_instants_that_never_go_back() {
     assert_eq!(settings["threads_quantised_matmul"], 1);
     assert_eq!(settings["rope_table_dtype"], "f16");
     assert_eq!(settings["tensors_Q8_0"], 16);
+}
+
+#[test]
+fn tokens_are_handed_on_a_few_times_a_second() {
+    let model = TinyModel::write("qwen3", &[]);
+    let file = std::env::temp_dir().join(format!(
+        "candle-reference-reads-{}.json",
+        std::process::id()
+    ));
+    std::fs::write(&file, job(&model, 64).to_string()).unwrap();
+    let mut program = Command::new(env!("CARGO_BIN_EXE_candle-reference"))
+        .arg("--job")
+        .arg(&file)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut out = program.stdout.take().unwrap();
+    let (mut reads, mut text, mut room) = (0, String::new(), [0; 65536]);
+    let begun = Instant::now();
+    loop {
+        let size = out.read(&mut room).unwrap();
+        if size == 0 {
+            break;
+        }
+        let read = std::str::from_utf8(&room[..size]).unwrap();
+        reads += u128::from(read.contains("\"token\""));
+        text += read;
+    }
+    assert!(program.wait().unwrap().success());
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(text.matches("\"ev\":\"token\"").count(), 64);
+    assert!(reads <= 3 + begun.elapsed().as_millis() / 250, "{reads}");
 }
 
 #[test]

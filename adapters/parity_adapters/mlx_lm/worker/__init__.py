@@ -48,6 +48,7 @@ def run(events: Events, job: dict[str, Any]) -> str:
         if tokenizer.doubt is not None and not test["ignore_end"]:
             raise WorkerError("refused", tokenizer.doubt, f"{INSTEAD}, or set `ignore_end = true`")
         text, ids = prompt_of(tokenizer, job)
+    loaded.fit(mlx, len(ids) if request else len(ids) + test["max_tokens"])
     events.phase("tokenizer", "end")
     events.phase("ready", "end")
     used = {**settings_used(mlx, loaded, settings), "begin_token": tokenizer.begin}

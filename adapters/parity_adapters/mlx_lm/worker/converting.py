@@ -20,7 +20,7 @@ from .formats import BLOCK_SIZE
 from .gguf_file import gguf_tensors
 from .runtime import Mlx, import_runtime
 from .tokenizing import gguf_tokenizer, held_tokenizer, policy_of, rebuild
-from .weights import POLICY, PROOF, ROPE, WEIGHTS, Loaded, load_gguf, model_name, read_policy
+from .weights import PROOF, ROPE, WEIGHTS, Loaded, Origin, load_gguf, read_policy, write_policy
 
 CHUNK_WEIGHTS = 1 << 24
 ROUNDING = {"float32": 0.0, "float16": 2.0**-11, "bfloat16": 2.0**-8}
@@ -37,7 +37,8 @@ def convert(events: Events, request: dict[str, Any]) -> str:
     loaded = load_gguf(mlx, {"path": path, "quantisation": request["quantisation"]}, settings.get("dtype"))
     check_room(mlx, loaded, folder)
     write(mlx, loaded, path, folder)
-    proof = prove(mlx, path, folder, loaded.dtype)
+    assert loaded.origin is not None, "a GGUF file's"
+    proof = prove(mlx, path, folder, loaded.dtype, loaded.origin)
     same_ids(mlx, loaded, folder)
     (folder / PROOF).write_text(json.dumps(proof, indent=2) + "\n", encoding="utf-8")
     events.send("settings", values=proof)
@@ -50,20 +51,20 @@ def check_room(mlx: Mlx, loaded: Loaded, folder: Path) -> None:
     need = sum(tensor.nbytes for _, tensor in tree_flatten(loaded.model.parameters())) + (64 << 20)
     free = shutil.disk_usage(folder).free
     if need > free:
-        message = f"the converted model needs {need / 1e9:.1f} GB in {folder}, and {free / 1e9:.1f} GB are free"
+        message = f"the converted model needs {need:,} bytes on the disk of {folder}, and {free:,} bytes are free"
         raise WorkerError("refused", message, "free some space, or set PARITY_CACHE to a folder on a larger disk")
 
 
 def write(mlx: Mlx, loaded: Loaded, path: str, folder: Path) -> None:
     from mlx.utils import tree_flatten
 
-    metadata, shape = loaded.metadata, loaded.shape
-    assert shape is not None, "a GGUF file's"
+    metadata, origin = loaded.metadata, loaded.origin
+    assert origin is not None, "a GGUF file's"
     rebuild(metadata).save_pretrained(folder)
-    policy = policy_of(metadata)._replace(rope_base=shape.rope_base, rope_factor=shape.rope_factor)
-    (folder / POLICY).write_text(json.dumps(policy._asdict()), encoding="utf-8")
-    if loaded.rope_factors is not None:
-        mlx.mx.save_safetensors(str(folder / ROPE), {"factors": loaded.rope_factors})
+    policy = policy_of(metadata)
+    write_policy(folder, policy, origin)
+    if origin.factors:
+        mlx.mx.save_safetensors(str(folder / ROPE), origin.factors)
     config = {name: value for name, value in vars(loaded.model.args).items() if value is not None}
     packed = {
         name: {"group_size": module.group_size, "bits": module.bits}
@@ -80,7 +81,7 @@ def write(mlx: Mlx, loaded: Loaded, path: str, folder: Path) -> None:
         os.fsync(file.fileno())
 
 
-def prove(mlx: Mlx, path: str, folder: Path, dtype: str) -> dict[str, Any]:
+def prove(mlx: Mlx, path: str, folder: Path, dtype: str, origin: Origin) -> dict[str, Any]:
     """Compares every tensor of the file with what the folder holds.
 
     Raises:
@@ -88,11 +89,11 @@ def prove(mlx: Mlx, path: str, folder: Path, dtype: str) -> dict[str, Any]:
     """
     held = mlx.mx.load(str(folder / WEIGHTS))
     if (folder / ROPE).exists():
-        held["rope_freqs.weight"] = mlx.mx.load(str(folder / ROPE))["factors"]
+        held |= mlx.mx.load(str(folder / ROPE))
     largest, count, weights = 0.0, 0, 0
     for name, kind, shape, offset in gguf_tensors(path):
         tensor = Stored(kind, shape, offset)
-        for error, allowed in errors(mlx, path, tensor, held, name, dtype):
+        for error, allowed in errors(mlx, path, tensor, held, name, dtype, origin):
             if not error <= allowed:
                 message = (
                     f"the conversion changes {name}: a weight differs by {error:.3g}, and {allowed:.3g} is rounding"
@@ -118,13 +119,14 @@ def same_ids(mlx: Mlx, loaded: Loaded, folder: Path) -> None:
 
 
 def errors(
-    mlx: Mlx, path: str, tensor: Stored, held: dict[str, Any], name: str, dtype: str
+    mlx: Mlx, path: str, tensor: Stored, held: dict[str, Any], name: str, dtype: str, origin: Origin
 ) -> Iterator[tuple[float, float]]:
     """The largest error of some rows, and the largest that rounding to `dtype` explains there."""
     import numpy as np
 
-    stem = model_name(name).removesuffix(".weight") if name != "rope_freqs.weight" else "rope_freqs"
-    full = mlx.mx.float32
+    kept = name if name in origin.factors else origin.architecture.mlx_name(name)
+    stem, full = kept.removesuffix(".weight"), mlx.mx.float32
+    offset = origin.architecture.norm_offset if name.endswith("norm.weight") else 0.0
     step = max(1, CHUNK_WEIGHTS // tensor.shape[0])
     for first in range(0, tensor.rows, step):
         want = values(path, tensor, first, step)
@@ -137,9 +139,11 @@ def errors(
             span = mlx.mx.abs(biases.astype(full)) + (2**bits - 1) * mlx.mx.abs(scales.astype(full))
             reach = np.repeat(np.array(span), BLOCK_SIZE, axis=1)
         else:
-            got = held[f"{stem}.weight"].astype(full)
+            got = held[kept].astype(full) + offset
             got = got.reshape(tensor.rows, tensor.shape[0])[rows]
+            reach = reach + offset
         apart = np.abs(np.array(got) - want)
-        allowed = ROUNDING[dtype] * reach * 1.01 + LEAST_STEP[dtype] * 2**8
+        # with an offset, even float32 rounds what is below a half
+        allowed = ROUNDING[dtype] * reach * 1.01 + LEAST_STEP[dtype] * 2**8 + offset * 2.0**-24
         worst = int(np.argmax(apart - allowed))
         yield float(apart.flat[worst]), float(np.broadcast_to(allowed, apart.shape).flat[worst])

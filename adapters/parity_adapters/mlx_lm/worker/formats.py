@@ -1,25 +1,28 @@
-"""What can be read from a GGUF file: architectures, tensor types and pre-tokenizers. Plain data, the adapter's too."""
+"""What can be read from a GGUF file: tensor types, tokenizers and pre-tokenizers. Plain data, the adapter's too."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-ARCHITECTURES = ("llama", "qwen3")
-"""GGUF architectures whose tensors this worker can place in mlx-lm's model of the same name."""
-
 AS_STORED = frozenset({"F32", "F16", "Q4_0", "Q4_1", "Q8_0"})
 """Tensor types that MLX's reader of GGUF files keeps without loss."""
 
-REPACKED = frozenset({"Q4_K"})
-"""Types that this worker reads itself: the scales of Q4_K's sub-blocks multiplied out, its 4 bits as they are."""
+REPACKED = frozenset({"Q4_K", "Q5_0", "Q5_1", "Q5_K"})
+"""Types that this worker reads itself: scales of sub-blocks multiplied out, the 4 or 5 bits as they are."""
 
 DEQUANTISED = frozenset({"BF16", "Q6_K"})
 """Types that MLX's reader turns into float16."""
 
 READ_TYPES = AS_STORED | REPACKED | DEQUANTISED
 
+BEYOND_MLX = frozenset({"Q5_0", "Q5_1", "Q5_K"})
+"""Types at which MLX's reader fails, so that this worker reads the whole file itself."""
+
 BLOCK_SIZE = 32
-"""Weights that share a scale in Q4_0, Q4_1, Q8_0 and a sub-block of Q4_K."""
+"""Weights that share a scale in Q4_0, Q4_1, Q5_0, Q5_1, Q8_0 and a sub-block of Q4_K and Q5_K."""
+
+FAMILIES = ("gpt2", "llama")
+"""Tokenizers that are rebuilt, by `tokenizer.ggml.model`: byte-level BPE, and SentencePiece's BPE."""
 
 GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)"
 CONTRACTIONS = r"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])"

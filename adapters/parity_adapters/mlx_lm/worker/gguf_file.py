@@ -1,4 +1,4 @@
-"""The header of a GGUF file: its metadata, as MLX's reader gives them, and where each tensor is."""
+"""The header of a GGUF file: its metadata, as MLX's reader gives them or read here, and where each tensor is."""
 
 from __future__ import annotations
 
@@ -30,6 +30,14 @@ class Metadata:
         return self.get(f"tokenizer.ggml.{named}")  # type: ignore[no-any-return]
 
 
+def read_metadata(path: str) -> dict[str, Any]:
+    """The key-value pairs of a GGUF header."""
+    with Path(path).open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        header = Header(data)
+        _magic, _version, _tensors, keys = (header.number(form) for form in "IIQQ")
+        return {header.text(): header.value(header.number("I")) for _ in range(keys)}
+
+
 def gguf_tensors(path: str) -> Iterator[tuple[str, int, tuple[int, ...], int]]:
     """Name, type code, shape (fastest dimension first) and place in the file of each tensor of a GGUF file."""
     with Path(path).open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
@@ -55,7 +63,7 @@ class Header:
     """Reads a GGUF header from front to back; `at` is where the next item begins."""
 
     STRING, ARRAY = 8, 9
-    SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}  # noqa: RUF012
+    FORMS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}  # noqa: RUF012
 
     def __init__(self, data: mmap.mmap) -> None:
         self.data = data
@@ -63,8 +71,22 @@ class Header:
 
     def number(self, form: str) -> int:
         value: int = struct.unpack_from(f"<{form}", self.data, self.at)[0]
-        self.at += struct.calcsize(form)
+        self.at += struct.calcsize(f"<{form}")
         return value
+
+    def value(self, kind: int) -> Any:
+        """A metadata value of that type."""
+        if kind == self.STRING:
+            return self.text()
+        if kind != self.ARRAY:
+            return self.number(self.FORMS[kind])
+        item, count = self.number("I"), self.number("Q")
+        if item not in self.FORMS:
+            return [self.value(item) for _ in range(count)]
+        form = f"<{count}{self.FORMS[item]}"
+        values = list(struct.unpack_from(form, self.data, self.at))
+        self.at += struct.calcsize(form)
+        return values
 
     def text(self) -> str:
         size = self.number("Q")
@@ -77,10 +99,10 @@ class Header:
             self.text()
         elif kind == self.ARRAY:
             item, count = self.number("I"), self.number("Q")
-            if item in self.SIZES:
-                self.at += self.SIZES[item] * count
+            if item in self.FORMS:
+                self.at += struct.calcsize(f"<{self.FORMS[item]}") * count
             else:
                 for _ in range(count):
                     self.skip(item)
         else:
-            self.at += self.SIZES[kind]
+            self.at += struct.calcsize(f"<{self.FORMS[kind]}")

@@ -2,16 +2,17 @@
 its architecture or of its tokenizer is refused: the key may change what the model computes, and nobody would see it.
 
 A key means what llama.cpp makes of it (llama-model.cpp: `load_hparams`; llama-context.cpp; llama-vocab.cpp: `load`).
-llama and qwen3, the architectures that are read, have the same keys.
+The keys here are those of all architectures; each has its own besides (`Architecture.own_keys`).
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from typing import Any
 
 from parity_worker import WorkerError
 
-from .formats import ARCHITECTURES
+from .architectures import ARCHITECTURES, Architecture, Shape
 from .gguf_file import Metadata
 
 INSTEAD = "give this runtime an MLX model folder"
@@ -95,21 +96,8 @@ OF_WINDOWS = (
     "rope.dimension_count_swa",
     "rope.freq_base_swa",
 )
-"""Keys that it writes of layers with a sliding window. A file with one is refused by other keys."""
-
-
-class Shape(NamedTuple):
-    """What the keys of the architecture say. `rope_factor` divides positions."""
-
-    layers: int
-    hidden: int
-    feed_forward: int
-    heads: int
-    kv_heads: int
-    head_size: int
-    rms_epsilon: float
-    rope_base: float
-    rope_factor: float
+"""Keys that it writes of layers with a sliding window. Where an architecture has none, a file with one is refused by
+other keys."""
 
 
 def read_shape(metadata: Metadata, vocabulary: int) -> Shape:
@@ -118,63 +106,86 @@ def read_shape(metadata: Metadata, vocabulary: int) -> Shape:
     Raises:
         WorkerError: the architecture isn't read, a key is missing, or one says what isn't computed here.
     """
-    architecture, given = metadata.architecture, metadata.under(f"{metadata.architecture}.")
-    if architecture not in ARCHITECTURES:
-        message = f"GGUF files of architecture {architecture} aren't read; {' and '.join(ARCHITECTURES)} are"
+    name, given = metadata.architecture, metadata.under(f"{metadata.architecture}.")
+    if name not in ARCHITECTURES:
+        message = f"GGUF files of architecture {name} aren't read; {listed(ARCHITECTURES)} are"
         raise WorkerError("refused", message, INSTEAD)
+    architecture = ARCHITECTURES[name]
     layered = [key for key in PER_LAYER if isinstance(given.get(key), list)]
     if layered:
-        named = ", ".join(f"{architecture}.{key}" for key in layered)
+        named = ", ".join(f"{name}.{key}" for key in layered)
         message = f"{named}: values that differ from layer to layer aren't read from a GGUF file"
         raise WorkerError("refused", message, INSTEAD)
-    missing = [f"{architecture}.{key}" for key in NEEDED if key not in given]
+    missing = [f"{name}.{key}" for key in NEEDED if key not in given]
     if missing:
         raise WorkerError("refused", f"the file has no {', '.join(missing)}", INSTEAD)
     wrong = {key: given[key] for key in (*NEEDED, *OPTIONAL) if key in given and not is_positive(given[key])}
     if wrong:
-        raise not_obeyed(architecture, wrong)
+        raise not_obeyed(name, wrong)
 
     hidden, heads = given["embedding_length"], given["attention.head_count"]
     head_size = given.get("attention.key_length", hidden // heads)
-    only = {
-        **AS_IF_ABSENT,
-        "attention.value_length": (head_size,),
-        "embedding_length_out": (0, hidden),
-        "rope.dimension_count": (head_size,),
-        "vocab_size": (vocabulary,),
-    }
-    # without this key, llama.cpp gives values the size of a head that the embedding is divided into
-    said = {"attention.value_length": hidden // heads, **given}
-    by_llama_cpp = all(given.get(key) == 0 for key in WRITERS_OWN)
-    unread = {
-        key: value
-        for key, value in said.items()
-        if key not in SCALING
-        and key not in IDLE
-        and key not in (*NEEDED, *OPTIONAL)
-        and value not in only.get(key, ())
-        and not (by_llama_cpp and is_default(key, value))
-    }
+    own = {key: meaning(given[key]) for key, meaning in architecture.own_keys.items() if key in given}
+    unread = not_read(architecture, given, hidden, heads, vocabulary)
+    unread |= {key: given[key] for key, value in own.items() if value is None}
     if unread:
-        raise not_obeyed(architecture, unread)
-    return Shape(
+        raise not_obeyed(name, unread)
+    shape = Shape(
         layers=given["block_count"],
         hidden=hidden,
         feed_forward=given["feed_forward_length"],
         heads=heads,
         kv_heads=given.get("attention.head_count_kv", heads),
         head_size=head_size,
+        rotated=own.get("rope.dimension_count", head_size),
         rms_epsilon=given["attention.layer_norm_rms_epsilon"],
         rope_base=given.get("rope.freq_base", 10000.0),
-        rope_factor=rope_factor(architecture, given),
+        rope_factor=rope_factor(name, given),
+        context=given.get("context_length"),
+        own=own,
     )
+    objection = architecture.objection(shape)
+    if objection is not None:
+        raise WorkerError("refused", f"not obeyed when a GGUF file is read: {objection}", INSTEAD)
+    return shape
 
 
-def is_default(key: str, value: Any) -> bool:
+def not_read(
+    architecture: Architecture, given: dict[str, Any], hidden: int, heads: int, vocabulary: int
+) -> dict[str, Any]:
+    """The keys, with their values, that ask for what isn't computed here; an architecture's own are left out."""
+    head_size = given.get("attention.key_length", hidden // heads)
+    only: dict[str, tuple[Any, ...]] = {
+        **AS_IF_ABSENT,
+        "attention.scale": (0, head_size**-0.5),
+        "attention.value_length": (head_size,),
+        "embedding_length_out": (0, hidden),
+        "rope.dimension_count": (head_size,),
+        "vocab_size": (vocabulary,),
+    }
+    if architecture.has_windows:
+        only |= dict.fromkeys(OF_WINDOWS, (head_size,))
+    obeyed = {*NEEDED, *OPTIONAL, *SCALING, *IDLE, *architecture.own_keys}
+    if not architecture.own_head_size:
+        only["attention.key_length"] = (hidden // heads,)
+        obeyed.remove("attention.key_length")
+    # without this key, llama.cpp gives values the size of a head that the embedding is divided into
+    said = {"attention.value_length": hidden // heads, **given}
+    by_llama_cpp = all(given.get(key) == 0 for key in WRITERS_OWN)
+    return {
+        key: value
+        for key, value in said.items()
+        if key not in obeyed
+        and value not in only.get(key, ())
+        and not (by_llama_cpp and is_default(architecture, key, value))
+    }
+
+
+def is_default(architecture: Architecture, key: str, value: Any) -> bool:
     """Of a file that llama.cpp wrote, whose numbers have 32 bits."""
     if isinstance(value, list):
         return all(each in (0, -1) for each in value)
-    if key in OF_WINDOWS or value in (0, -1, float("-inf"), ""):
+    if (key in OF_WINDOWS and not architecture.has_windows) or value in (0, -1, float("-inf"), ""):
         return True
     return key in DEFAULTS and not isinstance(value, str) and abs(value - DEFAULTS[key]) < 1e-6
 
@@ -236,7 +247,7 @@ OTHER_FAMILIES = frozenset(
     }
 )
 """Keys that change neither ids nor the end in llama.cpp's byte-level BPE: they are for tokenizers of other families,
-for filling in the middle, or names alone."""
+for filling in the middle, or names alone. SentencePiece's BPE has scores and a prefix, which `sentencepiece` obeys."""
 
 
 def refuse_tokenizer(metadata: Metadata) -> None:
@@ -257,6 +268,11 @@ def refuse_tokenizer(metadata: Metadata) -> None:
     for key in TOKENIZER:
         if key.endswith("_token_id") and not 0 <= given.get(key, 0) < size:
             raise not_obeyed("tokenizer.ggml", {key: given[key]})
+
+
+def listed(names: Iterable[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} and {last}"
 
 
 def is_positive(value: Any) -> bool:

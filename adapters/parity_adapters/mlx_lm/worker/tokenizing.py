@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from parity_worker import RAW_REMEDY, WorkerError
 
-from .formats import PRE_TOKENIZERS
+from . import sentencepiece
+from .formats import FAMILIES, PRE_TOKENIZERS, PreTokenizer
 from .gguf_file import Metadata
 from .keys import INSTEAD
 from .runtime import Mlx
@@ -82,16 +83,14 @@ class Policy(NamedTuple):
     begin: int | None
     close: int | None
     end_ids: list[int]
-    rope_base: float = 10000.0
-    rope_factor: float = 1.0
     doubt: str | None = None
 
 
 def policy_of(metadata: Metadata) -> Policy:
     """Raises WorkerError where the file doesn't name a token that it needs. llama.cpp then takes token 11."""
     tokens: list[str] = metadata.get("tokenizer.ggml.tokens")
-    pre = PRE_TOKENIZERS[metadata.get("tokenizer.ggml.pre", "default")]
-    begins = metadata.get("tokenizer.ggml.add_bos_token", pre.add_bos)
+    by_default = is_sentencepiece(metadata) or pre_tokenizer(metadata).add_bos
+    begins = metadata.get("tokenizer.ggml.add_bos_token", by_default)
     begin, end = metadata.token("bos"), metadata.token("eos")
     if begins and begin is None:
         raise WorkerError("refused", "prompts begin with tokenizer.ggml.bos_token_id, and the file has none", INSTEAD)
@@ -167,32 +166,34 @@ def under_policy(chat: Any, core: Any, policy: Policy) -> Tokenizer:
     )
 
 
+def is_sentencepiece(metadata: Metadata) -> bool:
+    return bool(metadata.get("tokenizer.ggml.model") == "llama")
+
+
+def pre_tokenizer(metadata: Metadata) -> PreTokenizer:
+    return PRE_TOKENIZERS[metadata.get("tokenizer.ggml.pre", "default")]
+
+
 def rebuild(metadata: Metadata) -> Any:
-    """The file's byte-level BPE tokenizer for transformers: vocabulary, merges, pre-tokenizer, special tokens and
-    template. A GGUF names no normaliser, so there is none, as in llama.cpp."""
+    """The file's tokenizer for transformers: vocabulary, merges, pre-tokenizer, special tokens and template. A GGUF
+    names no normaliser, so there is none but that of spaces, as in llama.cpp."""
     import tokenizers
     import transformers
-    from tokenizers import decoders, models, pre_tokenizers
 
     family, pre = metadata.get("tokenizer.ggml.model"), metadata.get("tokenizer.ggml.pre", "default")
     remedy = f"{INSTEAD}, which brings its own tokenizer"
-    if family != "gpt2":
-        raise WorkerError("refused", f"tokenizer family {family} isn't rebuilt from a GGUF file; gpt2 is", remedy)
-    if pre not in PRE_TOKENIZERS:
+    if family not in FAMILIES:
+        message = f"tokenizer family {family} isn't rebuilt from a GGUF file; {' and '.join(FAMILIES)} are"
+        raise WorkerError("refused", message, remedy)
+    kinds = kinds_of(metadata)
+    if is_sentencepiece(metadata):
+        core = sentencepiece.core_of(metadata, kinds, remedy)
+    elif pre in PRE_TOKENIZERS:
+        core = byte_level(metadata)
+    else:
         message = f"pre-tokenizer {pre} isn't rebuilt from a GGUF file; {', '.join(PRE_TOKENIZERS)} are"
         raise WorkerError("refused", message, remedy)
-    cut = PRE_TOKENIZERS[pre]
     tokens: list[str] = metadata.get("tokenizer.ggml.tokens")
-    merges = [split_merge(merge) for merge in metadata.get("tokenizer.ggml.merges")]
-    kinds = kinds_of(metadata)
-
-    bpe = models.BPE({token: k for k, token in enumerate(tokens)}, merges, ignore_merges=cut.ignore_merges)
-    core = tokenizers.Tokenizer(bpe)
-    core.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Split(tokenizers.Regex(pattern), "isolated") for pattern in cut.patterns]
-        + [pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
-    )
-    core.decoder = decoders.ByteLevel()
     ends, _ = end_texts(metadata)
     hidden = [t for k, t in enumerate(tokens) if kinds[k] in (CONTROL, UNKNOWN) or t in ends]
     shown = [t for k, t in enumerate(tokens) if kinds[k] == USER_DEFINED and t not in ends]
@@ -206,6 +207,24 @@ def rebuild(metadata: Metadata) -> Any:
         eos_token=None if eos is None else tokens[eos],
         chat_template=metadata.get("tokenizer.chat_template"),
     )
+
+
+def byte_level(metadata: Metadata) -> Any:
+    """A byte-level BPE tokenizer without its special tokens."""
+    import tokenizers
+    from tokenizers import decoders, models, pre_tokenizers
+
+    cut = pre_tokenizer(metadata)
+    tokens: list[str] = metadata.get("tokenizer.ggml.tokens")
+    merges = [split_merge(merge) for merge in metadata.get("tokenizer.ggml.merges")]
+    bpe = models.BPE({token: k for k, token in enumerate(tokens)}, merges, ignore_merges=cut.ignore_merges)
+    core = tokenizers.Tokenizer(bpe)
+    core.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Split(tokenizers.Regex(pattern), "isolated") for pattern in cut.patterns]
+        + [pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
+    )
+    core.decoder = decoders.ByteLevel()
+    return core
 
 
 def split_merge(merge: str) -> tuple[str, str]:

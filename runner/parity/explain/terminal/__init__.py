@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.text import Text
 
 from parity.explain.records import CellExplained, Explained, MetricExplained, MetricLine, RunExplained
+from parity.explain.terminal.diagnosis import print_diagnosis
 from parity.explain.terminal.layout import (
     LABEL_WIDTH,
     MISSING,
@@ -20,8 +21,8 @@ from parity.explain.terminal.layout import (
 )
 from parity.explain.terminal.metric import print_metric
 from parity.explain.terminal.outputs import print_outputs
-from parity.report.markdown import printable
 from parity.units import format_ratio
+from parity.visible import printable
 
 
 def render_explained(explained: Explained, width: int, *, colour: bool, round: int | None = None) -> str:
@@ -58,6 +59,8 @@ def _cell(console: Console, cell: CellExplained) -> None:
     console.print(printable(f"{cell.ran}."))
     for failure in cell.failures:
         print_indented(console, failure)
+    for seen in cell.state:
+        print_indented(console, seen, 6)
     print_verdicts(console, cell.verdicts)
     if cell.outputs is not None:
         print_outputs(console, cell.outputs)
@@ -71,6 +74,8 @@ def _cell(console: Console, cell: CellExplained) -> None:
         console.print(table)
     for reason, metrics in _by_reason(cell.metrics).items():
         console.print(printable(f"{', '.join(metrics)}: {reason}"))
+    if cell.diagnosis is not None:
+        print_diagnosis(console, cell.diagnosis)
     _ask(console, cell.ask)
 
 

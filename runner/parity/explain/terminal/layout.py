@@ -9,8 +9,8 @@ from rich.text import Text
 
 from parity.records import Scalar, Verdict
 from parity.report.identity import beside
-from parity.report.markdown import printable
 from parity.units import format_difference, format_value
+from parity.visible import printable
 
 MISSING = "—"
 LABEL_WIDTH = 15

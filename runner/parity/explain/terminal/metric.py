@@ -20,8 +20,8 @@ from parity.explain.terminal.layout import (
     signed,
 )
 from parity.records import Interval
-from parity.report.markdown import printable
-from parity.units import format_value
+from parity.units import format_value, plural
+from parity.visible import printable
 
 _MOST_VOID = 3
 """Void trials that are named in a terminal."""
@@ -120,7 +120,7 @@ def _result(console: Console, shown: MetricExplained) -> None:
     sides = [f"{shown.runtime} {shown_value(result.value, shown.unit)}"]
     if shown.baseline and result.baseline is not None:
         sides.append(f"{shown.baseline} {shown_value(result.baseline, shown.unit)}")
-    rounds = f"{result.rounds} round{'' if result.rounds == 1 else 's'}"
+    rounds = plural(result.rounds, "round")
     console.print(printable(f"{', '.join(sides)}, over {rounds}."))
     if (text := _estimate(result.ratio, result.difference, result.interval, shown.unit)) is not None:
         console.print(printable(text))

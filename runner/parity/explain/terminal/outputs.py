@@ -5,7 +5,7 @@ from rich.console import Console
 from parity.explain.records import Farthest, OutputsExplained
 from parity.explain.terminal.layout import new_table, print_heading, print_indented
 from parity.records import Distances, OutputVerdict, Tolerance, Top
-from parity.report.markdown import printable
+from parity.visible import printable
 
 _SHOWN_TOP = 3
 """Tokens of a list of likeliest ones that a line has room for."""

@@ -6,8 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import psutil
-
+from parity.cgroups import usable_memory_bytes
 from parity.hosts.cancel import Cancel
 from parity.records import PageCache, PageCachePolicy
 
@@ -16,7 +15,7 @@ ALL = 0.999
 NONE = 0.05
 READ_BYTES = 8 << 20
 MOST_OF_MEMORY = 0.8
-"""Files above this share of the machine's memory would push one another out, so they are left alone."""
+"""Files above this share of the memory that may be used would push one another out, so they are left alone."""
 
 
 class CannotDropError(Exception):
@@ -38,7 +37,7 @@ def bring(files: Sequence[Path], wanted: PageCachePolicy, cancel: Cancel | None 
 
 def _brought(files: Sequence[Path], wanted: PageCachePolicy, cancel: Cancel | None) -> PageCache:
     size_bytes = sum(file.stat().st_size for file in files)
-    if wanted != "as-is" and size_bytes > MOST_OF_MEMORY * psutil.virtual_memory().total:
+    if wanted != "as-is" and size_bytes > MOST_OF_MEMORY * usable_memory_bytes():
         share, _ = resident(files)
         return PageCache(state="as-is", resident=share, reason="the model's files don't fit into the machine's memory")
     share, reason = resident(files)

@@ -10,6 +10,7 @@ from typing import TypeVar
 import psutil
 
 from parity.hosts import nvml
+from parity.hosts.clocks import clock_name, wall_offset_s
 from parity.hosts.machine import usable_cpu_numbers
 from parity.records import PageCache
 from parity.transcript import Surroundings
@@ -45,6 +46,8 @@ def look(page_cache: PageCache | None = None) -> Surroundings:
     stalled = {name: told(f"{name}_pressure", _psi(name)) for name in ("cpu", "io", "memory")}
     return Surroundings(
         t_ns=time.monotonic_ns(),
+        wall_offset_s=told("wall_step_s", _wall_offset_s),
+        clock=clock_name(),
         usable_cpus=len(cpus),
         busy_s=round(busy_s(cpus), 3),
         own_cpu_s=round(time.process_time(), 6),
@@ -141,6 +144,13 @@ def _swapped_bytes() -> int:
         return (int(counters["pswpin"]) + int(counters["pswpout"])) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, KeyError) as error:
         raise Untold("the system doesn't count what it swaps") from error
+
+
+def _wall_offset_s() -> float:
+    offset_s = wall_offset_s()
+    if offset_s is None:
+        raise Untold("the system doesn't count the time that it sleeps")
+    return round(offset_s, 6)
 
 
 def _others_on_gpus() -> int:

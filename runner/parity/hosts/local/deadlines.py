@@ -10,6 +10,9 @@ from parity.transcript import EndedBy
 IDLE_SHARE = 0.01
 """A tree that uses less of one core than this, averaged over the stall limit, makes no progress."""
 
+HELD_BACK_S = 0.25
+"""Workers hand on what they generated a few times a second (`parity_worker.HOLD_S`): so much older it may be."""
+
 AFTER_FAIL_S = 2.0
 """The stall limit of a program that said a part of it is gone: another part may still do the work."""
 
@@ -55,9 +58,16 @@ class Deadlines:
             spawned_ns,
             load_s=limits.load_s if launch.markers.ready else None,
             first_token_s=limits.first_token_s if launch.markers.first_token else None,
-            stall_s=limits.stall_s,
+            stall_s=limits.stall_s + HELD_BACK_S,
             total_s=limits.total_s,
         )
+
+    def postpone(self, lasted_ns: int) -> None:
+        """Time that nobody watched: parity itself was stopped for so long, and nothing that happened was seen."""
+        self._spawned_ns += lasted_ns
+        self._progress_ns += lasted_ns
+        if self._ready_ns is not None:
+            self._ready_ns += lasted_ns
 
     def ready(self, t_ns: int) -> None:
         """The load is over."""

@@ -16,6 +16,7 @@ from parity.hosts.machine import facts, host_facts
 from parity.hosts.sighting import Sighting
 from parity.models.folder import files_that_matter
 from parity.records import Busyness, ConditionLimits, HostFacts, PageCache, PageCachePolicy, Scalar
+from parity.room import held_bytes, no_room
 from parity.transcript import Transcript
 
 
@@ -39,6 +40,12 @@ class LocalHost:
 
     def holds(self, pattern: str) -> bool:
         return any(Path(path).is_file() for path in glob.iglob(pattern))  # noqa: PTH207 - the pattern is absolute
+
+    def no_room(self, folder: str, needed: int, what: str) -> str | None:
+        path = Path(folder)
+        if no_room(path, needed, what) is None:
+            return None
+        return no_room(path, needed - held_bytes(path), what)
 
     @contextmanager
     def scratch(self) -> Iterator[str]:

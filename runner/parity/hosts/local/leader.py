@@ -13,6 +13,8 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from parity.transcript import Counters
+
 CLOSE_S = 5.0
 _MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024
 
@@ -25,6 +27,7 @@ class Reaped:
     signal: int | None
     cpu_s: float
     peak_rss_bytes: int | None
+    counters: Counters
 
 
 class Leader:
@@ -91,6 +94,14 @@ class Leader:
             signal=-code if code < 0 else None,
             cpu_s=usage.ru_utime + usage.ru_stime,
             peak_rss_bytes=usage.ru_maxrss * _MAXRSS_BYTES if usage.ru_maxrss > self._inherited_peak else None,
+            counters=Counters(
+                user_s=round(usage.ru_utime, 3),
+                system_s=round(usage.ru_stime, 3),
+                voluntary=usage.ru_nvcsw,
+                involuntary=usage.ru_nivcsw,
+                minor_faults=usage.ru_minflt,
+                major_faults=usage.ru_majflt,
+            ),
         )
 
     def close(self) -> None:

@@ -14,17 +14,23 @@ import psutil
 from parity.adapter import Command, Launch, Markers
 from parity.hosts.cancel import Cancel
 from parity.hosts.conditions import look
+from parity.hosts.local.adoption import adopt_orphans
 from parity.hosts.local.deadlines import Deadlines
-from parity.hosts.local.environment import TREE_VARIABLE, child_environment, recordable
+from parity.hosts.local.environment import TREE_VARIABLE, child_environment, recordable, secrets_for
+from parity.hosts.local.group import Group
+from parity.hosts.local.guardian import GUARDIAN
 from parity.hosts.local.leader import Leader
 from parity.hosts.local.loop import KILL_S, Supervision
-from parity.hosts.local.markers import line_searches
+from parity.hosts.local.markers import search_for
 from parity.hosts.local.tree import Tree
 from parity.hosts.sighting import Sighting
 from parity.records import Limits, PageCache
+from parity.redaction import redact
 from parity.transcript import Head, Launched, NoSpawn, Transcript, TranscriptWriter, read_transcript
 
 SWITCH_S = 0.0002
+MOST_GUARDIANS = 4
+"""Starts of a guardian within a trial: one that can't live here must not cost what is measured."""
 
 
 class CancelledError(Exception):
@@ -61,15 +67,24 @@ def supervise(
         re.error: a marker's pattern is none; nothing was started.
     """
     if isinstance(launch, Launch):
-        searches = line_searches(launch.markers, watched=watch is not None)
+        search = search_for(launch.markers, watched=watch is not None)
     else:
-        searches = line_searches(Markers(token=launch.step), launch.waits, watched=watch is not None)
+        search = search_for(Markers(quick=True, token=launch.step), launch.waits, watched=watch is not None)
     around = head.purpose == "trial"
     tag = secrets.token_hex(8)
+    folders = [head.job.scratch] if head.job is not None else []
     env = child_environment(os.environ, pass_env, {**launch.env, TREE_VARIABLE: tag})
     argv, recorded_env = recordable(launch.argv, env, hidden)
-    with closing(TranscriptWriter(path, head)) as writer:
+    most_memory = limits.max_memory_bytes if isinstance(launch, Launch) else None
+    masked = secrets_for(env, hidden)
+    with (
+        closing(search),
+        closing(TranscriptWriter(path, head, masked)) as writer,
+        closing(Group.make(tag, most_memory)) as group,
+    ):
         writer.launch(Launched(argv=argv, cwd=launch.cwd, env=recorded_env))
+        adopt_orphans()
+        GUARDIAN.ready()
         before = set(psutil.pids())
         if around:
             writer.before(look(page_cache))
@@ -77,6 +92,7 @@ def supervise(
             if cancel is not None and cancel.count:
                 raise CancelledError
             leader = Leader(launch.argv, cwd=launch.cwd, env=env)
+            group.add(leader.pid)
         except CancelledError:
             message = "parity was interrupted before it was started"
             writer.no_spawn(NoSpawn(t_ns=time.monotonic_ns(), errno=0, message=message, cause="cancelled"))
@@ -84,15 +100,40 @@ def supervise(
             writer.no_spawn(_no_spawn(error, launch))
         else:
             with closing(leader):
-                tree = Tree(leader.pid, tag, before)
+                starts = iter(range(MOST_GUARDIANS))
+
+                def tell() -> int | None:
+                    """What tells of the end of the guardian that knows of the tree now."""
+                    if GUARDIAN.lost() and next(starts, None) is None:
+                        return None
+                    GUARDIAN.ready()
+                    if GUARDIAN.pid is not None:
+                        before.add(GUARDIAN.pid)  # one that was started just now is no orphan of the tree
+                    GUARDIAN.tell(**tree.known(), folders=folders)
+                    return GUARDIAN.end_fd
+
+                tree = Tree(leader.pid, tag, before, group, changed=tell, untold=GUARDIAN.lost)
                 deadlines = Deadlines.of(launch, limits, leader.spawned_ns)
-                supervision = Supervision(leader, tree, writer, deadlines, limits, searches, watch, around)
+                supervision = Supervision(
+                    leader,
+                    tree,
+                    group,
+                    writer,
+                    deadlines,
+                    limits.but(max_memory_bytes=most_memory),
+                    search,
+                    watch,
+                    around,
+                    lambda text: redact(text, masked),
+                    tell,
+                )
                 try:
                     with closing(supervision), _prompt_threads():
                         supervision.run(cancel)
                 finally:
                     if not leader.reaped:
                         tree.kill(KILL_S)
+                    GUARDIAN.tell()
     return read_transcript(path)
 
 

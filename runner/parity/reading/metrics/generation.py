@@ -9,19 +9,11 @@ from collections.abc import Iterator, Sequence
 
 from parity.reading.metrics.prompt import PREFILL_BEGINS
 from parity.reading.metrics.spec import NS, Definition, MetricSpec, token_stamps
+from parity.reading.metrics.text import MASKED, no_flow
 from parity.reading.timeline import Timeline
 from parity.records import Measurement
+from parity.redaction import REDACTED
 from parity.stats import quantile
-
-ONE_BURST_S = 0.005
-"""Text that arrives within this time is one burst: its arrival does not show how it was generated."""
-
-LONGEST_PAUSE = 0.5
-"""Of the time from the first chunk to the last: text with a longer pause in it came in bursts."""
-
-LEAST_SHARE = 0.05
-"""Of the time from the start of prefill, or from an earlier mark of a program that does not show it, to the last chunk:
-text that takes less may have been held back."""
 
 FEWEST_GAPS_FOR_P95 = 20
 """With fewer gaps, the 95th percentile is just the largest value."""
@@ -38,6 +30,10 @@ CHUNKS = Definition(
     "hold text back, so the first and last chunk are not the first and last token",
 )
 START_TO_TEXT = "start-to-text"
+TEXT_GAPS = "text-gaps"
+
+ONE_TOKEN_EACH = 0.9
+"""Pieces of text for each of its tokens, at least: with fewer, the gaps between pieces are not those between tokens."""
 
 
 def rate(gaps_ns: Sequence[int]) -> float | None:
@@ -117,7 +113,13 @@ ITL_P50 = MetricSpec(
     unit="s",
     better="lower",
     meaning="median gap between consecutive tokens",
-    definitions=(token_stamps("median of the gaps between the stamps of consecutive tokens"),),
+    definitions=(
+        token_stamps("median of the gaps between the stamps of consecutive tokens"),
+        Definition(
+            TEXT_GAPS,
+            "median of the gaps between consecutive pieces of visible text, which hold about a token each",
+        ),
+    ),
     scale="ratio",
     shown="measured",
     depends_on_prompt=True,
@@ -130,7 +132,13 @@ ITL_P95 = MetricSpec(
     unit="s",
     better="lower",
     meaning="95th percentile of the gaps between consecutive tokens",
-    definitions=(token_stamps("95th percentile of the gaps between the stamps of consecutive tokens"),),
+    definitions=(
+        token_stamps("95th percentile of the gaps between the stamps of consecutive tokens"),
+        Definition(
+            TEXT_GAPS,
+            "95th percentile of the gaps between consecutive pieces of visible text, which hold about a token each",
+        ),
+    ),
     scale="ratio",
     shown="measured",
     depends_on_prompt=True,
@@ -172,10 +180,18 @@ _FROM_TOKENS = (GENERATED_TOKENS, *_FROM_GAPS, TOTAL)
 
 
 def measure(timeline: Timeline) -> Iterator[Measurement]:
-    """The generation of one trial, from its tokens, or from its text where it shows no token."""
+    """The generation of one trial, from its tokens, and from its text."""
     yield from _from_tokens(timeline)
-    if not timeline.tokens and timeline.chunks:
+    if timeline.visible:
         yield from _from_text(timeline)
+    if timeline.tokens:
+        return
+    if timeline.counted is not None:
+        yield GENERATED_TOKENS.value(timeline.counted, "runtime-count", "reported")
+    end = timeline.phase("generate", "end")
+    if timeline.chunks or end is not None:
+        t0 = timeline.phase("prefill", "begin")
+        yield TOTAL.span(START_TO_TEXT, t0, end, PREFILL_BEGINS, "the end of generation")
 
 
 def _from_tokens(timeline: Timeline) -> Iterator[Measurement]:
@@ -185,6 +201,7 @@ def _from_tokens(timeline: Timeline) -> Iterator[Measurement]:
             yield metric.absent("the program did not show single tokens", "token-stamps")
         return
     yield GENERATED_TOKENS.value(len(tokens), "token-stamps")
+    yield GENERATED_TOKENS.value(len(tokens), "runtime-count")
     for metric in _FROM_GAPS:
         yield _of_gaps(metric, timeline.gaps_ns)
     if timeline.sampling_s is not None and (whole_ns := sum(timeline.gaps_ns)) > 0:
@@ -212,41 +229,38 @@ def why_no_gaps(metric: MetricSpec, gaps_ns: Sequence[int]) -> str:
 
 
 def _from_text(timeline: Timeline) -> Iterator[Measurement]:
-    if timeline.counted is not None:
-        yield GENERATED_TOKENS.value(timeline.counted, "runtime-count", "reported")
-    if timeline.count_tokens is not None:
-        text = "".join(chunk.text for chunk in timeline.chunks)
+    text = "".join(chunk.text for chunk in timeline.visible)
+    if timeline.count_tokens is not None and REDACTED in text:
+        yield GENERATED_TOKENS.absent(MASKED, "retokenised-text")
+    elif timeline.count_tokens is not None:
         yield GENERATED_TOKENS.value(timeline.count_tokens(text), "retokenised-text", "derived")
     yield _chunk_rate(timeline)
-    t0, end = timeline.phase("prefill", "begin"), timeline.phase("generate", "end")
-    yield TOTAL.span(START_TO_TEXT, t0, end, PREFILL_BEGINS, "the end of generation")
+    if timeline.stamps_itself:
+        yield from _text_gaps(timeline, text)
 
 
 def _chunk_rate(timeline: Timeline) -> Measurement:
-    reason = _no_chunk_rate(timeline)
+    reason = no_flow(timeline)
     if reason is not None or timeline.count_tokens is None:
         return GEN_TPS.absent(reason or "", CHUNKS.id)
-    first, *rest = timeline.chunks
+    first, *rest = timeline.visible
     tokens = timeline.count_tokens("".join(chunk.text for chunk in rest))
     if tokens == 0:
         return GEN_TPS.absent("the text after its first chunk holds no token", CHUNKS.id)
     return GEN_TPS.value(tokens / ((rest[-1].t_ns - first.t_ns) * NS), CHUNKS.id, "derived")
 
 
-def _no_chunk_rate(timeline: Timeline) -> str | None:
-    """Why the arrival of the text does not show the rate at which it was generated."""
-    if timeline.count_tokens is None:
-        return "there is no tokenizer to count the tokens of its text"
-    stamps = [chunk.t_ns for chunk in timeline.chunks]
-    whole_ns = stamps[-1] - stamps[0]
-    if whole_ns * NS < ONE_BURST_S:
-        return "all text came in one burst"
-    if len(stamps) == 2:
-        return "two pieces of text are too few for a rate"
-    if max(later - earlier for earlier, later in itertools.pairwise(stamps)) > LONGEST_PAUSE * whole_ns:
-        return "the text came in bursts, not as it was generated"
-    start, name = timeline.work_began
-    if start is not None and whole_ns < LEAST_SHARE * (stamps[-1] - start):
-        share = f"{LEAST_SHARE:.0%} of the time since {name}"
-        return f"the text took less than {share}: the program may have held it back"
-    return None
+def _text_gaps(timeline: Timeline, text: str) -> Iterator[Measurement]:
+    gaps_ns = [later.t_ns - earlier.t_ns for earlier, later in itertools.pairwise(timeline.visible)]
+    reason = no_flow(timeline)
+    if reason is None and timeline.count_tokens is not None:
+        tokens, pieces = timeline.count_tokens(text), len(timeline.visible)
+        if pieces < ONE_TOKEN_EACH * tokens:
+            reason = f"its text of {tokens} tokens came in {pieces} pieces, whose gaps are not those between tokens"
+    for metric in (ITL_P50, ITL_P95):
+        assert metric.of_gaps is not None, "a gap"
+        value = metric.of_gaps(gaps_ns) if reason is None else None
+        if value is not None:
+            yield metric.value(value, TEXT_GAPS, "derived")
+        else:
+            yield metric.absent(reason or why_no_gaps(metric, gaps_ns), TEXT_GAPS)

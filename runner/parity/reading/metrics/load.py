@@ -95,8 +95,10 @@ METRICS = (LOAD, LOAD_IMPORT, LOAD_WEIGHTS, LOAD_TOKENIZER, LOAD_LM, LOAD_HEADER
 
 def measure(timeline: Timeline) -> Iterator[Measurement]:
     """The load of one trial. A load during which the program downloaded files is not one."""
+    reason = "what computes was running before this trial" if timeline.already_running else None
     if timeline.phase("download", "begin") is not None:
         reason = "the program downloaded files in this trial"
+    if reason is not None:
         yield LOAD.absent(reason, "spawn-to-ready")
         yield LOAD_IMPORT.absent(reason, "spawn-to-import")
         yield LOAD_WEIGHTS.absent(reason, "weights-begin-to-end")

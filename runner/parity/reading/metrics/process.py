@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from parity.reading.metrics.spec import NS, Definition, MetricSpec
-from parity.reading.timeline import Timeline
+from parity.reading.timeline import NOT_OF_THE_TREE, Timeline
 from parity.records import Measurement
 from parity.transcript import Sample
 
@@ -106,6 +106,10 @@ METRICS = (WALL, PEAK_RSS, PEAK_VRAM, CPU, LOAD_CORES, GEN_CORES)
 
 def measure(timeline: Timeline) -> Iterator[Measurement]:
     """What the system accounts to one trial's process tree."""
+    if timeline.already_running:
+        for metric in METRICS:
+            yield metric.absent(NOT_OF_THE_TREE, metric.definitions[0].id)
+        return
     end = timeline.transcript.end
     definition = TO_STOP if end is not None and end.by == "stop" else TO_EXIT
     yield WALL.span(definition, timeline.spawned, _less_asides(timeline), "its spawn", "its end")

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from statistics import median
 
 from parity.reading.metrics.spec import NS, Definition, MetricSpec, token_stamps
+from parity.reading.metrics.text import no_first
 from parity.reading.timeline import Timeline
 from parity.records import Measurement
 
@@ -14,6 +15,15 @@ PREFILL_SHORT_BUDGET = Definition(
     "P ÷ (T₁ − (N₁ − 1) ÷ gen_tps) of the shorter of two budgets; it includes the program's fixed work after the start "
     "mark, so it is a lower bound",
     bound="lower",
+)
+FIRST_TEXT = Definition(
+    "first-text",
+    "from the start of prefill to the first visible text, which the program stamps, of a text that came as it was "
+    "generated",
+)
+PROMPT_TO_TEXT = Definition(
+    "prompt-to-text",
+    "P divided by the time from the start of prefill to the first visible text, of one that came as it was generated",
 )
 FIRST_CHUNK = Definition(
     "first-chunk",
@@ -43,6 +53,7 @@ PROMPT_TPS = MetricSpec(
     definitions=(
         token_stamps("P divided by the time from the start of prefill to the stamp of the first token"),
         STEADY_STATE,
+        PROMPT_TO_TEXT,
         PREFILL_SHORT_BUDGET,
     ),
     scale="ratio",
@@ -58,6 +69,7 @@ TTFT = MetricSpec(
     meaning="time to first token (TTFT), t1 − t0",
     definitions=(
         token_stamps("from the start of prefill to the stamp of the first token"),
+        FIRST_TEXT,
         FIRST_TOKEN_MARK,
         FIRST_CHUNK,
     ),
@@ -95,6 +107,9 @@ def measure(timeline: Timeline) -> Iterator[Measurement]:
         yield TTFT.span(FIRST_TOKEN_MARK.id, t0, marked, PREFILL_BEGINS, "the mark of the first token")
     if not tokens and timeline.chunks:
         yield TTFT.span(FIRST_CHUNK.id, t0, timeline.chunks[0].t_ns, PREFILL_BEGINS, "a first text")
+    text = _first_text(timeline)
+    if text is not None:
+        yield text
     count = timeline.prompt_tokens
     if count is None:
         yield PROMPT_TOKENS.absent("the runtime did not show the tokens of its prompt", "prompt-ids")
@@ -108,6 +123,24 @@ def measure(timeline: Timeline) -> Iterator[Measurement]:
         yield PROMPT_TPS.absent("the prompt has no tokens", "token-stamps")
     else:
         yield PROMPT_TPS.value(count / first.value, "token-stamps", "derived")
+    if count and text is not None:
+        yield _prompt_to_text(count, text)
     if count and (further := timeline.further_prefills_ns):
         note = None if len(further) > 1 else "of one further prefill"
         yield PROMPT_TPS.value(count / (median(further) * NS), STEADY_STATE.id, "derived", note)
+
+
+def _first_text(timeline: Timeline) -> Measurement | None:
+    """None of a program whose text in pieces is not known, or may have been kept in a buffer."""
+    if not timeline.visible or not timeline.stamps_itself:
+        return None
+    if (reason := no_first(timeline)) is not None:
+        return TTFT.absent(reason, FIRST_TEXT.id)
+    t0 = timeline.phase("prefill", "begin")
+    return TTFT.span(FIRST_TEXT.id, t0, timeline.visible[0].t_ns, PREFILL_BEGINS, "a first text")
+
+
+def _prompt_to_text(count: int, text: Measurement) -> Measurement:
+    if text.value is None:
+        return PROMPT_TPS.absent(text.reason or "", PROMPT_TO_TEXT.id)
+    return PROMPT_TPS.value(count / text.value, PROMPT_TO_TEXT.id, "derived")

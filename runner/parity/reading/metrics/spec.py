@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from parity.records import Measurement
@@ -59,9 +60,7 @@ class MetricSpec:
         self, reason: str, definition: str, provenance: Literal["observed", "reported"] = "observed"
     ) -> Measurement:
         """A measurement without a value, and why there is none."""
-        return Measurement(
-            metric=self.name, unit=self.unit, definition=definition, provenance=provenance, reason=reason
-        )
+        return _absent(self.name, self.unit, definition, provenance, reason)
 
     def value(
         self,
@@ -91,6 +90,15 @@ class MetricSpec:
         return self.value((end - start) * NS, definition)
 
 
+@lru_cache(maxsize=1024)
+def _absent(
+    metric: str, unit: str, definition: str, provenance: Literal["observed", "reported"], reason: str
+) -> Measurement:
+    """Shared by the trials of a run, most of which lack the same for the same reason."""
+    return Measurement(metric=metric, unit=unit, definition=definition, provenance=provenance, reason=reason)
+
+
 def token_stamps(sentence: str) -> Definition:
-    """The definition of a metric that is computed from the instants of single tokens."""
+    """The definition of a metric that is computed from the instants at which the runtime chose the ids of its tokens.
+    Tokens that are made of text are told from them by `parity.reading.arrivals`."""
     return Definition("token-stamps", sentence)

@@ -13,6 +13,7 @@ from parity.outputs.apart import divergence
 from parity.outputs.continuation import first_different
 from parity.outputs.sides import Side
 from parity.outputs.texts import compare_texts
+from parity.private import OWNER_ALONE
 from parity.records import Scored, ScoreRequest, Slot, Trial
 from parity.run.bisect.case import Case, case_of
 from parity.run.bisect.finding import FOLDER
@@ -21,10 +22,11 @@ from parity.run.bisect.records import Bisected
 from parity.run.bisect.search import RESULT
 from parity.run.bisect.trials import StoppedError, Trials, declared_of
 from parity.run.converting import supply_conversions
-from parity.run.log import RunFolder, RunRecord
+from parity.run.log import RunFolder
 from parity.run.loop import preparations
 from parity.run.prepared import Prepared
 from parity.run.progress import showing
+from parity.run.record import RunRecord
 from parity.run.resume import changed_models, refuse_changed
 from parity.run.score import score
 from parity.run.session import LOCAL, Session
@@ -77,7 +79,7 @@ def tell(
             try:
                 _run(session, case, command, limit_s)
                 prepared = _prepare(session, case)
-                supply_conversions(session, {case.cell[2]: prepared}, [model])
+                supply_conversions(session, {case.cell[2]: prepared}, lambda _: [model])
                 declared = declared_of(loaded, case.cell, case.theirs.runtime)
                 trials = Trials(session, {case.cell[2]: prepared}, model, case.cell, case.theirs.runtime, declared)
                 return _compare(case, trials, _earlier(folder, case))
@@ -95,7 +97,7 @@ def _run(session: Session, case: Case, command: str, limit_s: float) -> None:
     launch = Command(argv=("/bin/sh", "-c", command), env=common.env, cwd=str(Path.cwd()), deadline_s=limit_s)
     head = Head(purpose="command", runtime=runtime)
     path = session.folder.prepared_path(runtime, "command")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(OWNER_ALONE, parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     limits = limits.but(max_output_bytes=min(limits.max_output_bytes, MOST_PRINTED_BYTES))
     request = Request(launch, head, limits, common.pass_env, session.loaded.secrets)

@@ -8,8 +8,9 @@ from parity.run.bisect.records import Bisected
 from parity.run.bisect.search import Search, recorded
 from parity.run.bisect.text import text_of
 from parity.run.bisect.trials import Trials, declared_of
-from parity.run.log import RunFolder, RunRecord
+from parity.run.log import RunFolder
 from parity.run.progress import showing
+from parity.run.record import RunRecord
 from parity.run.resume import changed_models, changed_runtimes, moved, refuse_changed
 from parity.run.score import recorded_runtimes, score
 from parity.run.session import LOCAL, Session, make_adapters

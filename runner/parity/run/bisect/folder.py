@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from parity.private import OWNER_ALONE
 from parity.run.log import RunFolder
 
 
@@ -14,7 +15,7 @@ class PartFolder(RunFolder):
         super().__init__(run.path.joinpath(*names))
         self._run = run
         for part in ("trials", "prepared"):
-            (self.path / part).mkdir(parents=True, exist_ok=True)
+            (self.path / part).mkdir(OWNER_ALONE, parents=True, exist_ok=True)
 
     def tokenizer_path(self, model: str) -> Path:
         return self._run.tokenizer_path(model)

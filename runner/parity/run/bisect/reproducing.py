@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping
 
 from parity.adapter import Launch
 from parity.errors import RefusedError
-from parity.redaction import SECRET
+from parity.private import OWNER_ALONE, write_private
+from parity.redaction import SECRET, known, redact
 from parity.run.bisect.trials import Ids, Trials
 from parity.transcript import read_transcript
 
@@ -26,13 +27,13 @@ def _command_line(trials: Trials, runtime: str, ids: Ids, side: str) -> str | No
     job = read_transcript(folder.path / trial.file).head.job
     assert job is not None, "a trial's transcript opens with its job"
     kept = folder.path.resolve() / "shortest" / side
-    kept.mkdir(parents=True, exist_ok=True)
+    kept.mkdir(OWNER_ALONE, parents=True, exist_ok=True)
     try:
         launch = prepared.adapter.launch(job.but(scratch=str(kept)), prepared.build)
     except RefusedError:
         return None
     for name, content in launch.files.items():
-        (kept / name).write_text(content, encoding="utf-8")
+        write_private(kept / name, redact(content, known()))
     return _shown(launch, trials.session.loaded.config.runtimes[runtime].env)
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from parity.records import FirstDifference, Scored
-from parity.report.markdown import printable
 from parity.run.bisect.records import Bisected, Place, PromptsPart, Shortest, Token
 from parity.run.bisect.search import SHOWN
+from parity.visible import printable
 
 _MOST_IDS = 64
 """Ids of a sequence that are shown; all of them are in `bisect.json`."""

@@ -1,9 +1,10 @@
 """Ids as text, where the model's tokenizer is known."""
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import cast
 
 from parity.errors import ModelError
-from parity.models.tokenizer import load_tokenizer, write_tokenizer
+from parity.models.tokenizer import ask_library, write_tokenizer
 from parity.records import ModelFacts
 from parity.run.bisect.records import Token
 from parity.run.log import RunFolder
@@ -17,16 +18,16 @@ def text_of(folder: RunFolder, model: ModelFacts) -> TextOf:
     kept = folder.tokenizer_path(model.name)
     path = kept if kept.exists() else folder.path / "tokenizer.json"
     try:
-        tokenizer = load_tokenizer(path if path.exists() else write_tokenizer(model, path))
+        written = path if path.exists() else write_tokenizer(model, path)
+        ask_library("load", written)
     except (ModelError, OSError):
         return lambda ids: None
-    size = tokenizer.get_vocab_size(with_added_tokens=True)
 
     def decode(ids: Sequence[int]) -> str | None:
-        if any(not 0 <= token < size for token in ids):
+        try:
+            return cast("str | None", ask_library("text_of", written, list(ids)))
+        except ModelError:
             return None
-        text: str = tokenizer.decode(list(ids), skip_special_tokens=False)
-        return text
 
     return decode
 

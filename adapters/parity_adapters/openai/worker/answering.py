@@ -1,0 +1,145 @@
+"""One request and its answer, as events."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from http.client import HTTPConnection, HTTPException
+from typing import Any
+
+from parity_worker import Events, WorkerError
+
+from .asking import Asker, pieces
+from .dialects import DIALECTS
+from .request import ENDPOINTS, body_of, prompt_of
+from .serving import Server
+from .stream import Answer, Lines, StreamError
+from .telling import settings_after, settings_before
+
+HEARTBEAT_S = 5.0
+
+CUT_SHORT = (OSError, HTTPException)
+"""What a connection that ends before its answer does raises."""
+
+MIDDLE = "in the middle of its answer"
+
+
+def ask(events: Events, job: Mapping[str, Any], asker: Asker, server: Server | None) -> str:
+    """Sends the request and all that comes of it; returns the reason for `bye`.
+
+    Raises:
+        WorkerError: there is no whole answer.
+    """
+    settings, test = job["settings"], job["test"]
+    text = prompt_of(job)
+    events.send("settings", values=settings_before(job, asker, started=server is not None))
+    body = body_of(job, model_name(settings, asker))
+    connection = asker.connection(None)
+    try:
+        # What is timed begins with the request, not with the connection.
+        connection.connect()
+        answer, ended_ns = _streamed(events, connection, asker, ENDPOINTS[settings["endpoint"]], body, server is None)
+    except StreamError as error:
+        raise WorkerError("failed", f"the server's answer can't be read: {error}", failure=error.failure) from error
+    except CUT_SHORT as error:
+        raise _gone(server) or _lost(error) from error
+    finally:
+        connection.close()
+    if answer.finish is None and not answer.done:
+        raise _gone(server) or _lost(None)
+    events.phase("generate", "end", ended_ns)
+    ids = None if text is None else asker.tokens(DIALECTS[settings["server"]].tokenize, text)
+    _tell(events, answer, (text, ids), test["max_tokens"])
+    return "length" if answer.finish in ("length", None) else "end-token"
+
+
+def model_name(settings: Mapping[str, Any], asker: Asker) -> str | None:
+    """The name by which the request asks for the model: the config's, or the only one that the server lists."""
+    if settings["model_name"] is not None or not DIALECTS[settings["server"]].names_model:
+        name: str | None = settings["model_name"]
+        return name
+    names = [str(model["id"]) for model in asker.models() if "id" in model]
+    if len(names) > 1:
+        message = f"the server serves several models: {', '.join(names[:20])}"
+        raise WorkerError("refused", message, "set `model_name` in the runtime's table to one of them")
+    return names[0] if names else None
+
+
+def _streamed(
+    events: Events, connection: HTTPConnection, asker: Asker, endpoint: str, body: Mapping[str, Any], unseen: bool
+) -> tuple[Answer, int]:
+    """The answer, and when its text was whole, in ns. `unseen`: the server is no process of this trial."""
+    answer, lines = Answer(), Lines()
+    with _heartbeat() if unseen else contextlib.nullcontext() as alive:
+        begun_ns = ended_ns = time.monotonic_ns()
+        response = asker.stream(connection, endpoint, body)
+        # Sent late and stamped early: a request that was refused asked the model nothing.
+        events.asked = True
+        events.phase("prefill", "begin", begun_ns)
+        with events.handing_on():
+            for piece in pieces(response):
+                t_ns = time.monotonic_ns()
+                finish = answer.finish
+                for line in lines.feed(piece):
+                    if text := answer.take(line):
+                        events.chunk(t_ns, text)
+                        ended_ns = t_ns
+                        if alive is not None:
+                            alive.set()
+                if answer.finish != finish:
+                    ended_ns = t_ns
+                if answer.done:
+                    break
+    return answer, ended_ns
+
+
+def _tell(events: Events, answer: Answer, prompt: tuple[str | None, list[int] | None], budget: int) -> None:
+    """What the whole answer says of prompt and tokens. `prompt`: the text that was sent, and its ids where the server
+    gives them."""
+    text, ids = prompt
+    prompt_tokens, generated = (_count(answer, key) for key in ("prompt_tokens", "completion_tokens"))
+    if generated is None and answer.finish == "length":
+        generated = budget
+    if text is not None or prompt_tokens is not None:
+        events.send("prompt", text=text, ids=ids, count=prompt_tokens)
+    if generated is not None:
+        events.send("count", generated=generated)
+    events.send("text", text="".join(answer.texts))
+    if values := settings_after(answer):
+        events.send("settings", values=values)
+
+
+def _count(answer: Answer, key: str) -> int | None:
+    found = answer.usage.get(key)
+    return found if isinstance(found, int) and not isinstance(found, bool) and found >= 0 else None
+
+
+def _gone(server: Server | None) -> WorkerError | None:
+    return None if server is None else server.died(MIDDLE)
+
+
+def _lost(error: Exception | None) -> WorkerError:
+    why = f" ({type(error).__name__}: {error})" if error is not None else ""
+    return WorkerError("failed", f"the server ended the connection {MIDDLE}{why}", failure="crash:worker")
+
+
+@contextlib.contextmanager
+def _heartbeat() -> Iterator[threading.Event]:
+    """Says now and then that a server is waited for, until the first text is there: its work is not seen, so that
+    nothing else tells it from one that stalls. Deadlines hold all the same."""
+    alive = threading.Event()
+
+    def beat() -> None:
+        while not alive.wait(HEARTBEAT_S):
+            print("waiting for the server's first piece of text", file=sys.stderr, flush=True)
+
+    thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
+    thread.start()
+    try:
+        yield alive
+    finally:
+        alive.set()
+        thread.join()

@@ -1,0 +1,148 @@
+"""Requests to a server: the plain ones by which it says what it is, and the streamed one that is measured.
+
+By `http.client`: each piece of the stream is stamped when it arrives, by a client that does nothing else, follows no
+redirect, uses no proxy, and never tries again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from typing import Any
+from urllib.parse import urlsplit
+
+from parity_worker import WorkerError
+
+from .addresses import is_loopback
+from .stream import message_of
+
+MOST_PLAIN_BYTES = 10_000_000
+PLAIN_S = 10.0
+"""For an answer to a plain request."""
+
+PIECE_BYTES = 65536
+
+CANNOT = (429, 503)
+"""Statuses by which a server says that it can't take a request now."""
+
+
+class Asker:
+    """Asks one server. `base`: its address, with the path under which the API is, such as `http://127.0.0.1:8080/v1`."""
+
+    def __init__(self, base: str, key: str | None) -> None:
+        parts = urlsplit(base)
+        kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+        self.base = base
+        # With a port, for without one the last group of an IPv6 address is taken for it.
+        self._kind, self._host, self._port = kind, parts.hostname or "", parts.port or kind.default_port
+        self.path = parts.path.rstrip("/")
+        self._headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+
+    @property
+    def root(self) -> str:
+        """The path that `/v1` follows."""
+        return self.path.removesuffix("/v1")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the server is on this machine, so that paths that it names are paths here."""
+        return is_loopback(self._host)
+
+    def connection(self, timeout_s: float | None) -> HTTPConnection:
+        return self._kind(self._host, self._port, timeout=timeout_s)
+
+    def plain(
+        self, path: str, body: Mapping[str, Any] | None = None, timeout_s: float = PLAIN_S
+    ) -> tuple[int, Any] | None:
+        """Status and content of the answer to a request; None where nothing listens there, or no answer comes."""
+        connection = self.connection(timeout_s)
+        try:
+            data = None if body is None else json.dumps(body)
+            connection.request("GET" if body is None else "POST", path, data, self._all_headers)
+            answer = connection.getresponse()
+            return answer.status, _content(answer.read(MOST_PLAIN_BYTES))
+        except (OSError, HTTPException):
+            return None
+        except ValueError as error:
+            message = f"no request can be sent to {self.base}: {error}"
+            raise WorkerError("refused", message, "correct `url` in the config") from error
+        finally:
+            connection.close()
+
+    def found(self, path: str, *keys: str) -> Any:
+        """A value in the answer to a plain request, by the keys that lead to it; None where there is none."""
+        answer = self.plain(path)
+        value = answer[1] if answer is not None and answer[0] == 200 else None
+        for key in keys:
+            value = value.get(key) if isinstance(value, dict) else None
+        return value
+
+    def models(self) -> list[dict[str, Any]]:
+        """The models that the server says it serves."""
+        found = self.found(f"{self.path}/models", "data")
+        return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+
+    def tokens(self, endpoint: str | None, text: str) -> list[int] | None:
+        """The ids that the server itself gives a text that is sent as the prompt; None where it gives none."""
+        answer = None if endpoint is None else self.plain(self.root + endpoint, {"input": text})
+        content = answer[1] if answer is not None and answer[0] == 200 else None
+        ids = content.get("tokens") if isinstance(content, dict) else None
+        if not isinstance(ids, list) or not all(type(token) is int and token >= 0 for token in ids):
+            return None
+        return ids
+
+    def stream(self, connection: HTTPConnection, endpoint: str, body: Mapping[str, Any]) -> HTTPResponse:
+        """Sends the request; returns the answer once its head is there.
+
+        Raises:
+            WorkerError: the server refuses the request, fails, or does not stream its answer.
+            OSError, HTTPException: the connection ends before.
+        """
+        connection.request("POST", f"{self.path}/{endpoint}", json.dumps(body), self._all_headers)
+        answer = connection.getresponse()
+        if answer.status != 200:
+            raise self._failure(answer)
+        kind = answer.headers.get_content_type()
+        if kind != "text/event-stream":
+            message = f"the server was asked for a stream of events, and answered with {kind}"
+            raise WorkerError("failed", message, failure="parse")
+        return answer
+
+    @property
+    def _all_headers(self) -> dict[str, str]:
+        return {"Content-Type": "application/json", "Accept": "application/json, text/event-stream", **self._headers}
+
+    def _failure(self, answer: HTTPResponse) -> WorkerError:
+        said = message_of(_content(answer.read(MOST_PLAIN_BYTES)))[:500]
+        what = f"{answer.status} {answer.reason}".strip()
+        message = f"the server answered {what}: {said}" if said else f"the server answered {what}"
+        if answer.status in CANNOT:
+            later = answer.headers.get("Retry-After")
+            asked = f" (it asks for {later} s)" if later else ""
+            return WorkerError(
+                "refused", message, f"let nobody else use it during the run: parity does not wait and retry{asked}"
+            )
+        if answer.status in (401, 403):
+            return WorkerError("refused", message, "name the variable that holds its key as `api_key_env`")
+        if answer.status == 404:
+            names = ", ".join(str(model.get("id")) for model in self.models()) or "none"
+            return WorkerError(
+                "refused", message, f"set `model_name` to one of the models that it lists ({names}), or correct `url`"
+            )
+        if answer.status >= 500:
+            return WorkerError("failed", message, failure=f"http:{answer.status}")
+        return WorkerError("refused", message)
+
+
+def pieces(answer: HTTPResponse) -> Iterator[bytes]:
+    """What arrives, when it arrives."""
+    while piece := answer.read1(PIECE_BYTES):
+        yield piece
+
+
+def _content(data: bytes) -> Any:
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        return data.decode("utf-8", "replace").strip()

@@ -1,0 +1,56 @@
+"""The body of the one request that a trial asks. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from parity_worker import RAW_REMEDY, WorkerError
+
+from .dialects import BUDGET, DIALECTS
+
+ENDPOINTS = {"completions": "completions", "chat": "chat/completions"}
+
+BY_COMPLETIONS = 'set `endpoint = "completions"` in the runtime\'s table, by which a server gets the text itself'
+BY_CHAT = f'{RAW_REMEDY}, or set `endpoint = "chat"` in the runtime\'s table, so that the server renders it'
+
+
+def prompt_of(job: Mapping[str, Any]) -> str | None:
+    """The text that is sent as the prompt; None where the server renders the user's turn itself."""
+    test, by_chat = job["test"], job["settings"]["endpoint"] == "chat"
+    if by_chat and test["raw"]:
+        raise WorkerError("refused", "a chat endpoint renders every prompt, and the test sets `raw`", BY_COMPLETIONS)
+    if by_chat:
+        return None
+    text: str | None = test["prompt"] if test["raw"] else job["chat_turn"]
+    if text is None:
+        raise WorkerError("refused", "the model's chat template can't be rendered here", BY_CHAT)
+    return text
+
+
+def body_of(job: Mapping[str, Any], model: str | None) -> dict[str, Any]:
+    """`model`: the name by which it is asked for, where it is."""
+    settings, test = job["settings"], job["test"]
+    dialect, sampling, text = DIALECTS[settings["server"]], test["sampling"], prompt_of(job)
+    asked: dict[str, Any] = {"messages": [{"role": "user", "content": test["prompt"]}]}
+    if text is not None:
+        asked = {"prompt": text}
+    body = {**asked, "stream": True, "max_tokens": test["max_tokens"], "temperature": sampling["temperature"]}
+    if model is not None:
+        body["model"] = model
+    body |= {**dialect.plain, **dialect.no_cache}
+    body |= {key: sampling[key] for key in ("top_k", "top_p") if sampling[key] is not None}
+    if sampling["temperature"] > 0:
+        # With a seed, some servers leave the way on which they serve everybody.
+        body["seed"] = sampling["seed"]
+    if dialect.usage:
+        body["stream_options"] = {"include_usage": True}
+    if test["ignore_end"]:
+        body |= {key: test["max_tokens"] if value == BUDGET else value for key, value in dialect.past_end.items()}
+    return {**body, **settings["request"]}
+
+
+def goes_past_end(job: Mapping[str, Any]) -> bool:
+    """Whether the server is asked to generate on past end tokens, or to choose none."""
+    own = bool(job["settings"]["request"].get("ignore_eos"))
+    return own or bool(job["test"]["ignore_end"] and DIALECTS[job["settings"]["server"]].past_end)

@@ -1,0 +1,153 @@
+"""Reads a stream of server-sent events as it arrives, and what each of them says of the answer. Pure.
+
+https://html.spec.whatwg.org/multipage/server-sent-events.html, of which this API uses `data` and comments alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+LONGEST_LINE = 1_000_000
+"""Bytes. An event holds a piece of text and some figures."""
+
+DONE = "[DONE]"
+
+
+class StreamError(Exception):
+    """What the server sent is no stream of this API, or ends in an error of the server's own. `failure`: its class."""
+
+    def __init__(self, message: str, failure: str = "parse") -> None:
+        super().__init__(message)
+        self.failure = failure
+
+
+class Lines:
+    """Lines of a stream that comes in pieces. A line ends with LF or CRLF."""
+
+    def __init__(self) -> None:
+        self._rest = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """The lines that a piece completes, without their ends."""
+        first, *others = data.split(b"\n")
+        self._rest += first
+        for other in others:
+            yield self._checked()
+            self._rest = bytearray(other)
+        self._checked()
+
+    def _checked(self) -> bytes:
+        if len(self._rest) > LONGEST_LINE:
+            raise StreamError(f"a line of its stream has more than {LONGEST_LINE} bytes")
+        return bytes(self._rest.rstrip(b"\r"))
+
+
+@dataclass
+class Answer:
+    """What the events so far say of an answer, in the form of either endpoint."""
+
+    texts: list[str] = field(default_factory=list)
+    finish: str | None = None
+    usage: dict[str, Any] = field(default_factory=dict)
+    timings: dict[str, Any] = field(default_factory=dict)
+    model: str | None = None
+    fingerprint: str | None = None
+    done: bool = False
+    _half: str = ""
+    """The first half of a surrogate pair, whose second half comes with the next event."""
+
+    def take(self, line: bytes) -> str:
+        """The piece of text that a line of the stream holds; mostly none.
+
+        Raises:
+            StreamError: the line is no event of this API, or one that reports an error.
+        """
+        if self.done:
+            return ""
+        if not line.startswith(b"data:"):
+            if line and not line.startswith((b":", b"event:", b"id:", b"retry:")):
+                raise StreamError(f"it sent a line that is no event: {shown(line)}")
+            return ""
+        data = line.removeprefix(b"data:").strip()
+        if data == DONE.encode():
+            self.done = True
+            return self._kept("", whole=True)
+        return self._of(_object(data))
+
+    def _of(self, event: dict[str, Any]) -> str:
+        if event.get("error"):
+            raise StreamError(f"it reported an error in its stream: {message_of(event)[:500]}", "crash:worker")
+        for key in ("usage", "timings"):
+            if isinstance(event.get(key), dict):
+                getattr(self, key).update(event[key])
+        self.model = _text(event.get("model")) or self.model
+        self.fingerprint = _text(event.get("system_fingerprint")) or self.fingerprint
+        choices = event.get("choices")
+        if choices is None and not self.usage:
+            raise StreamError(f"it sent an event without choices: {shown(json.dumps(event).encode())}")
+        text = "".join(self._piece(choice) for choice in choices or ())
+        return self._kept(text, whole=self.finish is not None)
+
+    def _kept(self, text: str, *, whole: bool) -> str:
+        """The text with the half of a character that ended the one before, and without one that ends this text, unless
+        the answer is `whole`."""
+        text = self._half + text
+        self._half = text[-1:] if not whole and "\ud800" <= text[-1:] <= "\udbff" else ""
+        text = _writable(text.removesuffix(self._half))
+        if text:
+            self.texts.append(text)
+        return text
+
+    def _piece(self, choice: Any) -> str:
+        if not isinstance(choice, dict):
+            raise StreamError("it sent a choice that is no object")
+        if choice.get("index") not in (None, 0):
+            raise StreamError(f"it sent a second answer (a choice with index {choice['index']!r}), and one was asked")
+        self.finish = _text(choice.get("finish_reason")) or self.finish
+        delta = choice.get("delta")
+        if not isinstance(delta, dict):
+            return _str(choice.get("text"))
+        # What a model thinks before it answers is generated as all else is.
+        parts = (delta.get("reasoning_content") or delta.get("reasoning"), delta.get("content"))
+        return "".join(_str(part) for part in parts)
+
+
+def _object(data: bytes) -> dict[str, Any]:
+    try:
+        event = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise StreamError(f"it sent an event that is no JSON: {shown(data)}") from error
+    if not isinstance(event, dict):
+        raise StreamError(f"it sent an event that is no JSON object: {shown(data)}")
+    return event
+
+
+def _text(value: Any) -> str | None:
+    return _writable(value) if isinstance(value, str) else None
+
+
+def _str(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _writable(text: str) -> str:
+    """The text with its surrogate pairs joined and U+FFFD for each half that is alone, so that it can be written as
+    UTF-8: JSON can hold both."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def message_of(answer: Any) -> str:
+    """What an answer that reports an error says of it, in any of the forms that servers use."""
+    if isinstance(answer, dict):
+        for key in ("error", "message", "detail"):
+            if key in answer:
+                return message_of(answer[key])
+    return answer if isinstance(answer, str) else json.dumps(answer)[:300]
+
+
+def shown(data: bytes) -> str:
+    text = data.decode("utf-8", "replace")
+    return repr(text if len(text) <= 120 else f"{text[:119]}…")

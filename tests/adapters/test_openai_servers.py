@@ -1,0 +1,116 @@
+"""Real servers of the OpenAI-compatible API beside the libraries that they are made of, in one config."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlx_models import mlx_folder
+from owners_job import run
+from runs import ANY_MACHINE, MODEL, Done
+
+pytestmark = pytest.mark.slow
+
+SERVERS = ("llama-server", "mlx-server")
+COMPARED = {
+    "load_s": "spawn-to-ready",
+    "prompt_tps": "prompt-to-text",
+    "ttft_s": "first-text",
+    "gen_tps": "chunk-interval",
+    "itl_p50_s": "text-gaps",
+    "total_s": "start-to-text",
+    "wall_s": "spawn-to-exit",
+    "cpu_s": "process-tree",
+    "peak_rss_bytes": "process-tree-sampled",
+    "prompt_tokens": "prompt-ids",
+}
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory, smollm2: Path) -> Done:
+    folder = tmp_path_factory.mktemp("servers")
+    mlx = mlx_folder(smollm2, folder / "mlx-model", quantization={"group_size": 32, "bits": 4})
+    config = f"""
+baseline = "llama"
+
+[[models]]
+name = "smollm2"
+source = "{MODEL}"
+
+[[tests]]
+name = "count"
+prompt = "Count from one to twenty in words."
+max_tokens = 16
+
+[runtimes.llama]
+adapter = "llama_cpp"
+threads = 1
+
+[runtimes.mlx]
+adapter = "mlx_lm"
+device = "cpu"
+
+{_server("llama-server", "llama_cpp.server", ("--n_threads", "1", "--n_threads_batch", "1"))}
+threads = 1
+
+{_server("mlx-server", "mlx_lm.server")}
+model = "{mlx}"
+env = {{ HF_HUB_OFFLINE = "1" }}
+
+[[declare]]
+fact = "weights"
+runtimes = ["mlx-server"]
+reason = "the same weights, stored in a folder"
+
+[rounds]
+fixed = 1
+warmup = 0
+
+[limits]
+first_token_s = 300
+{ANY_MACHINE}
+"""
+    return run(folder, config)
+
+
+def _server(name: str, kind: str, more: tuple[str, ...] = ()) -> str:
+    command = [sys.executable, "-m", kind, "--model", "{model}", "--port", "{port}", *more]
+    return f'[runtimes.{name}]\nadapter = "openai"\nserver = "{kind}"\ncommand = {json.dumps(command)}\ndevice = "cpu"'
+
+
+def compared(done: Done, runtime: str) -> dict[str, dict[str, Any]]:
+    """Metric → its strictest comparison."""
+    found: dict[str, dict[str, Any]] = {}
+    for each in done.report["comparisons"]:
+        if each["runtime"] == runtime:
+            found.setdefault(each["metric"], each)
+    return found
+
+
+@pytest.mark.parametrize("runtime", SERVERS)
+def test_every_row_of_a_server_is_compared_or_says_what_it_would_take(done: Done, runtime: str) -> None:
+    found = compared(done, runtime)
+    for metric, definition in COMPARED.items():
+        each = found[metric]
+        assert (each["definition"], each["reason"]) == (definition, None), each
+        assert each["ratio"] is not None or each["difference"] is not None
+    for metric in found.keys() - COMPARED.keys():
+        assert found[metric]["difference"] is not None or found[metric]["remedy"], found[metric]
+
+
+@pytest.mark.parametrize("runtime", SERVERS)
+def test_a_server_gives_the_text_of_its_library(done: Done, runtime: str) -> None:
+    texts = {trial["runtime"]: trial["text"] for trial in done.report["trials"]}
+    assert texts[runtime] == texts[runtime.replace("-server", "")]
+    assert len(texts[runtime].split()) > 5
+
+
+@pytest.mark.parametrize("runtime", SERVERS)
+def test_a_fresh_server_is_asked_for_the_prompt_of_all_and_had_none_before(done: Done, runtime: str) -> None:
+    [trial] = done.trials(runtime)
+    [library] = done.trials("llama")
+    assert trial["failure"] is None
+    assert trial["departures"] in ([], [d for d in trial["departures"] if d["fact"] == "weights"])
+    assert trial["identity"]["prompt_ids_sha256"] == library["identity"]["prompt_ids_sha256"]
+    assert (trial["identity"]["settings"]["prefix_cache"], trial["identity"]["settings"]["warm_up"]) == (False, False)
