@@ -180,7 +180,7 @@ class Events:
         return "scored"
 
     def scored(
-        self, position: int, token: int, logprob: float, logsumexp: float, top: Iterable[tuple[int, float]]
+        self, position: int, token: int, logprob: float, logsumexp: float | None, top: Iterable[tuple[int, float]]
     ) -> None:
         """How likely the id at a position is, rounded so that transcripts stay small."""
         likeliest = [(other, round(value, 6)) for other, value in top]
@@ -189,7 +189,7 @@ class Events:
             position=position,
             id=token,
             logprob=round(logprob, 6),
-            logsumexp=round(logsumexp, 6),
+            logsumexp=None if logsumexp is None else round(logsumexp, 6),
             top=likeliest,
         )
 

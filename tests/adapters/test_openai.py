@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -23,10 +24,11 @@ from parity.hosts.host import Request
 from parity.hosts.local import LocalHost
 from parity.hosts.machine import host_facts
 from parity.reading.trial import read_trial
-from parity.records import Limits, Slot, Trial
+from parity.records import Limits, ScoreRequest, Slot, Trial
 from parity.transcript import Head, Transcript
 from parity_adapters.openai import OpenAI, OpenAISettings
 from parity_adapters.openai.worker.asking import Asker
+from parity_adapters.openai.worker.listening import foreign_listener
 from parity_adapters.openai.worker.serving import Server
 from parity_worker import WorkerError
 
@@ -35,6 +37,11 @@ TAG = "TEST_TAG"
 FAR = limits()
 LATER_S = 2.0 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 """How long after its deadline a trial may end; longer where others keep the machine busy."""
+
+
+WORDS = ("one", " two", " three", " four", " five", " six", " seven", " eight")
+PIECES = dict(enumerate((word.encode() for word in WORDS), start=10)) | {40 + k: b"?" for k in range(7)}
+"""What the tokens of the scripted server write."""
 
 
 def adapter(**settings: Any) -> OpenAI:
@@ -61,6 +68,7 @@ class Asked:
         env: Mapping[str, str] | None = None,
         encode: Any = None,
         turn: str | None = "user: hi",
+        score: ScoreRequest | None = None,
         **test: Any,
     ) -> tuple[Trial, Transcript]:
         self._count += 1
@@ -71,14 +79,17 @@ class Asked:
                 "adapter": "openai",
                 "settings": server.settings.model_dump(mode="json"),
                 "chat_turn": turn,
+                "task": "generate" if score is None else "score",
+                "score": score,
             }
             job = builders.job(max_tokens=8, fields=fields, test=test)
-            slot = Slot(model="m", test="t", runtime="one", round=1)
+            slot = Slot(model="m", test="t", runtime="one", round=1, task=job.task)
             launch = server.launch(job, None).but(env={TAG: self._tag, **(env or {})})
             head = Head(purpose="trial", runtime="one", slot=slot, job=job)
             request = Request(launch, head, bounds, launch.pass_env)
             transcript = host.run(request, self._folder / f"{self._count}.jsonl")
-        return read_trial(server, slot, "1.jsonl", transcript, encode, lambda path: None), transcript
+        pieces = PIECES.get if score is not None else None
+        return read_trial(server, slot, "1.jsonl", transcript, encode, lambda path: None, pieces), transcript
 
 
 @pytest.fixture
@@ -211,6 +222,17 @@ def test_requests_hold_the_tests_sampling_and_the_fields_of_the_config(asked: As
     assert (body["keep_alive"], body["repeat_penalty"]) == (-1, 1)
 
 
+def test_a_field_that_is_not_known_to_be_harmless_leaves_the_sampling_unknown(asked: Asked) -> None:
+    trial, transcript = asked(started("--echo", request={"dry_base": 2.0, "user": "me"}))
+    assert asked_of(transcript)["dry_base"] == 2.0
+    assert trial.identity is not None
+    assert trial.identity.sampling is None
+    [odd] = [d for d in trial.departures if d.fact == "sampling"]
+    assert "its sampling (by the fields dry_base=2.0) is not understood" in odd.sentence
+    trial, _ = asked(started(request={"user": "me", "min_p": 0.0}))
+    assert [d for d in trial.departures if d.fact == "sampling"] == []
+
+
 @pytest.mark.parametrize(
     "field", ["prompt", "max_tokens", "n", "temperature", "cache_prompt", "ignore_eos", "repetition_penalty"]
 )
@@ -264,10 +286,16 @@ FAULTS = {
     "fails": ("http:500", "out of luck"),
     "no-such-model": ("refused", "`model_name`"),
     "no-stream": ("parse", "answered with application/json"),
+    "error-body": ("crash:worker", "answered 200 with an error: the model is not loaded"),
     "nothing": ("silent", "without printing any answer"),
 }
 TIGHT = {"timeout:load": {"load_s": 2.0}, "stall": {"stall_s": 1.5}, "timeout:total": {"total_s": 5.0}}
 """Class → the limit that is exceeded. A limit that the test must not reach is far."""
+
+
+def test_lines_may_end_with_cr_alone(asked: Asked) -> None:
+    trial, _ = asked(started("--fault", "cr"))
+    assert trial.text == "one two three four five six seven eight"
 
 
 @pytest.mark.slow
@@ -332,6 +360,55 @@ def test_a_server_that_counts_nothing_is_asked_for_the_ids_of_its_prompt(asked: 
     assert trial.departures == ()
 
 
+OWN = ScoreRequest(ids=(5, 2, 7), prompt_tokens=2, own=True)
+
+
+def by_length(text: str) -> list[int]:
+    return [len(word) for word in text.split()]
+
+
+@pytest.mark.parametrize(("kind", "form"), [("llama.cpp", "objects"), ("mlx_lm.server", "unnamed"), ("vllm", "lists")])
+def test_a_server_scores_its_own_answer(asked: Asked, kind: str, form: str) -> None:
+    server = started("--prompt-tokens", "2", "--logprobs", form, "--echo", server=kind, ready="/v1/models")
+    trial, transcript = asked(server, score=OWN, encode=by_length)
+    assert trial.failure is None, trial.failure
+    ids = tuple(range(10, 18))
+    assert (tuple(s.id for s in trial.scores), trial.output_ids) == (ids, ids)
+    assert all((s.logprob, s.logsumexp, len(s.top), s.top[0][1]) == (-0.1, None, 8, -0.1) for s in trial.scores)
+    assert asked_of(transcript)["stream"] is False
+
+
+@pytest.mark.parametrize(
+    ("form", "kind", "words"),
+    [("texts", "vllm", "is the text of a token and no id"), ("none", "llama.cpp", "set `logprobs = false`")],
+)
+def test_log_probabilities_without_ids_are_no_scores(asked: Asked, form: str, kind: str, words: str) -> None:
+    server = started("--prompt-tokens", "2", "--logprobs", form, server=kind, ready="/v1/models")
+    trial, _ = asked(server, score=OWN, encode=by_length)
+    assert trial.failure is not None
+    assert (trial.failure.kind, words in trial.failure.message) == ("parse", True), trial.failure
+
+
+def test_a_server_scores_no_given_ids(asked: Asked) -> None:
+    trial, _ = asked(started(server="vllm"), score=OWN.but(own=False))
+    assert trial.failure is not None
+    assert (trial.failure.kind, "scores no given ids" in trial.failure.message) == ("refused", True)
+
+
+@pytest.mark.parametrize(
+    ("settings", "able"),
+    [
+        ({"server": "vllm"}, True),
+        ({"server": "vllm", "logprobs": False}, False),
+        ({"server": "vllm", "endpoint": "chat"}, False),
+        ({"server": "llama_cpp.server"}, False),
+        ({}, False),
+    ],
+)
+def test_only_servers_that_show_ids_of_likely_tokens_score(settings: dict[str, Any], able: bool) -> None:
+    assert ("score" in started(**settings).tasks) is able
+
+
 @pytest.mark.parametrize("ready", [None, "/v1/models"])
 def test_a_server_that_may_load_with_the_first_request_needs_a_path_that_says_when_it_has(
     asked: Asked, ready: str | None
@@ -359,6 +436,38 @@ def test_what_answers_on_the_port_of_a_server_that_has_ended_is_a_different_one(
     server._process.wait()
     with pytest.raises(WorkerError, match="exited with status 4 before it was ready"):
         server.wait_until(lambda: True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone tells who listens on a port")
+def test_a_program_that_took_the_port_of_a_server_which_lives_on_is_not_asked() -> None:
+    listens = "import socket, sys, time; s = socket.create_server(('127.0.0.1', int(sys.argv[1]))); time.sleep(60)"
+    server = Server([sys.executable, "-c", "import time; time.sleep(60)", "{port}"], None)
+    other = subprocess.Popen([sys.executable, "-c", listens, str(server.port)])
+    try:
+        with pytest.raises(WorkerError, match=rf"port {server.port}, .* is another program's: process {other.pid} "):
+            server.wait_until(lambda: foreign_listener(server.port, "A=none") is not None)
+    finally:
+        server.end()
+        other.kill()
+        other.wait()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone tells who listens on a port")
+def test_a_server_may_listen_by_a_process_that_left_its_session() -> None:
+    listens = "import socket, sys, time; s = socket.create_server(('127.0.0.1', int(sys.argv[1]))); time.sleep(60)"
+    starts = "import subprocess, sys; subprocess.run([sys.executable, *sys.argv[1:]], start_new_session=True)"
+    server = Server([sys.executable, "-c", starts, "-c", listens, "{port}"], None)
+    owner: list[str] = []
+
+    def listens_now() -> bool:
+        owner[:] = [str(foreign_listener(server.port, "A=none"))]
+        return owner != ["None"]
+
+    try:
+        server.wait_until(listens_now)
+    finally:
+        server.end()
+        os.kill(int(owner[0].split()[0]), signal.SIGKILL)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ from mlx_models import mlx_folder
 from owners_job import run
 from runs import ANY_MACHINE, MODEL, Done
 
+from parity.models import parse_source, silent
+
 pytestmark = pytest.mark.slow
 
 SERVERS = ("llama-server", "mlx-server")
@@ -77,6 +79,56 @@ first_token_s = 300
 def _server(name: str, kind: str, more: tuple[str, ...] = ()) -> str:
     command = [sys.executable, "-m", kind, "--model", "{model}", "--port", "{port}", *more]
     return f'[runtimes.{name}]\nadapter = "openai"\nserver = "{kind}"\ncommand = {json.dumps(command)}\ndevice = "cpu"'
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> Done:
+    """`mlx_lm.server` beside mlx-lm on the folder that both load."""
+    folder = tmp_path_factory.mktemp("judged")
+    gguf = parse_source("synth://tiny-llama/Q8_0@0", folder).fetch(silent)
+    mlx_folder(gguf, folder / "model", quantization={"group_size": 32, "bits": 8})
+    config = f"""
+baseline = "mlx"
+
+[[models]]
+name = "tiny"
+source = "./model"
+
+[[tests]]
+name = "count"
+prompt = "Count from one to twenty in words."
+max_tokens = 16
+
+[runtimes.mlx]
+adapter = "mlx_lm"
+device = "cpu"
+
+{_server("mlx-server", "mlx_lm.server")}
+env = {{ HF_HUB_OFFLINE = "1" }}
+
+[[gates]]
+name = "same"
+kind = "outputs"
+
+[rounds]
+fixed = 1
+warmup = 0
+
+[limits]
+first_token_s = 300
+{ANY_MACHINE}
+"""
+    return run(folder, config)
+
+
+def test_the_log_probabilities_of_a_server_prove_its_outputs(judged: Done) -> None:
+    [found] = judged.report["outputs"]
+    assert found["verdict"] in ("IDENTICAL", "EQUIVALENT"), found["sentence"]
+    states = {rung["name"]: rung["state"] for rung in found["rungs"]}
+    assert (states["prompt"], states["greedy"]) == ("same", "same")
+    assert found["distances"]["positions"] == found["distances"]["continuation"] == 16
+    assert found["distances"]["largest_delta"] < 0.05
+    assert judged.verdicts() == {"same": "PASS"}
 
 
 def compared(done: Done, runtime: str) -> dict[str, dict[str, Any]]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from parity_adapters.openai.worker.stream import Answer, StreamError
+from parity_adapters.openai.worker.stream import Answer, Lines, StreamError
 
 
 def event(text: str, finish: str | None = None, **more: Any) -> bytes:
@@ -42,3 +42,12 @@ def test_a_second_answer_is_not_taken_for_a_part_of_the_first() -> None:
     answer.take(event("a", index=0))
     with pytest.raises(StreamError, match="a choice with index 1"):
         answer.take(event("b", index=1))
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+def test_a_line_ends_with_any_of_three_ends_wherever_pieces_are_cut(end: bytes) -> None:
+    whole = end.join((b"data: a", b"", b": b", b"data: c", b""))
+    for cut in range(len(whole) + 1):
+        lines = Lines()
+        pieces = [piece for piece in (whole[:cut], whole[cut:]) if piece]
+        assert [line for piece in pieces for line in lines.feed(piece)] == [b"data: a", b"", b": b", b"data: c"]

@@ -30,11 +30,16 @@ FAULTS = (
     "fails",
     "no-such-model",
     "no-stream",
+    "error-body",
+    "cr",
     "nothing",
     "ignores-sigterm",
 )
 
 WORDS = ("one", " two", " three", " four", " five", " six", " seven", " eight", " nine", " ten")
+
+FIRST_ID = 10
+"""Id of the first word."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -77,8 +82,28 @@ class Handler(BaseHTTPRequestHandler):
                 self._json(404, {"error": {"message": f"The model `{asked.get('model')}` does not exist"}})
             case "no-stream":
                 self._json(200, {"choices": [{"text": "one two", "finish_reason": "length"}]})
-            case _:
+            case "error-body":
+                self._json(200, {"error": {"message": "the model is not loaded"}})
+            case _ if asked.get("stream"):
                 self._stream(asked)
+            case _:
+                self._whole(asked)
+
+    def _whole(self, asked: dict[str, Any]) -> None:
+        """An answer at once, with log-probabilities in one of the forms that servers have."""
+        words = WORDS[: asked["max_tokens"]]
+        lists: dict[str, list[Any]] = {"tokens": [], "token_logprobs": [], "top_logprobs": []}
+        content: list[dict[str, Any]] = []
+        for token, word in enumerate(words, start=FIRST_ID):
+            top = [{"id": 40 + k, "logprob": -3.0 - k} for k in range(7)] + [{"id": token, "logprob": -0.1}]
+            content.append({**(top[0] if self.options.logprobs == "unnamed" else top[-1]), "top_logprobs": top})
+            lists["tokens"].append(f"token_id:{token}" if self.options.logprobs == "lists" else word)
+            lists["token_logprobs"].append(-0.1)
+            lists["top_logprobs"].append({f"token_id:{each['id']}": each["logprob"] for each in top})
+        shown = {"lists": lists, "texts": lists, "none": None}.get(self.options.logprobs, {"content": content})
+        choice = {"index": 0, "text": "".join(words), "finish_reason": "length", "logprobs": shown}
+        usage = {"prompt_tokens": self.options.prompt_tokens, "completion_tokens": len(words)}
+        self._json(200, {"choices": [choice], "usage": usage})
 
     def _stream(self, asked: dict[str, Any]) -> None:
         fault, budget = self.options.fault, asked["max_tokens"]
@@ -124,7 +149,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def _event(self, text: str, finish: str | None = None) -> bytes:
         event = {"choices": [{"index": 0, "text": text, "finish_reason": finish}]}
-        return f": ping\ndata: {json.dumps(event)}\r\n\r\n".encode()
+        sent = f": ping\ndata: {json.dumps(event)}\r\n\r\n"
+        return (sent.replace("\r\n", "\r").replace("\n", "\r") if self.options.fault == "cr" else sent).encode()
 
     def _finish(self, budget: int) -> None:
         self.wfile.write(self._event("", "stop" if self.options.stop else "length"))
@@ -159,6 +185,7 @@ def options_of(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--counts", type=int, help="the tokens that its usage counts, where it lies")
     parser.add_argument("--stop", type=int, help="the tokens after which it stops at an end token")
     parser.add_argument("--cached", type=int)
+    parser.add_argument("--logprobs", default="objects", help="their form in an answer that is no stream")
     parser.add_argument("--echo", action="store_true", help="print each request")
     parser.add_argument("--echo-key", action="store_true", help="print the key of each request")
     parser.add_argument("--version", action="version", version="scripted server 1.0")

@@ -22,6 +22,7 @@ from parity.adapter import (
     Launch,
     Program,
     Scalar,
+    Task,
     Transcript,
     looks_secret,
     read_protocol_probe,
@@ -87,6 +88,11 @@ class OpenAISettings(AdapterSettings):
         default=None,
         description="whether the server may use the state of an earlier prompt, where its answers don't say so; by "
         "default one that was running before may",
+    )
+    logprobs: bool = Field(
+        default=True,
+        description="whether a server of a kind that shows log-probabilities is asked for them, where a gate judges "
+        "outputs",
     )
     device: str | None = Field(default=None, description="the device that the server computes on, such as `cpu`")
     threads: int | None = Field(default=None, gt=0, description="the CPU threads that the server computes with")
@@ -164,6 +170,17 @@ class OpenAI(Adapter[OpenAISettings]):
 
     name: ClassVar[str] = "openai"
     Settings: ClassVar[type[AdapterSettings]] = OpenAISettings
+
+    @property
+    def tasks(self) -> frozenset[Task]:
+        """By the chat endpoint, the ids of its prompt are not known, so that nothing could be compared."""
+        able = self.settings.logprobs and self.settings.endpoint == "completions"
+        able = able and bool(DIALECTS[self.settings.server].likely)
+        return frozenset({"generate", "score"}) if able else frozenset({"generate"})
+
+    @property
+    def scores_own(self) -> bool:
+        return True
 
     @property
     def device_asked(self) -> str | None:

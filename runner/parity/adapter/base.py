@@ -64,6 +64,12 @@ class Adapter(ABC, Generic[SettingsT]):
         return frozenset({"generate"})
 
     @property
+    def scores_own(self) -> bool:
+        """Whether a trial of the task `score` gives the likelihood of the runtime's own answer alone, which it
+        generates once more, and not that of given ids. It then sends the text of that answer too."""
+        return False
+
+    @property
     def checkout(self) -> str | None:
         """The folder of the source tree that `build` compiles; parity records its commit. None: there is none."""
         return None

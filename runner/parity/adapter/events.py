@@ -120,13 +120,13 @@ class Aside(EventBase):
 
 class ScoredPosition(EventBase):
     """How likely the id at a position of the job's sequence is after all ids before it, as `Scored` says. Sent once for
-    every position but the first, in order."""
+    every position but the first, in order; by a runtime that scores its own answer, for every token of that."""
 
     ev: Literal["scored"] = "scored"
     position: int = Field(ge=1)
     id: int = Field(ge=0)
     logprob: float = Field(le=1e-6)
-    logsumexp: float
+    logsumexp: float | None = None
     top: list[tuple[int, float]]
 
 

@@ -29,9 +29,13 @@ def _score_trial(trial: Trial, report: Report) -> ScoreTrial:
         runtime=trial.runtime,
         file=trial.file,
         what=f"{what}, in the exact arm" if trial.kind == "exact" else what,
-        ids=len(trial.scores) + 1 if trial.scores else None,
+        ids=_ids(trial) if trial.scores else None,
         failure=f"{failure.kind}: {failure.message}" if failure is not None else None,
     )
+
+
+def _ids(trial: Trial) -> int:
+    return len(trial.scores) + (len(trial.prompt_ids or ()) if trial.answer_scored else 1)
 
 
 def _sequence(number: int, report: Report) -> str:
@@ -44,9 +48,9 @@ def _sequence(number: int, report: Report) -> str:
 def _farthest(report: Report, verdict: OutputVerdict) -> Farthest | None:
     compared = compared_in(report, verdict.model, verdict.test)
     pair = Pair(compared, compared.sides[verdict.baseline], compared.sides[verdict.runtime])
-    one, other = (pair.scored.get(name) for name in (verdict.baseline, verdict.runtime))
-    if pair.sequence is None or not one or not other:
+    if pair.sequence is None or pair.both_scored is None:
         return None
+    one, other = pair.both_scored
     kl, theirs, ours = max(((kl_at_least(a, b)[0], a, b) for a, b in zip(one, other, strict=True)), key=lambda x: x[0])
     number = theirs.position - pair.sequence.prompt_tokens + 1
     return Farthest(

@@ -62,7 +62,7 @@ def difference_at(place: int, theirs: Side, ours: Side, of: Sequenced | None) ->
     one, other = theirs.first_ids, ours.first_ids
     common = (*(theirs.prompt_ids or ours.prompt_ids or ()), *one[:place])
     applies = of is not None and theirs.prompt_ids == ours.prompt_ids == of.prompt and of.ids[: len(common)] == common
-    their_score, our_score = (_at(side, len(common)) if applies else None for side in (theirs, ours))
+    their_score, our_score = (side.scored_at(len(common)) if applies else None for side in (theirs, ours))
     return FirstDifference(
         at=place + 1,
         position=len(common) if applies else None,
@@ -100,7 +100,3 @@ def _choices(ids: Ids, along: Sequence[Scored]) -> Iterator[OwnChoice]:
         preferred, likeliest = scored.top[0] if scored.top else (scored.id, scored.logprob)
         logprob, at_most = most_of(scored, chosen)
         yield OwnChoice(number, chosen, preferred, Margin(nats=likeliest - logprob, at_least=at_most))
-
-
-def _at(side: Side, position: int) -> Scored | None:
-    return next((scored for scored in side.scores if scored.position == position), None)

@@ -10,6 +10,9 @@ PRINTED = 1e-6
 """Log-probabilities are printed to six decimals: the difference of two is known to this, and no better. It is also the
 least probability that is told from none."""
 
+LEAST_TOLD = 0.02
+"""The least log-probability whose 16 bits are told by its printed digits."""
+
 FEWEST_EACH = 8
 """Positions in each half, for a test of whether the distance grows."""
 
@@ -58,6 +61,22 @@ def kl_at_least(theirs: Scored, ours: Scored) -> tuple[float, float]:
 
 def same_sequence(one: Sequence[Scored], other: Sequence[Scored]) -> bool:
     return [(s.position, s.id) for s in one] == [(s.position, s.id) for s in other]
+
+
+def in_half(scores: Sequence[Scored]) -> bool:
+    """Whether all log-probabilities are numbers of 16 bits, as those that a program computed in such: FP16 has 11
+    significant bits, and BF16 has 8. Near zero, printed digits tell no two of them apart."""
+    values = [abs(value) for scored in scores for value in known(scored).values() if abs(value) > LEAST_TOLD]
+    steps = [value / math.ldexp(1.0, math.frexp(value)[1] - 11) for value in values]
+    far = (abs(step - round(step)) * value / step > PRINTED for step, value in zip(steps, values, strict=True))
+    return bool(values) and not any(far)
+
+
+def in_common(one: Sequence[Scored], other: Sequence[Scored]) -> tuple[list[Scored], list[Scored]]:
+    """What both scored, of two that scored the same ids."""
+    places = {scored.position for scored in one} & {scored.position for scored in other}
+    first, second = ([scored for scored in side if scored.position in places] for side in (one, other))
+    return first, second
 
 
 def distances(theirs: Sequence[Scored], ours: Sequence[Scored], prompt_tokens: int) -> Distances:

@@ -129,7 +129,8 @@ class Arm:
     def _tolerance(self, side: Side) -> Tolerance:
         """For one side alone. The distance between the members raises what passes only where neither is of the side's
         engine: what such a one has in common with it may be a fault."""
-        found = tolerance_of(self.floor(side), {}, len(self.scores))
+        scored = len(self.compared.scores[side.runtime])
+        found = tolerance_of(self.floor(side), {}, len(self.scores), compared=scored, unknown=side.blamed_beyond)
         if self.resolution is None:
             return found
         blamed = largest_of([found.blamed, scaled(self.resolution, BLAMED)])
@@ -166,7 +167,7 @@ def arm_of(compared: Compared) -> Arm | str | None:
         return compared.no_exact
     if not compared.scores:
         return "no runtime scored a sequence that it could be compared over"
-    like = next(iter(compared.scores.values()))
+    like = max(compared.scores.values(), key=len)
     names = dict.fromkeys(trial.runtime for trial in compared.exact)
     tries = {name: [t for t in compared.exact if t.runtime == name] for name in names}
     members = {name: trial for name, found in tries.items() if (trial := last_try(found)) is not None}

@@ -218,9 +218,9 @@ class _Ladder:
         pair = self.pair
         # A runtime that gave no answer, for whatever reason, may be at fault in what it would have answered.
         missing = tuple(Finding("UNPROVEN", said) for side in (pair.theirs, pair.ours) for said in self._missing(side))
-        if pair.distances is None or pair.tolerance is None:
+        if pair.distances is None or pair.tolerance is None or pair.both_scored is None:
             return _Step(_rung("scores", "not shown", self._not_scored()), missing)
-        one, other = (pair.scored[side.runtime] for side in (pair.theirs, pair.ours))
+        one, other = pair.both_scored
         # All that both list is gone through only where the sequence's own ids don't tell them apart.
         apart = pair.distances.largest_delta
         largest = apart if apart > 2 * PRINTED else largest_delta(one, other)

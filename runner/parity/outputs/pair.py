@@ -7,6 +7,7 @@ from itertools import combinations
 
 from parity.outputs.arbiter import Arbiter
 from parity.outputs.continuation import scores_along, smallest_lead, worst_choice
+from parity.outputs.distances import in_common
 from parity.outputs.exact import Arm, arm_of
 from parity.outputs.findings import Finding, Near, grows, of_own_choice
 from parity.outputs.floors import Floor, floor_of
@@ -52,6 +53,14 @@ class Pair:
         return floor_of(self.compared.quantisation, [*(side.identity for side in sides), *scoring])
 
     @cached_property
+    def both_scored(self) -> tuple[list[Scored], list[Scored]] | None:
+        """The baseline's scores and the implementation's of the sequence, at the positions that both scored; None where
+        there are none."""
+        one, other = (self.scored.get(side.runtime) for side in (self.theirs, self.ours))
+        found = in_common(one, other) if one is not None and other is not None else ([], [])
+        return found if found[0] else None
+
+    @cached_property
     def tolerance(self) -> Tolerance | None:
         """None where nothing was scored."""
         if self.sequence is None or not self.scored:
@@ -61,7 +70,9 @@ class Pair:
         others = [name for name in self.scored if name != self.ours.runtime]
         apart = self.compared.apart
         pairs = {(a, b): apart(self.scored[a], self.scored[b]) for a, b in combinations(others, 2)}
-        return tolerance_of(self.floor, pairs, len(self.sequence.ids) - 1, self._kin)
+        positions, few = len(self.sequence.ids) - 1, len(self.both_scored[0]) if self.both_scored is not None else None
+        unknown = [*self.theirs.blamed_beyond, *self.ours.blamed_beyond]
+        return tolerance_of(self.floor, pairs, positions, self._kin, few, unknown)
 
     @cached_property
     def _kin(self) -> frozenset[str]:
@@ -71,10 +82,9 @@ class Pair:
     @cached_property
     def distances(self) -> Distances | None:
         """None where a side did not score the sequence."""
-        one, other = (self.scored.get(side.runtime) for side in (self.theirs, self.ours))
-        if self.sequence is None or one is None or other is None:
+        if self.both_scored is None:
             return None
-        return self.compared.apart(one, other)
+        return self.compared.apart(self.scored[self.theirs.runtime], self.scored[self.ours.runtime])
 
     @cached_property
     def between(self) -> bool:

@@ -234,7 +234,7 @@ def _scores_after(trial: Trial, prompt: Ids | None, ids: Ids) -> Sequence[Scored
     score."""
     if not prompt or trial.prompt_ids != prompt:
         return ()
-    scores = trial.scores[len(prompt) - 1 :]
+    scores = [scored for scored in trial.scores if scored.position >= len(prompt)]
     place = first_different(ids, tuple(scored.id for scored in scores))
     return scores[: len(ids)] if place is None else scores[: place + 1]
 

@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from parity.outputs.distances import distances, same_sequence
+from parity.outputs.distances import distances, in_common, in_half, known, same_sequence
 from parity.outputs.engines import Engine, akin, engine_of
+from parity.outputs.floors import HALF, QUANTISED, of_largest
 from parity.outputs.missing import Missing, last_try, why_missing
 from parity.reading.departures import CHANGED
 from parity.reading.facts import facts_in
 from parity.reading.sampling import GREEDY
-from parity.records import OWN, SHARED, Distances, Identity, Scored, Trial, TrialKind
+from parity.records import OWN, SHARED, Distances, Identity, Scored, Span, Trial, TrialKind
 
 Ids = tuple[int, ...]
 
@@ -134,21 +135,25 @@ class Compared:
 
     @cached_property
     def scores(self) -> Mapping[str, Sequence[Scored]]:
-        """Runtime → its scores, of those that scored the sequence; the baseline first."""
+        """Runtime → its scores, of those that scored the sequence; the baseline first. One that scores its own answer
+        alone scored the sequence as far as that is the same."""
         of = self.sequence
         if of is None:
             return {}
         sides = sorted(self.sides.values(), key=lambda side: side.runtime != self.baseline)
         of_sequence = [s for s in sides if [x.id for x in s.scores] == list(of.ids[1:])]
         first = of_sequence[0].scores
-        return {side.runtime: side.scores for side in of_sequence if same_sequence(side.scores, first)}
+        found = {side.runtime: side.scores for side in of_sequence if same_sequence(side.scores, first)}
+        in_part = {side.runtime: found.get(side.runtime) or side.answer_along(of) for side in sides}
+        return {name: scores for name, scores in in_part.items() if scores}
 
     def apart(self, theirs: Sequence[Scored], ours: Sequence[Scored]) -> Distances:
-        """The distances between two that scored the sequence, computed once for all verdicts."""
+        """The distances between two that scored the sequence, computed once for all verdicts; over the positions that
+        both scored."""
         assert self.sequence is not None, "what is compared scored the sequence"
         pair = id(theirs), id(ours)
         if pair not in self._apart:
-            self._apart[pair] = distances(theirs, ours, self.sequence.prompt_tokens)
+            self._apart[pair] = distances(*in_common(theirs, ours), self.sequence.prompt_tokens)
         return self._apart[pair]
 
     @cached_property
@@ -186,9 +191,48 @@ class Side:
 
     @property
     def ids(self) -> Mapping[int, Ids]:
-        """Round → the ids that it generated; empty unless every trial shows them."""
+        """Round → the ids that it generated; empty unless every trial shows them. Where no trial does, those of the one
+        that scored its own answer stand for all that gave the same text."""
         found = {trial.round: trial.output_ids for trial in self.trials if trial.output_ids}
+        if not found and self._answer is not None and self._answer.output_ids:
+            same = [trial.text == self._answer.text for trial in self.trials]
+            found = {trial.round: self._answer.output_ids for trial in self.trials} if all(same) else {}
         return found if len(found) == len(self.trials) else {}
+
+    @property
+    def _answer(self) -> Trial | None:
+        """The trial that scored its own answer alone, after the prompt of the others."""
+        own = self.own
+        if own is None or own.failure is not None or not own.answer_scored or own.prompt_ids != self.prompt_ids:
+            return None
+        return own
+
+    @property
+    def blamed_beyond(self) -> tuple[Span, ...]:
+        """What a runtime that scores its own answer may differ by at least, before multiples of it are called drift. It
+        says little of how it computes, and some round what they show to 16 bits."""
+        if self._answer is None:
+            return ()
+        return (QUANTISED if in_half(self._answer.scores) else of_largest(HALF),)
+
+    def answer_along(self, of: Sequenced) -> tuple[Scored, ...]:
+        """What it scored of its own answer, as far as that is the sequence's; and of the sequence's token where they
+        part, if that is listed."""
+        if self._answer is None or self._answer.prompt_ids != of.prompt:
+            return ()
+        found = []
+        for token, scored in zip(of.continuation, self._answer.scores, strict=False):
+            if token not in known(scored):
+                break
+            found.append(scored.but(id=token, logprob=known(scored)[token]))
+            if token != scored.id:
+                break
+        return tuple(found)
+
+    def scored_at(self, position: int) -> Scored | None:
+        """What it scored at a position of the sequence, or of its own answer."""
+        answer = self._answer.scores if self._answer is not None else ()
+        return next((scored for scored in (*self.scores, *answer) if scored.position == position), None)
 
     @property
     def texts(self) -> Mapping[int, str]:
@@ -215,7 +259,8 @@ class Side:
     @property
     def shows_end(self) -> bool:
         """Whether its ids end with an end token."""
-        return any(trial.shows_end for trial in self.trials[:1])
+        shown = self.trials[:1] if any(trial.output_ids for trial in self.trials) or not self.ids else (self.own,)
+        return any(trial is not None and trial.shows_end for trial in shown)
 
     @property
     def met_end(self) -> bool:
@@ -249,6 +294,8 @@ class Side:
     def own_scores(self) -> tuple[Scored, ...]:
         """Of each token of its own answer; empty where it did not score that after its own prompt."""
         own, prompt = self.own, self.prompt_ids
+        if self._answer is not None:
+            return self._answer.scores if self.first_ids else ()
         if own is None or own.failure is not None or prompt is None or own.prompt_ids != prompt:
             return ()
         if [s.id for s in own.scores] != [*prompt[1:], *self.first_ids]:
@@ -262,6 +309,11 @@ class Side:
             return f"{self.runtime} was not asked to score, since the test samples its tokens"
         if self.missing and not self.scores:
             return self.missing[0].said
+        if self.own is not None and self.own.answer_scored:
+            return (
+                f"{self.runtime} shows log-probabilities of its own answer, and either its prompt is not that of the "
+                "others or their ids don't write its text"
+            )
         if self.score is None:
             return (
                 f"{self.runtime} was not asked to score the sequence: it can't, no trial shows the ids of a prompt and "

@@ -16,10 +16,17 @@ BLAMED = 3.0
 
 
 def tolerance_of(
-    floor: Floor, references: Mapping[tuple[str, str], Distances], positions: int, kin: Set[str] = frozenset()
+    floor: Floor,
+    references: Mapping[tuple[str, str], Distances],
+    positions: int,
+    kin: Set[str] = frozenset(),
+    compared: int | None = None,
+    unknown: Sequence[Span] = (),
 ) -> Tolerance:
-    """`references`: how far each two of the other runtimes that scored the sequence lie apart. `kin`: those runtimes
-    that are, or may be, the same engine as the judged one.
+    """`positions`: how long the sequence is. `compared`: over how many of its positions both sides are, if not all.
+    `unknown`: what sides that say little of themselves may differ by. `references`: how far each two of the other
+    runtimes that scored the sequence lie apart. `kin`: those runtimes that are, or may be, the same engine as the
+    judged one.
 
     Distances between two of them that are no drift by the default widen what passes. Larger ones don't: one of the two
     is at fault, and it is not known which, so that they raise what is called drift alone. Neither does a pair with one
@@ -35,7 +42,7 @@ def tolerance_of(
     farthest = max(pairs, key=lambda pair: multiple(pairs[pair], floor.span), default=None)
     return Tolerance(
         allowed=allowed,
-        blamed=_of_few(scaled(largest_of([longer, *pairs.values()]), BLAMED), positions),
+        blamed=_of_few(scaled(largest_of([longer, *pairs.values(), *unknown]), BLAMED), compared or positions),
         source=said,
         floor=floor.span,
         references=largest_of(list(pairs.values())) if pairs else None,

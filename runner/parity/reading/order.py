@@ -47,15 +47,16 @@ LOADS = ("weights", "tokenizer")
 ONCE = ("`hello`", "the end of `ready`", "the beginning of `prefill`", "the end of `prefill`", "`sampling`")
 
 
-def contradiction(events: Sequence[Event], task: Task) -> str | None:
+def contradiction(events: Sequence[Event], task: Task, *, own: bool = False) -> str | None:
     """The first contradiction in the events of a trial, or with what it was asked, as a sentence; None where they tell
-    one story. A mark that is left out contradicts nothing."""
+    one story. A mark that is left out contradicts nothing. `own`: it was asked to score its own answer."""
     if not any(isinstance(event, Hello | Bye | Token) for event in events):
         # Marks that were found in what a program prints come from two streams, each in its own order.
         return None
     if any(isinstance(event, Bye) and event.reason == "probe" for event in events):
         return "it answered a trial as if it were a probe (`bye` with the reason `probe`)"
-    if task == "score" and any(isinstance(event, Token | Chunk | Text) for event in events):
+    generated = (Token, Chunk) if own else (Token, Chunk, Text)
+    if task == "score" and any(isinstance(event, generated) for event in events):
         return "it was asked for scores, and generated"
     if task != "score" and any(_is_of_scores(event) for event in events):
         return "it was asked to generate, and sent scores"

@@ -172,7 +172,8 @@ def _incomplete(transcript: Transcript, events: Sequence[Event]) -> Failure | No
         return Failure(kind="parse", message=message, tail=transcript.tail())
     if [token.k for token in tokens] != list(range(1, len(tokens) + 1)):
         return Failure(kind="parse", message="its tokens are not numbered 1, 2, 3, …", tail=transcript.tail())
-    if (contradicts := contradiction(events, "generate" if job is None else job.task)) is not None:
+    own = job is not None and job.score is not None and job.score.own
+    if (contradicts := contradiction(events, "generate" if job is None else job.task, own=own)) is not None:
         return Failure(kind="parse", message=contradicts, tail=transcript.tail())
     if job is not None and job.score is not None:
         wrong = unanswered(job.score, events)

@@ -14,6 +14,9 @@ ALL_LISTED = 1 - 1e-4
 MOST_PROBABILITY = 1 + 1e-5
 """The most that the probabilities of distinct tokens can add up to, each with an error of some millionths."""
 
+MOST_ROUNDED = 1.02
+"""The same of a server, which may round its figures to 16 bits."""
+
 MOST_IDS = 2**31
 """Of any vocabulary: ids are held in 32 bits, with a sign."""
 LARGEST = 1e6
@@ -22,20 +25,38 @@ LARGEST = 1e6
 
 def unanswered(request: ScoreRequest, events: Sequence[Event]) -> str | None:
     """What is missing from the scores of a sequence, or wrong with them, as a sentence; None where nothing is."""
+    scored = [event for event in events if isinstance(event, ScoredPosition)]
+    if request.own:
+        return _wrong_own(request, scored) or _not_ended(events)
     prompt = next((event for event in events if isinstance(event, Prompt)), None)
     asked = request.ids[: request.prompt_tokens]
     if prompt is None or prompt.ids is None:
         return "it did not show the ids of its `prompt`"
     if tuple(prompt.ids) != asked:
         return f"the ids of its `prompt` are not the first {len(asked)} of the sequence that it was to score"
-    scored = [event for event in events if isinstance(event, ScoredPosition)]
     for position, (token, score) in enumerate(zip_longest(request.ids[1:], scored), start=1):
         if (wrong := _wrong(request, position, token, score)) is not None:
             return wrong
+    return _not_ended(events)
+
+
+def _not_ended(events: Sequence[Event]) -> str | None:
     last = events[-1]
     if not isinstance(last, Bye):
         return "its events end without `bye`"
     return None if last.reason == "scored" else f"it scored every position, and sent `bye` with `{last.reason}`"
+
+
+def _wrong_own(request: ScoreRequest, scored: Sequence[ScoredPosition]) -> str | None:
+    """What is wrong with the scores of the tokens that follow the prompt, whichever they are."""
+    if not scored:
+        return "it scored no token of its answer"
+    for position, score in enumerate(scored, start=request.prompt_tokens):
+        if score.position != position:
+            return f"its score of token {position - request.prompt_tokens + 1} is that of position {score.position}"
+        if (wrong := _beyond(score) or _wrong_top(request.top, score, MOST_ROUNDED)) is not None:
+            return wrong
+    return None
 
 
 def _wrong(request: ScoreRequest, position: int, token: int | None, score: ScoredPosition | None) -> str | None:
@@ -56,12 +77,12 @@ def _beyond(score: ScoredPosition) -> str | None:
     odd = next((token for token, _ in score.top if not 0 <= token < MOST_IDS), None)
     if odd is not None:
         return f"at position {score.position} it lists id {odd}, which no vocabulary has"
-    figures = (score.logprob, score.logsumexp, *(logprob for _, logprob in score.top))
+    figures = (score.logprob, score.logsumexp or 0.0, *(logprob for _, logprob in score.top))
     huge = next((figure for figure in figures if not abs(figure) <= LARGEST), None)
     return None if huge is None else f"at position {score.position} it shows {huge:g} nats, which no model computes"
 
 
-def _wrong_top(most: int, score: ScoredPosition) -> str | None:
+def _wrong_top(most: int, score: ScoredPosition, most_probability: float = MOST_PROBABILITY) -> str | None:
     """What is wrong with the likeliest tokens of a position."""
     at = f"at position {score.position}"
     likely = dict(score.top)
@@ -72,7 +93,7 @@ def _wrong_top(most: int, score: ScoredPosition) -> str | None:
         return f"{at} one id is twice among the likeliest tokens"
     if any(later > earlier for (_, earlier), (_, later) in pairwise(score.top)):
         return f"{at} the likeliest tokens are not sorted by their log-probabilities"
-    if total > MOST_PROBABILITY:
+    if total > most_probability:
         return f"{at} the probabilities of the likeliest tokens add up to more than 1"
     if score.id in likely and abs(likely[score.id] - score.logprob) > ROUNDED:
         return f"{at} id {score.id} has the log-probability {score.logprob}, and {likely[score.id]} among the likeliest"

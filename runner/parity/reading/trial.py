@@ -16,6 +16,7 @@ from parity.reading.events import read_events
 from parity.reading.identity import Sha256Of, identity_of, shown_text
 from parity.reading.measure import measure
 from parity.reading.notices import notices_of
+from parity.reading.own_answer import of_own_answer
 from parity.reading.retokenised import pieces_of, text_ids
 from parity.reading.stages import stages_of
 from parity.reading.timeline import Timeline
@@ -138,13 +139,16 @@ def _scored(
         for e in events
         if isinstance(e, ScoredPosition)
     )
-    return blank.but(
+    trial = blank.but(
         identity=ran,
         departures=departures_in_setup(transcript, ran, adapter.device_asked),
         prompt_ids=Timeline(transcript, events).prompt_ids,
         scores=scores,
         pieces=pieces_of((token for s in scores for token in (s.id, *dict(s.top))), piece_of),
     )
+    if job.score is None or not job.score.own:
+        return trial
+    return of_own_answer(trial.but(text=shown_text(events)), job.score)
 
 
 @lru_cache(maxsize=256)

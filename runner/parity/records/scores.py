@@ -20,15 +20,23 @@ class ScoreRequest(Record):
     ids: tuple[int, ...] = Field(min_length=2)
     prompt_tokens: int = Field(gt=0, description="how many of the ids are the prompt")
     top: int = Field(default=8, gt=0, description="how many of the likeliest tokens are reported for each position")
+    own: bool = Field(
+        default=False,
+        description="the runtime generates its answer to the prompt once more, and scores that; the ids are those that "
+        "others score",
+    )
 
 
 class Scored(Record):
     """One position of a sequence: how likely its id is after all ids before it.
 
-    Log-probabilities are natural ones, from f32 logits before penalties and temperature, normalised in f64."""
+    Log-probabilities are natural ones, from f32 logits before penalties and temperature, normalised in f64; those of a
+    server are as it computes them."""
 
     position: int = Field(ge=1, description="index of `id` in the sequence; the first id has no score")
     id: int = Field(ge=0)
     logprob: float = Field(le=1e-6)
-    logsumexp: float = Field(description="of the logits: what a log-probability is a logit less")
+    logsumexp: float | None = Field(
+        default=None, description="of the logits: what a log-probability is a logit less; null: not shown"
+    )
     top: tuple[tuple[int, float], ...] = Field(description="ids and log-probabilities, likeliest first; equals by id")

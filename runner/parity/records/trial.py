@@ -178,6 +178,8 @@ class Trial(Record):
     is not known are left out."""
     scores: tuple[Scored, ...] = Field(default=(), exclude=True)
     """What a trial of the task `score` found, by position."""
+    answer_scored: bool = Field(default=False, exclude=True)
+    """Whether its `scores` are of its own answer alone, which it generated once more."""
     conditions: Conditions | None = Field(default=None, description="what else was true of the machine meanwhile")
     void: str | None = Field(
         default=None, description="why it does not count: what happened on the machine outside its process tree"

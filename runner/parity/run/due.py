@@ -8,9 +8,9 @@ from functools import cached_property
 from parity.config import Config
 from parity.judging.evidence import Pair
 from parity.reading.outcome import NEVER_RAN
-from parity.records import Cell, Place, Slot, Trial, by_pair
-from parity.run.schedule import NONE, Arms, Turn, schedule
-from parity.run.sequences import sequence_of
+from parity.records import Cell, Place, ScoreRequest, Slot, Trial, by_pair
+from parity.run.schedule import Arms, Turn, schedule
+from parity.run.sequences import NONE, sequence_of
 
 Undecided = Callable[[Pair, Sequence[Trial]], Sequence[str]]
 """The required gates that more rounds of a model and test may decide, by the trials of it in whole rounds."""
@@ -33,8 +33,9 @@ class Due:
 
     A slot whose trial was interrupted comes again under the next attempt, and so does every slot of a void turn; of a
     turn that scores, those that are void alone. `unset` are optional runtimes that are not set here, `given_up` the
-    cells that are not tried any more, `scorers` the runtimes that can score a sequence. `earlier`: how many of the
-    trials ran before the run was resumed; those that the machine kept from scoring then come again."""
+    cells that are not tried any more, `scorers` the runtimes that can score a sequence, `own_scorers` those that can
+    score their own answer alone. `earlier`: how many of the trials ran before the run was resumed; those that the
+    machine kept from scoring then come again."""
 
     config: Config
     trials: Sequence[Trial]
@@ -44,6 +45,7 @@ class Due:
     scorers: Set[str] = NONE
     arms: Arms = field(default_factory=dict)
     earlier: int = 0
+    own_scorers: Set[str] = NONE
 
     def next_turn(self) -> Turn | None:
         """The slots to fill next, or None when nothing is left to do."""
@@ -71,12 +73,12 @@ class Due:
         all of the rounds before it."""
         waiting: set[Pair] = set()
         over: set[Pair] = set()
-        for turn in schedule(self.config, self.unset, self.scorers, self.arms):
+        for turn in schedule(self.config, self.unset, self.scorers, self.arms, self.own_scorers):
             first, mine = turn[0], self._ran.get(_turn_of(turn[0]), ())
             pair, is_measured = (first.model, first.test), first.is_measured
             if first.task == "score":
                 of_pair = self._of_pair(first)
-                asked = tuple(slot for slot in turn if sequence_of(self.config, slot, of_pair) is not None)
+                asked = tuple(slot for slot in turn if self._sequence(slot, of_pair) is not None)
                 due = _due_scores(asked, mine, self.given_up)
             else:
                 due = _due(turn, mine, self.given_up, may_repeat=self._voids[pair] <= _most_voids(self.config))
@@ -89,6 +91,9 @@ class Due:
             if is_measured:
                 waiting.add(pair)
             yield due
+
+    def _sequence(self, slot: Slot, trials: Sequence[Trial]) -> ScoreRequest | None:
+        return sequence_of(self.config, slot, trials, self.own_scorers)
 
     def _goes_on(self, first: Slot) -> bool:
         """Whether the round of a slot, beyond the least ones, is due by the whole rounds before it."""

@@ -20,7 +20,7 @@ from parity.run.folders import earlier_runs
 from parity.run.guarding import refuse_broken
 from parity.run.request import limits_of_score
 from parity.run.schedule import estimate_s, schedule
-from parity.run.session import can_score, exact_arm, make_adapters
+from parity.run.session import can_score, can_score_own, exact_arm, make_adapters
 from parity.run.sources import check_pins, locate_models, locate_own
 from parity.units import plural
 
@@ -59,17 +59,18 @@ def outlook(loaded: LoadedConfig, host: HostFacts, watch: Watch = silent) -> Out
         BrokenAdapterError: an adapter can't be loaded, or fails on its settings.
     """
     found = locate_models(loaded)
-    own = locate_own(loaded)
+    own_models = locate_own(loaded)
     check_pins(loaded, found, watch)
     adapters = make_adapters(loaded, host)
     refuse_broken(adapters.values())
     scorers, arm = can_score(adapters), exact_arm(adapters, loaded.config)
     arms = {model.name: arm for model in loaded.config.models}
-    plan = tuple(slot for turn in schedule(loaded.config, loaded.not_set, scorers, arms) for slot in turn)
+    own = can_score_own(adapters)
+    plan = tuple(slot for turn in schedule(loaded.config, loaded.not_set, scorers, arms, own) for slot in turn)
     scored = [slot for slot in plan if slot.task == "score" and slot.round == SHARED and slot.kind != "exact"]
     least = [*Due(loaded.config, (), loaded.not_set).slots, *scored]
     seen = _earlier(loaded.sha256)
-    located = found | {f"of {name}": path for name, path in own.items()}
+    located = found | {f"of {name}": path for name, path in own_models.items()}
     return Outlook(
         name=loaded.config.name,
         baseline=loaded.config.baseline,

@@ -11,12 +11,10 @@ from parity.config import Config, TestConfig
 from parity.judging.scored import has_truth, is_scored
 from parity.records import OWN, SHARED, Cell, Slot, Task, TrialKind
 from parity.run.order import orders
-from parity.run.sequences import texts_of
+from parity.run.sequences import NONE, texts_of
 
 Turn = tuple[Slot, ...]
 """Trials that belong together: all runtimes of one model and test in one round."""
-
-NONE: frozenset[str] = frozenset()
 
 Arms = Mapping[str, Sequence[str]]
 """Model → the runtimes whose twins are its exact arm; a model that is left out has none."""
@@ -28,14 +26,19 @@ MOST_KEPT: Final = 4096
 
 
 def schedule(
-    config: Config, unset: Sequence[str] = (), scorers: Set[str] = NONE, arms: Arms = NO_ARMS
+    config: Config,
+    unset: Sequence[str] = (),
+    scorers: Set[str] = NONE,
+    arms: Arms = NO_ARMS,
+    own_scorers: Set[str] = NONE,
 ) -> Iterator[Turn]:
     """Every turn that a run may have: warm-up rounds first, then the measured ones, up to the most that there may be.
 
     A round takes each model × test once, and in each all runtimes in the order of the round; a test with two budgets
     has both in the same turn. Then, where a gate reads that, each of the `scorers` scores one answer, its own where
-    that is different, and the texts of runtimes that show no ids; where one asks for the truth, the exact arm scores
-    the one answer too. Whole trials come last: nothing is measured beside what they may leave hanging."""
+    that is different, and the texts of runtimes that show no ids; each of the `own_scorers` scores its own answer
+    alone. Where one asks for the truth, the exact arm scores the one answer too. Whole trials come last: nothing is
+    measured beside what they may leave hanging."""
     runtimes = tuple(name for name in config.runtimes if name not in unset)
     pairs = list(pairs_of(config))
     seed, rounds = config.rounds.seed, config.rounds
@@ -51,7 +54,8 @@ def schedule(
         able = [name for name in runtimes if name in scorers] if is_scored(config, test, unset) else []
         texts = texts_of(config, test, scorers, unset)
         for number in (SHARED, OWN, *texts) if able else ():
-            yield tuple(_slot(model, test.name, name, number, "full", task="score") for name in able)
+            of_own = [name for name in runtimes if name in own_scorers] if number == OWN else []
+            yield tuple(_slot(model, test.name, name, number, "full", task="score") for name in (*able, *of_own))
         arm = arms.get(model, ()) if has_truth(config, test, unset) else ()
         if arm:
             yield tuple(_slot(model, test.name, name, SHARED, "exact", task="score") for name in arm)

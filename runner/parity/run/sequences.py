@@ -12,9 +12,14 @@ from parity.judging.scored import judged_on
 from parity.outputs.texts import differ
 from parity.records import OWN, SHARED, ScoreRequest, Slot, Trial, text_round
 
+NONE: frozenset[str] = frozenset()
 
-def sequence_of(config: Config, slot: Slot, trials: Sequence[Trial]) -> ScoreRequest | None:
-    """What the trial of a slot of the task `score` scores; None where there is nothing to score.
+
+def sequence_of(
+    config: Config, slot: Slot, trials: Sequence[Trial], own_scorers: Set[str] = NONE
+) -> ScoreRequest | None:
+    """What the trial of a slot of the task `score` scores; None where there is nothing to score. One of the
+    `own_scorers` has nothing to score where nobody scores the shared answer.
 
     The shared answer is that of the first good measured trial that shows its ids: one of the baseline, or else of the
     runtime that comes first in the config."""
@@ -24,6 +29,8 @@ def sequence_of(config: Config, slot: Slot, trials: Sequence[Trial]) -> ScoreReq
     shared = next((found for name in (config.baseline, *config.runtimes) for found in _of(name, answers)), None)
     if slot.round == SHARED:
         return shared
+    if slot.runtime in own_scorers:
+        return shared.but(own=True) if shared is not None else None
     own = next(_of(slot.runtime, answers), None)
     return own if own != shared else None
 

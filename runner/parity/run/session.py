@@ -71,4 +71,9 @@ def exact_arm(adapters: Mapping[str, Adapter[Any]], config: Config) -> tuple[str
 
 def can_score(adapters: Mapping[str, Adapter[Any]]) -> frozenset[str]:
     """The runtimes among those with these adapters that can score a sequence of ids."""
-    return frozenset(name for name, adapter in adapters.items() if "score" in adapter.tasks)
+    return frozenset(name for name, adapter in adapters.items() if "score" in adapter.tasks and not adapter.scores_own)
+
+
+def can_score_own(adapters: Mapping[str, Adapter[Any]]) -> frozenset[str]:
+    """Those that can score their own answer alone."""
+    return frozenset(name for name, adapter in adapters.items() if "score" in adapter.tasks and adapter.scores_own)

@@ -17,7 +17,7 @@ from parity.run.prepared import Prepared, absent_of
 from parity.run.record import RunRecord
 from parity.run.schedule import planned
 from parity.run.sequences import sequence_of
-from parity.run.session import can_score
+from parity.run.session import can_score, can_score_own
 
 Asked = tuple[Pair, tuple[str, ...], tuple[Cell, ...]]
 """A model and test, the files of its trials, and its cells that are given up."""
@@ -68,6 +68,7 @@ class State:
             self.scorers,
             self.arms,
             self.earlier,
+            self.own_scorers,
         )
 
     @property
@@ -76,7 +77,15 @@ class State:
         gave = {trial.cell for trial in self.trials if trial.is_measured and trial.failure is None}
         silent = {cell: None for cell in planned(self.config) if cell not in gave}
         unset, begun = self.run.loaded.not_set, {trial.place for trial in self.trials}
-        left = Due(self.config, self.trials, unset, silent, scorers=self.scorers, arms=self.arms)
+        left = Due(
+            self.config,
+            self.trials,
+            unset,
+            silent,
+            scorers=self.scorers,
+            arms=self.arms,
+            own_scorers=self.own_scorers,
+        )
         due = [slot for slot in left.slots if slot.task == "score" and slot.place not in begun]
         return [(slot, self.given_up[slot.cell].reason if slot.cell in self.given_up else ENDED) for slot in due]
 
@@ -89,6 +98,11 @@ class State:
     def scorers(self) -> frozenset[str]:
         """The runtimes that can score a sequence of ids."""
         return can_score({name: found.adapter for name, found in self.prepared.items()})
+
+    @cached_property
+    def own_scorers(self) -> frozenset[str]:
+        """Those that can score their own answer alone."""
+        return can_score_own({name: found.adapter for name, found in self.prepared.items()})
 
     @cached_property
     def arms(self) -> dict[str, tuple[str, ...]]:
@@ -108,7 +122,7 @@ class State:
 
     def sequence(self, slot: Slot) -> ScoreRequest | None:
         """What the trial of a slot scores; None for one that generates."""
-        return sequence_of(self.config, slot, self.trials) if slot.task == "score" else None
+        return sequence_of(self.config, slot, self.trials, self.own_scorers) if slot.task == "score" else None
 
     def undecided(self, pair: Pair, trials: Sequence[Trial]) -> list[str]:
         """The required gates that more rounds of a model and test may decide, by the given trials of it:

@@ -13,7 +13,7 @@ from typing import Any
 
 from parity_worker import Events, WorkerError
 
-from .answering import ask
+from .answering import ask, score
 from .asking import Asker
 from .dialects import DIALECTS, REFUSED_PROMPT
 from .serving import served
@@ -49,19 +49,21 @@ def run(events: Events, job: dict[str, Any]) -> str:
     words = None if command is None else [word.replace("{model}", model) for word in command]
     introduced = False
     try:
+        if job["task"] == "score" and not job["score"]["own"]:
+            raise WorkerError("refused", "a server shows how likely its own answer is, and scores no given ids")
         key = _key(settings)
         with served(words, settings["cwd"]) as server:
             asker = Asker(settings["url"] if server is None else f"http://127.0.0.1:{server.port}/v1", key)
             dialect = DIALECTS[settings["server"]]
             if server is None:
                 _find(asker, settings)
+                ready_ns = time.monotonic_ns()
             else:
-                server.wait_until(lambda: _is_ready(asker, settings["ready"] or dialect.ready))
-            ready_ns = time.monotonic_ns()
+                ready_ns = server.wait_until(lambda: _is_ready(asker, settings["ready"] or dialect.ready))
             introduced = True
             introduce(events, settings, version_of(asker, dialect), ready_ns)
             events.phase("ready", "end", ready_ns)
-            return ask(events, job, asker, server)
+            return score(events, job, asker, server) if job["task"] == "score" else ask(events, job, asker, server)
     except WorkerError:
         if not introduced:
             introduce(events, settings, None)

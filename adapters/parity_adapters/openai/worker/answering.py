@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import sys
 import threading
 import time
@@ -14,7 +15,8 @@ from parity_worker import Events, WorkerError
 
 from .asking import Asker, pieces
 from .dialects import DIALECTS
-from .request import ENDPOINTS, body_of, prompt_of
+from .likely import likely_tokens
+from .request import ENDPOINTS, body_of, prompt_of, scoring_body_of
 from .serving import Server
 from .stream import Answer, Lines, StreamError
 from .telling import settings_after, settings_before
@@ -54,6 +56,39 @@ def ask(events: Events, job: Mapping[str, Any], asker: Asker, server: Server | N
     ids = None if text is None else asker.tokens(DIALECTS[settings["server"]].tokenize, text)
     _tell(events, answer, (text, ids), test["max_tokens"])
     return "length" if answer.finish in ("length", None) else "end-token"
+
+
+def score(events: Events, job: Mapping[str, Any], asker: Asker, server: Server | None) -> str:
+    """Asks for the same answer once more, with how likely its tokens are; returns the reason for `bye`.
+
+    Raises:
+        WorkerError: there is no whole answer, or it doesn't show that.
+    """
+    settings, request = job["settings"], job["score"]
+    dialect, text = DIALECTS[settings["server"]], prompt_of(job)
+    body = scoring_body_of(job, model_name(settings, asker))
+    connection, answer = asker.connection(None), Answer()
+    try:
+        with _heartbeat() if server is None else contextlib.nullcontext():
+            content = asker.whole(connection, ENDPOINTS[settings["endpoint"]], body)
+        events.asked = True
+        answer.take(b"data: " + json.dumps(content).encode())
+        found = likely_tokens(content["choices"][0], request["top"], names_chosen=dialect.names_chosen)
+    except StreamError as error:
+        message, remedy = f"the server's answer can't be read: {error}", "if it shows none, set `logprobs = false`"
+        raise WorkerError("failed", message, remedy, failure=error.failure) from error
+    except CUT_SHORT as error:
+        raise _gone(server) or _lost(error) from error
+    finally:
+        connection.close()
+    values = {**settings_before(job, asker, started=server is not None), **settings_after(answer)}
+    events.send("settings", values={**values, "stopped": answer.finish not in ("length", None)})
+    ids = None if text is None else asker.tokens(dialect.tokenize, text)
+    events.send("prompt", text=text, ids=ids, count=_count(answer, "prompt_tokens"))
+    for position, (token, logprob, top) in enumerate(found, start=request["prompt_tokens"]):
+        events.scored(position, token, logprob, None, top)
+    events.send("text", text="".join(answer.texts))
+    return "scored"
 
 
 def model_name(settings: Mapping[str, Any], asker: Asker) -> str | None:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from parity_worker import WorkerError
 
 from .addresses import is_loopback
-from .stream import message_of
+from .stream import ERRORS, message_of
 
 MOST_PLAIN_BYTES = 10_000_000
 PLAIN_S = 10.0
@@ -92,6 +92,16 @@ class Asker:
             return None
         return ids
 
+    def whole(self, connection: HTTPConnection, endpoint: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """The answer to a request that asks for no stream. Raises what `stream` does."""
+        content = _content(self._answered(connection, endpoint, body).read(MOST_PLAIN_BYTES))
+        choices = content.get("choices") if isinstance(content, dict) else None
+        if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+            message = f"the server's answer has no choices: {message_of(content)[:300]}"
+            raise WorkerError("failed", message, failure="parse")
+        found: dict[str, Any] = content
+        return found
+
     def stream(self, connection: HTTPConnection, endpoint: str, body: Mapping[str, Any]) -> HTTPResponse:
         """Sends the request; returns the answer once its head is there.
 
@@ -99,14 +109,16 @@ class Asker:
             WorkerError: the server refuses the request, fails, or does not stream its answer.
             OSError, HTTPException: the connection ends before.
         """
+        answer = self._answered(connection, endpoint, body)
+        if answer.headers.get_content_type() != "text/event-stream":
+            raise _no_stream(answer)
+        return answer
+
+    def _answered(self, connection: HTTPConnection, endpoint: str, body: Mapping[str, Any]) -> HTTPResponse:
         connection.request("POST", f"{self.path}/{endpoint}", json.dumps(body), self._all_headers)
         answer = connection.getresponse()
         if answer.status != 200:
             raise self._failure(answer)
-        kind = answer.headers.get_content_type()
-        if kind != "text/event-stream":
-            message = f"the server was asked for a stream of events, and answered with {kind}"
-            raise WorkerError("failed", message, failure="parse")
         return answer
 
     @property
@@ -139,6 +151,17 @@ def pieces(answer: HTTPResponse) -> Iterator[bytes]:
     """What arrives, when it arrives."""
     while piece := answer.read1(PIECE_BYTES):
         yield piece
+
+
+def _no_stream(answer: HTTPResponse) -> WorkerError:
+    """Of an answer with the status 200. Some servers report an error by one."""
+    content = _content(answer.read(MOST_PLAIN_BYTES))
+    if isinstance(content, dict) and not content.get("choices") and any(content.get(key) for key in ERRORS):
+        message = f"the server answered 200 with an error: {message_of(content)[:500]}"
+        return WorkerError("failed", message, failure="crash:worker")
+    message = f"the server was asked for a stream of events, and answered with {answer.headers.get_content_type()}"
+    said = f": {content[:200]}" if isinstance(content, str) and content else ""
+    return WorkerError("failed", message + said, failure="parse")
 
 
 def _content(data: bytes) -> Any:

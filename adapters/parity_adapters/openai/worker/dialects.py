@@ -22,7 +22,8 @@ class Dialect:
     makes it go on past end tokens; `BUDGET` stands for the token budget. `names_model`: whether requests name the
     model. `usage`: whether it takes `stream_options`, by which its answers count the prompt; `tokenize`: the endpoint
     that gives the ids of a text, of one whose answers don't. `loaded`: whether its model is loaded for certain once
-    `ready` answers."""
+    `ready` answers. `likely`: what makes it show log-probabilities with the ids of their tokens, where it can; `TOP`
+    stands for how many. `names_chosen`: whether it shows which token was chosen; otherwise that is the likeliest."""
 
     ready: str = "/v1/models"
     version: tuple[str, ...] = ()
@@ -34,9 +35,12 @@ class Dialect:
     usage: bool = True
     tokenize: str | None = None
     loaded: bool = True
+    likely: Mapping[str, Any] = field(default_factory=dict)
+    names_chosen: bool = True
 
 
 BUDGET = "the token budget"
+TOP = "how many of the likeliest tokens"
 
 OWN_FIELDS = frozenset(
     {
@@ -64,6 +68,15 @@ FIXED_FIELDS: Mapping[str, float] = {
 }
 """Fields that may have one value alone, which parity reports, or which switches a way to choose tokens off."""
 
+HARMLESS_FIELDS = frozenset(
+    {
+        *("user", "metadata", "store", "service_tier", "request_id", "priority", "safety_identifier"),
+        *("keep_alive", "id_slot", "timings_per_token", "return_progress", "sse_ping_interval"),
+        *("return_tokens", "return_token_ids", "verbose"),
+    }
+)
+"""Fields of which it is known that they change neither prompt nor choice of tokens. Any other one that is set may."""
+
 DIALECTS: dict[str, Dialect] = {
     "openai": Dialect(loaded=False),
     "llama.cpp": Dialect(
@@ -72,6 +85,7 @@ DIALECTS: dict[str, Dialect] = {
         plain={"repeat_penalty": 1.0, "min_p": 0.0, "top_k": 0, "top_p": 1.0},
         no_cache={"cache_prompt": False},
         past_end={"ignore_eos": True},
+        likely={"n_probs": TOP},
     ),
     "llama_cpp.server": Dialect(
         version=("/openapi.json", "info", "version"),
@@ -85,12 +99,15 @@ DIALECTS: dict[str, Dialect] = {
         ready=REFUSED_PROMPT,
         plain={"repetition_penalty": 0.0, "min_p": 0.0, "top_k": 0, "top_p": 1.0},
         names_model=False,
+        likely={"logprobs": True, "top_logprobs": TOP},
+        names_chosen=False,
     ),
     "vllm": Dialect(
         ready="/health",
         version=("/version", "version"),
         plain={"repetition_penalty": 1.0, "min_p": 0.0, "top_k": -1, "top_p": 1.0},
         past_end={"ignore_eos": True, "min_tokens": BUDGET},
+        likely={"logprobs": TOP, "return_tokens_as_token_ids": True},
     ),
     "mistral.rs": Dialect(ready="/health"),
     "ollama": Dialect(version=("/api/version", "version"), always_caches=True, loaded=False),

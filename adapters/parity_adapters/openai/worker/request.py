@@ -7,7 +7,7 @@ from typing import Any
 
 from parity_worker import RAW_REMEDY, WorkerError
 
-from .dialects import BUDGET, DIALECTS
+from .dialects import BUDGET, DIALECTS, FIXED_FIELDS, HARMLESS_FIELDS, TOP
 
 ENDPOINTS = {"completions": "completions", "chat": "chat/completions"}
 
@@ -48,6 +48,20 @@ def body_of(job: Mapping[str, Any], model: str | None) -> dict[str, Any]:
     if test["ignore_end"]:
         body |= {key: test["max_tokens"] if value == BUDGET else value for key, value in dialect.past_end.items()}
     return {**body, **settings["request"]}
+
+
+def scoring_body_of(job: Mapping[str, Any], model: str | None) -> dict[str, Any]:
+    """The same request for the whole answer at once, with the likeliest tokens."""
+    body, likely = body_of(job, model), DIALECTS[job["settings"]["server"]].likely
+    body.pop("stream_options", None)
+    top = job["score"]["top"]
+    return {**body, "stream": False, **{key: top if value == TOP else value for key, value in likely.items()}}
+
+
+def unknown_fields(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of the config that may change how tokens are chosen, for all that is known here."""
+    known = HARMLESS_FIELDS | FIXED_FIELDS.keys()
+    return {key: value for key, value in settings["request"].items() if key not in known}
 
 
 def goes_past_end(job: Mapping[str, Any]) -> bool:

@@ -8,9 +8,12 @@ import signal
 import socket
 import subprocess
 import time
+import uuid
 from collections.abc import Callable, Iterator
 
 from parity_worker import WorkerError
+
+from .listening import foreign_listener
 
 LOOK_S = 0.02
 """Between two looks at whether a server is ready."""
@@ -21,32 +24,51 @@ EXIT_S = 0.5
 END_S = 3.0
 """Between SIGTERM and SIGKILL."""
 
+MARK = "PARITY_SERVER"
+"""A variable that the server and all that it starts have in their environment, which tells them from others."""
+
 
 class Server:
     """A server that this worker started, on a port of this machine alone that nothing else listened on."""
 
     def __init__(self, argv: list[str], cwd: str | None) -> None:
         self.port = _free_port()
+        self._mark = str(uuid.uuid4())
         words = [word.replace("{port}", str(self.port)) for word in argv]
         try:
             # What it prints goes to standard error, where it disturbs no event.
             self._process = subprocess.Popen(
-                words, cwd=cwd, stdin=subprocess.DEVNULL, stdout=2, stderr=2, start_new_session=True
+                words,
+                cwd=cwd,
+                env={**os.environ, MARK: self._mark},
+                stdin=subprocess.DEVNULL,
+                stdout=2,
+                stderr=2,
+                start_new_session=True,
             )
         except OSError as error:
             message = f"the server can't be started: {words[0]}: {error.strerror}"
             raise WorkerError("unavailable", message, "install it, or correct `command` in the config") from error
 
-    def wait_until(self, ready: Callable[[], bool]) -> None:
-        """Raises WorkerError where the server ends before. It is asked for its end last: what answers on the port of
-        one that is gone is a different server."""
+    def wait_until(self, ready: Callable[[], bool]) -> int:
+        """When it was ready, in ns. Raises WorkerError where the server ends before, or another program answers. It is
+        asked for its end last: what answers on the port of one that is gone is a different server."""
         while True:
-            is_ready = ready()
+            is_ready, ready_ns = ready(), time.monotonic_ns()
             if self._process.poll() is not None:
                 raise self.died("before it was ready") or WorkerError("failed", "the server ended before it was ready")
             if is_ready:
-                return
+                self._check_port()
+                return ready_ns
             time.sleep(LOOK_S)
+
+    def _check_port(self) -> None:
+        """A server that could not have its port may live on, while the program that has it answers."""
+        if (other := foreign_listener(self.port, f"{MARK}={self._mark}")) is None:
+            return
+        message = f"port {self.port}, which the server was to listen on, is another program's: process {other}"
+        remedy = "run it again; where `command` only has a service start the server, start it yourself and give `url`"
+        raise WorkerError("unavailable", message, remedy)
 
     def died(self, when: str) -> WorkerError | None:
         """How the server ended, if it did: the worker then ends in the same way."""

@@ -6,6 +6,7 @@ https://html.spec.whatwg.org/multipage/server-sent-events.html, of which this AP
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,11 @@ LONGEST_LINE = 1_000_000
 """Bytes. An event holds a piece of text and some figures."""
 
 DONE = "[DONE]"
+
+ERRORS = ("error", "message", "detail")
+"""Keys under which servers report an error."""
+
+_END = re.compile(rb"\r\n|\n|\r")
 
 
 class StreamError(Exception):
@@ -25,14 +31,17 @@ class StreamError(Exception):
 
 
 class Lines:
-    """Lines of a stream that comes in pieces. A line ends with LF or CRLF."""
+    """Lines of a stream that comes in pieces. A line ends with CRLF, LF or CR."""
 
     def __init__(self) -> None:
         self._rest = bytearray()
+        self._after_cr = False
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """The lines that a piece completes, without their ends."""
-        first, *others = data.split(b"\n")
+        # A CR ends a line at once; the LF of its CRLF may come with the next piece.
+        first, *others = _END.split(data.removeprefix(b"\n") if self._after_cr else data)
+        self._after_cr = data.endswith(b"\r")
         self._rest += first
         for other in others:
             yield self._checked()
@@ -42,7 +51,7 @@ class Lines:
     def _checked(self) -> bytes:
         if len(self._rest) > LONGEST_LINE:
             raise StreamError(f"a line of its stream has more than {LONGEST_LINE} bytes")
-        return bytes(self._rest.rstrip(b"\r"))
+        return bytes(self._rest)
 
 
 @dataclass
@@ -142,7 +151,7 @@ def _writable(text: str) -> str:
 def message_of(answer: Any) -> str:
     """What an answer that reports an error says of it, in any of the forms that servers use."""
     if isinstance(answer, dict):
-        for key in ("error", "message", "detail"):
+        for key in ERRORS:
             if key in answer:
                 return message_of(answer[key])
     return answer if isinstance(answer, str) else json.dumps(answer)[:300]

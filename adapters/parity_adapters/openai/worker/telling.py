@@ -11,7 +11,7 @@ from parity_worker import PROTOCOL, Events, usable_cpus
 
 from .asking import Asker
 from .dialects import DIALECTS, Dialect
-from .request import goes_past_end
+from .request import goes_past_end, unknown_fields
 from .stream import Answer
 
 
@@ -46,6 +46,8 @@ def settings_before(job: Mapping[str, Any], asker: Asker, *, started: bool) -> d
         "already_running": not started,
         "prefix_cache": _may_hold_prompt(settings, started=started),
     }
+    if more := unknown_fields(settings):
+        values["sampling"] = f"by the fields {', '.join(f'{key}={value}' for key, value in sorted(more.items()))}"[:200]
     if started:
         values["affinity"] = ",".join(map(str, usable_cpus()))
         if settings["ready"] is None and not DIALECTS[settings["server"]].loaded:

@@ -36,7 +36,8 @@ class Case:
     @cached_property
     def scored(self) -> tuple[Sequence[Scored], Sequence[Scored]]:
         """Both sides' scores of one sequence; only where these show the fault."""
-        return self.pair.scored[self.theirs.runtime], self.pair.scored[self.ours.runtime]
+        assert self.pair.both_scored is not None, "both scored it"
+        return self.pair.both_scored
 
     @cached_property
     def apart(self) -> tuple[tuple[Scored, Scored], Bound]:

@@ -40,7 +40,8 @@ def order(adapter: Adapter[Any], transcript: Transcript, job: Job) -> Iterator[s
         if not spawned <= event.t_ns <= ended:
             yield f"`{event.ev}` is stamped outside the time of the process\nstamp events in ns of the monotonic clock"
             break
-    if (wrong := contradiction(events, job.task)) is not None:
+    own = job.score is not None and job.score.own
+    if (wrong := contradiction(events, job.task, own=own)) is not None:
         yield wrong
 
 

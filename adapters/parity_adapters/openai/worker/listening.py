@@ -1,0 +1,59 @@
+"""Which process listens on a port of this machine, which Linux alone tells. Imports the standard library alone."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+LISTENS = "0A"
+"""The state of a socket in /proc/net/tcp, as proc(5) has it."""
+
+PROC = Path("/proc")
+
+
+def foreign_listener(port: int, mark: str) -> str | None:
+    """A process that listens on the port, and was not started with `mark`, a line `NAME=VALUE`, in its environment, as
+    `PID (name)`. None where there is none, and where the system does not tell who listens."""
+    sockets = set(_sockets(port))
+    owners = [pid for pid in _processes() if sockets & set(_open_sockets(pid))] if sockets else []
+    if not owners or any(_has(pid, mark) for pid in owners):
+        return None
+    return f"{owners[0]} ({_name(owners[0])})"
+
+
+def _sockets(port: int) -> Iterator[str]:
+    """The inodes of the sockets that listen on a port, of any address."""
+    for table in ("tcp", "tcp6"):
+        with contextlib.suppress(OSError):
+            for line in (PROC / "net" / table).read_text(encoding="ascii").splitlines()[1:]:
+                fields = line.split()
+                if fields[3] == LISTENS and int(fields[1].rpartition(":")[2], 16) == port:
+                    yield fields[9]
+
+
+def _processes() -> Iterator[int]:
+    with contextlib.suppress(OSError):
+        yield from (int(folder.name) for folder in PROC.iterdir() if folder.name.isdecimal())
+
+
+def _open_sockets(pid: int) -> Iterator[str]:
+    """None of a process whose files this user must not see, or that is gone."""
+    with contextlib.suppress(OSError):
+        for file in (PROC / str(pid) / "fd").iterdir():
+            with contextlib.suppress(OSError):
+                if found := re.fullmatch(r"socket:\[([0-9]+)\]", str(file.readlink())):
+                    yield found[1]
+
+
+def _has(pid: int, mark: str) -> bool:
+    with contextlib.suppress(OSError):
+        return mark.encode() in (PROC / str(pid) / "environ").read_bytes().split(b"\0")
+    return True
+
+
+def _name(pid: int) -> str:
+    with contextlib.suppress(OSError):
+        return (PROC / str(pid) / "comm").read_text(encoding="utf-8", errors="replace").strip()
+    return "unknown"
