@@ -138,6 +138,7 @@ def test_stamps_that_are_saved_for_later_are_no_stamps_of_tokens(timeline: Timel
         sent([0.0], behind(9000)),
         sent(steady(20, 100), at_once, text=True),
         sent(in_pieces(3, 20, 100), at_once, text=True),
+        sent([ms + 0.3 * (k % 5) for k, ms in enumerate(in_pieces(5, 20, 400))], at_once),
     ],
     ids=[
         "each at once",
@@ -153,6 +154,7 @@ def test_stamps_that_are_saved_for_later_are_no_stamps_of_tokens(timeline: Timel
         "one token, of which there is no rate",
         "text that is sent at once",
         "text in groups",
+        "short steps of a program that is kept from the CPU after every few",
     ],
 )
 def test_tokens_that_are_held_back_as_they_may_be_raise_no_doubt(timeline: Timeline) -> None:

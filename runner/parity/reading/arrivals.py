@@ -24,7 +24,10 @@ BUSY_S = 0.25
 """What keeps a program, or parity, from the CPU for an instant may take this long on a busy machine."""
 
 TOGETHER = 0.05
-"""Of the mean gap: tokens that are closer have one stamp."""
+"""Of the mean gap: tokens that are closer may have one stamp."""
+
+NO_STEP_NS = 50_000
+"""No model takes a step in less; a mean gap may be long for its pauses alone, on a machine that is busy."""
 
 FEWEST_TOKENS = 8
 """With fewer, a single short gap is a large share of them."""
@@ -78,7 +81,7 @@ def _grouped(stamps: Sequence[int]) -> Doubt | None:
     if len(stamps) < FEWEST_TOKENS:
         return None
     mean_ns = (stamps[-1] - stamps[0]) / (len(stamps) - 1)
-    together = sum(other - one < TOGETHER * mean_ns for one, other in pairwise(stamps))
+    together = sum(other - one < min(TOGETHER * mean_ns, NO_STEP_NS) for one, other in pairwise(stamps))
     if together <= GROUPED * (len(stamps) - 1):
         return None
     groups = len(stamps) - together
