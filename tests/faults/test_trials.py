@@ -26,7 +26,7 @@ from parity_adapters.command import CommandLine, CommandSettings
 
 pytestmark = pytest.mark.slow
 
-LOAD_S, FIRST_TOKEN_S, STALL_S, TOTAL_S = 3.0, 1.5, 1.2, 6.0
+LOAD_S, FIRST_TOKEN_S, STALL_S, TOTAL_S = 3.0, 3.0, 1.2, 7.0
 TIGHT = limits(
     load_s=LOAD_S,
     first_token_s=FIRST_TOKEN_S,
