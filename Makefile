@@ -8,8 +8,9 @@ demo: setup            ## run configs/quickstart.toml on real runtimes and a rea
 	@$(BIN)/python vendor-scripts/demo.py
 
 test: setup-dev lint   ## every check and every test, also the slow ones; what CI calls
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not alone" --cov --cov-report=
-	$(BIN)/python -m pytest -m alone --cov --cov-append --cov-report=term --cov-fail-under=90
+	$(BIN)/python -m pytest -n 3 --dist loadfile -m "not slow and not alone" --cov --cov-fail-under=90
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "slow and not alone"
+	$(BIN)/python -m pytest -m alone
 
 quick: setup-dev       ## all tests but the slow ones: about three minutes
 	$(BIN)/python -m pytest -n auto -m "not slow"
