@@ -187,6 +187,12 @@ def test_a_tensor_that_the_model_does_not_take_is_refused_by_name(
     assert named in refusal(tiny_gguf(architecture, tensors={tensor: 32}))
 
 
+def test_a_file_without_embeddings_is_refused_by_the_name_of_what_it_lacks(tiny_gguf: Callable[..., Path]) -> None:
+    model = tiny_gguf("llama")
+    model.write_bytes(model.read_bytes().replace(b"token_embd.weight", b"token_lost.weight"))
+    assert "the file has no tensor token_embd.weight" in refusal(model)
+
+
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [

@@ -22,6 +22,8 @@ PROOF, POLICY, ROPE, WEIGHTS = "conversion.json", "parity.json", "rope_factors.s
 """Files of a converted folder: the proof of equality, what the GGUF says of its tokenizer and its shape, its divisors
 of RoPE's frequencies where it has any, and the weights."""
 
+EMBEDDING = "token_embd.weight"
+
 
 class Origin(NamedTuple):
     """Of a GGUF file: the architecture, what its keys say, and its divisors of RoPE's frequencies by name."""
@@ -81,7 +83,9 @@ def load_gguf(mlx: Mlx, facts: dict[str, Any], dtype: str | None) -> Loaded:
         raise WorkerError("refused", message, "give this runtime an MLX model folder, or a different quantisation")
     weights, raw = read_gguf(mlx, facts["path"], kinds)
     metadata = Metadata(raw)
-    vocabulary = weights["token_embd.weight"].shape[0]
+    if EMBEDDING not in weights:
+        raise WorkerError("refused", f"the file has no tensor {EMBEDDING}", INSTEAD)
+    vocabulary = weights[EMBEDDING].shape[0]
     shape = read_shape(metadata, vocabulary)
     refuse_tokenizer(metadata)
     architecture = ARCHITECTURES[metadata.architecture]
