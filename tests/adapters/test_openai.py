@@ -360,6 +360,34 @@ def test_a_server_that_counts_nothing_is_asked_for_the_ids_of_its_prompt(asked: 
     assert trial.departures == ()
 
 
+@pytest.mark.parametrize("kind", ["llama.cpp", "vllm"])
+@pytest.mark.parametrize("turn", ["user: hi", "<s> user: hi"])
+def test_a_prompt_goes_as_ids_with_one_begin_token_where_the_server_takes_these(
+    asked: Asked, kind: str, turn: str
+) -> None:
+    options = ("--tokenizes", "--prompt-tokens", "3", "--echo")
+    trial, transcript = asked(started(*options, server=kind, ready="/v1/models"), turn=turn)
+    assert asked_of(transcript)["prompt"] == [1, 5, 2]
+    assert trial.prompt_ids == (1, 5, 2)
+    trial, transcript = asked(started(*options, server=kind, ready="/v1/models", prompt_as="text"), turn=turn)
+    assert asked_of(transcript)["prompt"] == turn
+    assert trial.prompt_ids is None
+
+
+def test_ids_of_which_the_server_counts_another_number_are_not_those_of_its_prompt(asked: Asked) -> None:
+    trial, _ = asked(started("--tokenizes", "--prompt-tokens", "4", server="vllm", ready="/v1/models"))
+    assert trial.identity is not None
+    assert (trial.prompt_ids, trial.identity.prompt_tokens) == (None, 4)
+
+
+def test_a_server_that_gives_no_ids_gets_the_text_unless_the_config_asks_for_ids(asked: Asked) -> None:
+    _, transcript = asked(started("--echo", server="llama.cpp", ready="/v1/models"))
+    assert asked_of(transcript)["prompt"] == "user: hi"
+    trial, _ = asked(started(server="llama.cpp", ready="/v1/models", prompt_as="ids"))
+    assert trial.failure is not None
+    assert (trial.failure.kind, 'prompt_as = "text"' in trial.failure.message) == ("refused", True)
+
+
 OWN = ScoreRequest(ids=(5, 2, 7), prompt_tokens=2, own=True)
 
 
@@ -544,6 +572,7 @@ def test_a_key_with_the_end_of_its_line_is_sent_and_one_that_no_header_holds_is_
         ({"url": "http://10.0.0.1/v1", "api_key_env": "A_KEY"}, "unencrypted"),
         ({"url": "http://127.0.0.1/v1", "api_key_env": "HOME"}, "does not look like the name of a secret"),
         ({"url": "http://127.0.0.1/v1", "ready": "/health"}, "`ready`"),
+        ({"url": "http://127.0.0.1/v1", "server": "llama_cpp.server", "prompt_as": "ids"}, "prompt_as"),
         ({"url": "http://127.0.0.1/v1", "server": "llama_cpp.server", "prefix_cache": False}, "by `command`"),
     ],
 )

@@ -67,6 +67,14 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/extras/tokenize":
             self._json(200, {"tokens": [1, *(len(word) for word in asked["input"].split())]})
             return
+        if self.path == "/tokenize" and self.options.tokenizes:
+            begins = asked.get("add_special", asked.get("add_special_tokens"))
+            words = (asked.get("content") or asked["prompt"]).split()
+            self._json(200, {"tokens": [1] * begins + [1 if word == "<s>" else len(word) for word in words]})
+            return
+        if self.path == "/tokenize":
+            self._json(404, {"error": {"message": "no such path"}})
+            return
         self.requests.append(asked)
         self.headers_seen.append(dict(self.headers))
         if self.options.echo:
@@ -185,6 +193,7 @@ def options_of(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--counts", type=int, help="the tokens that its usage counts, where it lies")
     parser.add_argument("--stop", type=int, help="the tokens after which it stops at an end token")
     parser.add_argument("--cached", type=int)
+    parser.add_argument("--tokenizes", action="store_true", help="give the ids of a text")
     parser.add_argument("--logprobs", default="objects", help="their form in an answer that is no stream")
     parser.add_argument("--echo", action="store_true", help="print each request")
     parser.add_argument("--echo-key", action="store_true", help="print the key of each request")

@@ -63,6 +63,11 @@ class OpenAISettings(AdapterSettings):
         description="`completions` is sent the same text as every runtime; `chat` is sent the prompt as a user's turn, "
         "which the server renders itself",
     )
+    prompt_as: Literal["text", "ids"] | None = Field(
+        default=None,
+        description="how `completions` sends the prompt: as its text, or as the ids that the server itself gives the "
+        "text, with one begin token at most; by default as ids to llama.cpp and vLLM",
+    )
     model_name: str | None = Field(
         default=None,
         min_length=1,
@@ -150,6 +155,8 @@ class OpenAISettings(AdapterSettings):
             raise ValueError("`command` does not hold {port}, so that the server can't be told where to listen")
         if self.url is not None and self.ready is not None:
             raise ValueError("`ready` is for a server that is started, and `url` names one that is running")
+        if self.prompt_as == "ids" and (self.endpoint == "chat" or DIALECTS[self.server].prompt_ids is None):
+            raise ValueError('`prompt_as = "ids"` needs a server of a kind that takes ids, and `completions`')
         if self.url is not None and self.prefix_cache is False and DIALECTS[self.server].always_caches:
             raise ValueError(
                 f"`prefix_cache = false` can't be true of {self.server}, which uses the state of the prompt before "

@@ -16,7 +16,8 @@ from parity_worker import Events, WorkerError
 from .asking import Asker, pieces
 from .dialects import DIALECTS
 from .likely import likely_tokens
-from .request import ENDPOINTS, body_of, prompt_of, scoring_body_of
+from .prompting import to_send
+from .request import ENDPOINTS, body_of, scoring_body_of
 from .serving import Server
 from .stream import Answer, Lines, StreamError
 from .telling import settings_after, settings_before
@@ -36,9 +37,10 @@ def ask(events: Events, job: Mapping[str, Any], asker: Asker, server: Server | N
         WorkerError: there is no whole answer.
     """
     settings, test = job["settings"], job["test"]
-    text = prompt_of(job)
     events.send("settings", values=settings_before(job, asker, started=server is not None))
-    body = body_of(job, model_name(settings, asker))
+    model = model_name(settings, asker)
+    sent = to_send(job, asker, model)
+    body = body_of(job, model, sent.prompt)
     connection = asker.connection(None)
     try:
         # What is timed begins with the request, not with the connection.
@@ -53,8 +55,8 @@ def ask(events: Events, job: Mapping[str, Any], asker: Asker, server: Server | N
     if answer.finish is None and not answer.done:
         raise _gone(server) or _lost(None)
     events.phase("generate", "end", ended_ns)
-    ids = None if text is None else asker.tokens(DIALECTS[settings["server"]].tokenize, text)
-    _tell(events, answer, (text, ids), test["max_tokens"])
+    sent.tell(events, asker, settings["server"], _count(answer, "prompt_tokens"))
+    _tell(events, answer, test["max_tokens"])
     return "length" if answer.finish in ("length", None) else "end-token"
 
 
@@ -65,8 +67,9 @@ def score(events: Events, job: Mapping[str, Any], asker: Asker, server: Server |
         WorkerError: there is no whole answer, or it doesn't show that.
     """
     settings, request = job["settings"], job["score"]
-    dialect, text = DIALECTS[settings["server"]], prompt_of(job)
-    body = scoring_body_of(job, model_name(settings, asker))
+    dialect, model = DIALECTS[settings["server"]], model_name(settings, asker)
+    sent = to_send(job, asker, model)
+    body = scoring_body_of(job, model, sent.prompt)
     connection, answer = asker.connection(None), Answer()
     try:
         with _heartbeat() if server is None else contextlib.nullcontext():
@@ -83,8 +86,7 @@ def score(events: Events, job: Mapping[str, Any], asker: Asker, server: Server |
         connection.close()
     values = {**settings_before(job, asker, started=server is not None), **settings_after(answer)}
     events.send("settings", values={**values, "stopped": answer.finish not in ("length", None)})
-    ids = None if text is None else asker.tokens(dialect.tokenize, text)
-    events.send("prompt", text=text, ids=ids, count=_count(answer, "prompt_tokens"))
+    sent.tell(events, asker, settings["server"], _count(answer, "prompt_tokens"))
     for position, (token, logprob, top) in enumerate(found, start=request["prompt_tokens"]):
         events.scored(position, token, logprob, None, top)
     events.send("text", text="".join(answer.texts))
@@ -131,15 +133,11 @@ def _streamed(
     return answer, ended_ns
 
 
-def _tell(events: Events, answer: Answer, prompt: tuple[str | None, list[int] | None], budget: int) -> None:
-    """What the whole answer says of prompt and tokens. `prompt`: the text that was sent, and its ids where the server
-    gives them."""
-    text, ids = prompt
-    prompt_tokens, generated = (_count(answer, key) for key in ("prompt_tokens", "completion_tokens"))
+def _tell(events: Events, answer: Answer, budget: int) -> None:
+    """What the whole answer says of its tokens."""
+    generated = _count(answer, "completion_tokens")
     if generated is None and answer.finish == "length":
         generated = budget
-    if text is not None or prompt_tokens is not None:
-        events.send("prompt", text=text, ids=ids, count=prompt_tokens)
     if generated is not None:
         events.send("count", generated=generated)
     events.send("text", text="".join(answer.texts))

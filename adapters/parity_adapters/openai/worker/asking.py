@@ -83,9 +83,9 @@ class Asker:
         found = self.found(f"{self.path}/models", "data")
         return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
 
-    def tokens(self, endpoint: str | None, text: str) -> list[int] | None:
-        """The ids that the server itself gives a text that is sent as the prompt; None where it gives none."""
-        answer = None if endpoint is None else self.plain(self.root + endpoint, {"input": text})
+    def tokens(self, endpoint: str, body: Mapping[str, Any]) -> list[int] | None:
+        """The ids that the server itself gives a text; None where it gives none."""
+        answer = self.plain(self.root + endpoint, body)
         content = answer[1] if answer is not None and answer[0] == 200 else None
         ids = content.get("tokens") if isinstance(content, dict) else None
         if not isinstance(ids, list) or not all(type(token) is int and token >= 0 for token in ids):

@@ -12,6 +12,17 @@ earlier, so that nothing is computed for it."""
 
 
 @dataclass(frozen=True)
+class PromptIds:
+    """How a server that takes ids as its prompt gives those of a text. `path`: the endpoint, under the server's root.
+    Fields: `text` is that of the text, `begin` says whether a begin token is to be put ahead, `more` are others."""
+
+    path: str
+    text: str
+    begin: str
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Dialect:
     """One kind of server.
 
@@ -22,8 +33,9 @@ class Dialect:
     makes it go on past end tokens; `BUDGET` stands for the token budget. `names_model`: whether requests name the
     model. `usage`: whether it takes `stream_options`, by which its answers count the prompt; `tokenize`: the endpoint
     that gives the ids of a text, of one whose answers don't. `loaded`: whether its model is loaded for certain once
-    `ready` answers. `likely`: what makes it show log-probabilities with the ids of their tokens, where it can; `TOP`
-    stands for how many. `names_chosen`: whether it shows which token was chosen; otherwise that is the likeliest."""
+    `ready` answers. `prompt_ids`: of a server that takes ids as its prompt. `likely`: what makes it show
+    log-probabilities with the ids of their tokens, where it can; `TOP` stands for how many. `names_chosen`: whether it
+    shows which token was chosen; otherwise that is the likeliest."""
 
     ready: str = "/v1/models"
     version: tuple[str, ...] = ()
@@ -35,6 +47,7 @@ class Dialect:
     usage: bool = True
     tokenize: str | None = None
     loaded: bool = True
+    prompt_ids: PromptIds | None = None
     likely: Mapping[str, Any] = field(default_factory=dict)
     names_chosen: bool = True
 
@@ -85,6 +98,7 @@ DIALECTS: dict[str, Dialect] = {
         plain={"repeat_penalty": 1.0, "min_p": 0.0, "top_k": 0, "top_p": 1.0},
         no_cache={"cache_prompt": False},
         past_end={"ignore_eos": True},
+        prompt_ids=PromptIds("/tokenize", "content", "add_special", {"parse_special": True}),
         likely={"n_probs": TOP},
     ),
     "llama_cpp.server": Dialect(
@@ -107,6 +121,7 @@ DIALECTS: dict[str, Dialect] = {
         version=("/version", "version"),
         plain={"repetition_penalty": 1.0, "min_p": 0.0, "top_k": -1, "top_p": 1.0},
         past_end={"ignore_eos": True, "min_tokens": BUDGET},
+        prompt_ids=PromptIds("/tokenize", "prompt", "add_special_tokens"),
         likely={"logprobs": TOP, "return_tokens_as_token_ids": True},
     ),
     "mistral.rs": Dialect(ready="/health"),

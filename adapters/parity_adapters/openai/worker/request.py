@@ -15,8 +15,12 @@ BY_COMPLETIONS = 'set `endpoint = "completions"` in the runtime\'s table, by whi
 BY_CHAT = f'{RAW_REMEDY}, or set `endpoint = "chat"` in the runtime\'s table, so that the server renders it'
 
 
-def prompt_of(job: Mapping[str, Any]) -> str | None:
-    """The text that is sent as the prompt; None where the server renders the user's turn itself."""
+Prompt = str | list[int]
+"""What is sent as the prompt: its text, or its ids."""
+
+
+def text_of(job: Mapping[str, Any]) -> str | None:
+    """The text of the prompt; None where the server renders the user's turn itself."""
     test, by_chat = job["test"], job["settings"]["endpoint"] == "chat"
     if by_chat and test["raw"]:
         raise WorkerError("refused", "a chat endpoint renders every prompt, and the test sets `raw`", BY_COMPLETIONS)
@@ -28,13 +32,19 @@ def prompt_of(job: Mapping[str, Any]) -> str | None:
     return text
 
 
-def body_of(job: Mapping[str, Any], model: str | None) -> dict[str, Any]:
-    """`model`: the name by which it is asked for, where it is."""
+def once_begun(whole: list[int], bare: list[int]) -> list[int]:
+    """The ids of a text without a second begin token. `whole`: with the one that the server puts ahead of each text;
+    `bare`: without, where the text may hold one of its own."""
+    return bare if whole == [*bare[:1], *bare] else whole
+
+
+def body_of(job: Mapping[str, Any], model: str | None, prompt: Prompt | None) -> dict[str, Any]:
+    """`model`: the name by which it is asked for, where it is. `prompt`: None where the server renders it."""
     settings, test = job["settings"], job["test"]
-    dialect, sampling, text = DIALECTS[settings["server"]], test["sampling"], prompt_of(job)
+    dialect, sampling = DIALECTS[settings["server"]], test["sampling"]
     asked: dict[str, Any] = {"messages": [{"role": "user", "content": test["prompt"]}]}
-    if text is not None:
-        asked = {"prompt": text}
+    if prompt is not None:
+        asked = {"prompt": prompt}
     body = {**asked, "stream": True, "max_tokens": test["max_tokens"], "temperature": sampling["temperature"]}
     if model is not None:
         body["model"] = model
@@ -50,9 +60,9 @@ def body_of(job: Mapping[str, Any], model: str | None) -> dict[str, Any]:
     return {**body, **settings["request"]}
 
 
-def scoring_body_of(job: Mapping[str, Any], model: str | None) -> dict[str, Any]:
+def scoring_body_of(job: Mapping[str, Any], model: str | None, prompt: Prompt | None) -> dict[str, Any]:
     """The same request for the whole answer at once, with the likeliest tokens."""
-    body, likely = body_of(job, model), DIALECTS[job["settings"]["server"]].likely
+    body, likely = body_of(job, model, prompt), DIALECTS[job["settings"]["server"]].likely
     body.pop("stream_options", None)
     top = job["score"]["top"]
     return {**body, "stream": False, **{key: top if value == TOP else value for key, value in likely.items()}}

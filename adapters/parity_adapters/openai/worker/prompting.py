@@ -1,0 +1,64 @@
+"""The prompt as it is sent, and what is known of its ids.
+
+As ids where the server takes them: those that the server itself gives the text, so that it puts no second begin token
+ahead of a text that has one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from parity_worker import Events, WorkerError
+
+from .asking import Asker
+from .dialects import DIALECTS
+from .request import Prompt, once_begun, text_of
+
+
+@dataclass(frozen=True)
+class Sent:
+    """`text`: None where the server renders the prompt itself. `ids`: those that are sent in its place."""
+
+    text: str | None
+    ids: list[int] | None
+
+    @property
+    def prompt(self) -> Prompt | None:
+        return self.text if self.ids is None else self.ids
+
+    def tell(self, events: Events, asker: Asker, kind: str, counted: int | None) -> None:
+        """Says what the prompt was. `counted`: how many tokens the server's answer says that it had."""
+        ids, endpoint = self.ids, DIALECTS[kind].tokenize
+        if ids is None and self.text is not None and endpoint is not None:
+            ids = asker.tokens(endpoint, {"input": self.text})
+        if ids is not None and counted not in (None, len(ids)):
+            # It did something else with them.
+            ids = None
+        if self.text is not None or counted is not None:
+            events.send("prompt", text=self.text, ids=ids, count=counted)
+
+
+def to_send(job: Mapping[str, Any], asker: Asker, model: str | None) -> Sent:
+    """Raises WorkerError where the prompt can't be sent as the config asks."""
+    settings, text = job["settings"], text_of(job)
+    wanted = settings["prompt_as"]
+    if text is None or wanted == "text":
+        return Sent(text, None)
+    ids = _ids(asker, settings["server"], text, model)
+    if ids is None and wanted == "ids":
+        message = "the server gives no ids of the prompt, as which it is to be sent"
+        raise WorkerError("refused", message, 'set `prompt_as = "text"` in the runtime\'s table')
+    return Sent(text, ids)
+
+
+def _ids(asker: Asker, kind: str, text: str, model: str | None) -> list[int] | None:
+    how = DIALECTS[kind].prompt_ids
+    if how is None:
+        return None
+    named = {} if model is None else {"model": model}
+    whole, bare = (
+        asker.tokens(how.path, {how.text: text, how.begin: begin, **how.more, **named}) for begin in (True, False)
+    )
+    return once_begun(whole, bare) or None if whole is not None and bare is not None else None
