@@ -1,7 +1,7 @@
 """Ratios come from rounds in which both sides have the metric by one definition, and ran the same."""
 
 import pytest
-from builders import trial
+from builders import also, trial
 
 from parity.compare import Measured, centre_of, compare, summarise
 from parity.compare.scales import share_of_equal
@@ -210,6 +210,14 @@ def test_two_definitions_are_never_divided_by_one_another() -> None:
     assert found.ratio is None
     assert not found.comparable
     assert "no definition in common" in (found.reason or "")
+
+
+def test_without_a_definition_in_common_it_says_why_a_side_lacks_the_one_that_takes_least() -> None:
+    one = also(trial("one", 1, {"gen_tps": 100.0}), "chunk-interval", {"gen_tps": 90.0})
+    two = trial("two", 1, {"gen_tps": 100.0}, definition="runtime-report:two's own")
+    none = [METRICS["gen_tps"].absent(f"no {d}", d) for d in ("token-stamps", "chunk-interval")]
+    found = comparison([one, two.but(measurements=(*none, *two.measurements))])
+    assert (found.reason or "").endswith("; two has no chunk-interval, because no chunk-interval")
 
 
 def test_the_strictest_common_definition_is_taken() -> None:

@@ -1,16 +1,22 @@
 """A run is judged from its facts and trials alone: no disk, no clock, the same report each time."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 import pytest
-from builders import MODEL, trial
+from builders import MODEL, transcript, trial
 
 from parity.adapter import Availability
 from parity.config import Config, LoadedConfig
+from parity.explain import Traced, unfold
+from parity.explain.building import explain_metric
 from parity.judging.report import RunFacts, judge
 from parity.judging.warnings import rounds_of
-from parity.records import Cell, Failure, NotRun, Trial
+from parity.reading.dictionary import METRICS
+from parity.records import Cell, Departure, Failure, NotRun, Trial
+from parity.stats import ONCE
+from parity.transcript.numbers import LineNumbers
 
 ONE, TWO = ("m", "t", "one"), ("m", "t", "two")
 CELLS = (TWO, ONE)
@@ -107,6 +113,51 @@ def test_a_runtime_that_could_not_be_used_has_no_trials_and_its_gates_are_not_ru
     assert (two.status, two.reason, two.remedy) == ("unavailable", "because", "install it")
     missing = [s for s in report.summaries if s.runtime == "two"]
     assert {s.reason for s in missing} == {f"{kind}: because"}
+
+
+SAVED = Departure(fact="stamps", sentence="its stamps were saved", metrics=("gen_tps",))
+
+
+def alone(**fields: object) -> RunFacts:
+    given = facts(runtimes={"one": READY})
+    return replace(given, cells=(ONE,), loaded=given.loaded.but(config=config(gates=(), **fields)))
+
+
+def test_what_a_runtime_did_not_run_as_asked_is_a_warning_where_nothing_is_compared_or_judged() -> None:
+    trials = [one.but(departures=(SAVED,)) for one in rates("one", *RATES)]
+    [said] = judge(alone(), trials).warnings
+    assert said.startswith("one · t: its stamps were saved (in 8 trials); ")
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        Departure(fact="stamps", sentence="nothing shows its stamps", unproven=True),
+        Departure(fact="threads", sentence="it ran with two threads"),
+    ],
+)
+def test_a_fact_that_nothing_shows_and_one_that_is_declared_are_no_warning(known: Departure) -> None:
+    declared = ({"fact": "threads", "runtimes": ("one",), "reason": "on purpose"},)
+    assert judge(alone(declare=declared), [trial("one", 1, {"gen_tps": 1.0}, departures=(known,))]).warnings == ()
+
+
+def test_what_a_verdict_says_of_a_runtime_is_no_warning_too() -> None:
+    trials = [*(one.but(departures=(SAVED,)) for one in rates("one", *RATES)), *rates("two", *RATES)]
+    report = judge(facts(), trials)
+    assert "its stamps were saved" in next(v.sentence for v in report.verdicts if v.gate == "speed")
+    assert report.warnings == ()
+
+
+def test_a_definition_that_one_side_lacks_is_explained_with_the_reason() -> None:
+    own = [trial("two", 1, {"gen_tps": 9.0}, definition="runtime-report:own")]
+    absent = METRICS["gen_tps"].absent("it shows no token", "token-stamps")
+    two = [one.but(measurements=(absent, *one.measurements)) for one in own]
+    report = judge(facts(), [trial("one", 1, {"gen_tps": 9.0}), *two])
+    printed = transcript()
+    unread = Traced("trial", printed, unfold(printed), (), LineNumbers())
+    shown = explain_metric(report, TWO, "gen_tps", lambda _: unread, ONCE).definition
+    assert shown is not None
+    assert (shown.id, shown.others) == ("runtime-report:own", {"token-stamps": "one only; two: it shows no token"})
 
 
 def test_a_run_in_which_nothing_started_exits_with_5_and_an_interrupted_one_with_130() -> None:

@@ -87,6 +87,13 @@ def _by_each_definition(
             yield _compare_metric(run, cell, base, metric, facts, definition.id)
 
 
+def _lacking(measured: Measured, metric: str, cell: Cell, known_of_other: Sequence[str]) -> str | None:
+    """Why a side has no value by the least strict definition that the other side is measured by, the one that it takes
+    least for; None where no trial says so."""
+    why = [(d, reason) for d in known_of_other if (reason := measured.why_not_by(cell, metric, d)) is not None]
+    return f"{cell[2]} has no {why[-1][0]}, because {why[-1][1]}" if why else None
+
+
 def _compare_metric(
     run: _Run, cell: Cell, base: Cell, metric: str, facts: Sequence[FactRow], definition: str | None = None
 ) -> Comparison:
@@ -102,11 +109,13 @@ def _compare_metric(
             return Comparison(**known, reason=f"{side[2]}: {measured.reason(side, metric)}", remedy=remedy)
     definition = definition or _common_definition(measured, metric, base, cell)
     if definition is None:
-        own, other = (
-            ", ".join(d for d in measured.definitions(c, metric) if measured.values(c, metric, d)) for c in (cell, base)
+        theirs_by, ours_by = (
+            [d for d in measured.definitions(c, metric) if measured.values(c, metric, d)] for c in (base, cell)
         )
+        sides = f"{base[2]}: {', '.join(theirs_by)}; {runtime}: {', '.join(ours_by)}"
+        lacking = (_lacking(measured, metric, base, ours_by), _lacking(measured, metric, cell, theirs_by))
+        reason = "; ".join((f"no definition in common ({sides})", *filter(None, lacking)))
         tried = {*measured.definitions(base, metric), *measured.definitions(cell, metric)}
-        reason = f"no definition in common ({base[2]}: {other}; {runtime}: {own})"
         return Comparison(**known, reason=reason, remedy=to_measure(metric, tried), comparable=False)
     theirs_by_round, ours_by_round = (measured.values(c, metric, definition) for c in (base, cell))
     rounds = sorted(theirs_by_round.keys() & ours_by_round.keys())

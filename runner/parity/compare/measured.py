@@ -95,6 +95,10 @@ class Measured:
         reasons = self._why_not(cell).get(metric, {})
         return reasons.get(definition or "") or next(iter(reasons.values()), "the runtime does not show it")
 
+    def why_not_by(self, cell: Cell, metric: str, definition: str) -> str | None:
+        """Why a cell has no value of a metric by this very definition; None where no trial says so."""
+        return self._why_not(cell).get(metric, {}).get(definition)
+
     def _why_not(self, cell: Cell) -> Mapping[str, Mapping[str, str]]:
         """Metric → definition → why the first trial that has no value has none; sorted once, as values are."""
         if cell not in self._reasons:

@@ -1,7 +1,7 @@
 """From a report, and the transcripts of a cell's trials, to an explanation. Pure."""
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from parity.explain.conditions import conditions_of
 from parity.explain.identity import departures_of, facts_of
@@ -179,6 +179,17 @@ def _absent(found: CellResults, summary: Summary | None, comparison: Comparison 
     return comparison.reason if comparison is not None else None
 
 
+def _of_one_side(
+    found: CellResults, base: CellResults | None, metric: str, definition: str, ours: Collection[str]
+) -> str:
+    """Which side alone has a value by a definition, and why the other one has none, where its trials say so."""
+    has, lacks = (found, base) if definition in ours else (base or found, found)
+    trials = lacks.measured_trials() if lacks is not None else []
+    reasons = (m.reason for t in trials for m in t.measurements if (m.metric, m.definition) == (metric, definition))
+    why = next(filter(None, reasons), None)
+    return f"{has.name} only; {lacks.name}: {why}" if lacks is not None and why else f"{has.name} only"
+
+
 def _definition(found: CellResults, base: CellResults | None, metric: str) -> DefinitionUsed | None:
     """The definition by which the sides are compared; without a comparison, the strictest that has a value."""
     summary, comparison = found.compared(metric), found.comparisons.get(metric)
@@ -192,8 +203,7 @@ def _definition(found: CellResults, base: CellResults | None, metric: str) -> De
     others = {}
     for other in dict.fromkeys([*listed, *sorted(ours | theirs)]):
         if other != used and other in ours | theirs:
-            both = other in ours & theirs
-            others[other] = "less strict" if both else f"{(base or found).name if other in theirs else found.name} only"
+            others[other] = "less strict" if other in ours & theirs else _of_one_side(found, base, metric, other, ours)
     why = "the strictest that the cell has" if base is None else "the strictest that both sides have in one round"
     if base is not None and used not in theirs:
         why = f"the strictest of {found.name}; {base.name} has no value by it"

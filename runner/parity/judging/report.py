@@ -12,6 +12,7 @@ from parity.judging.outputs import output_verdicts
 from parity.judging.selection import not_selected, without_baseline
 from parity.judging.settings import settings_of
 from parity.judging.unasked import differing_outputs, unasked_verdicts
+from parity.judging.unsaid import departure_warnings
 from parity.judging.verdict import verdicts
 from parity.judging.warnings import (
     budgets_of,
@@ -105,6 +106,7 @@ def judge(facts: RunFacts, trials: Sequence[Trial]) -> Report:
         outputs=tuple(outputs.values()),
         warnings=(
             *differing_outputs(config, evidence, judged),
+            *departure_warnings(config, evidence, judged),
             *memory_warnings((*facts.models, *facts.own_models.values()), facts.machine),
             *clock_warnings((*trials, *evidence.void, *evidence.scored, *evidence.exact)),
             *trial_warnings(config, trials, budgets_of(config)),

@@ -45,7 +45,7 @@ def trial_warnings(
         for warning in _of_trial(trial, budgets):
             noted.setdefault((*trial.cell, warning), []).append(trial)
     for (model, test, runtime, warning), odd in noted.items():
-        yield f"{_where(config, (model, test, runtime))}, {rounds_of(odd)}: {warning}"
+        yield f"{where(config, (model, test, runtime))}, {rounds_of(odd)}: {warning}"
 
 
 def first_round_warnings(config: Config, trials: Sequence[Trial]) -> Iterator[str]:
@@ -55,7 +55,7 @@ def first_round_warnings(config: Config, trials: Sequence[Trial]) -> Iterator[st
         later = [seconds for number, seconds in rounds.items() if number > 1]
         if 1 in rounds and len(later) >= ENOUGH_LATER and rounds[1] > FAR_LONGER * max(later):
             took = f"{format_value(rounds[1], 's')}, and no later one more than {format_value(max(later), 's')}"
-            yield f"{_where(config, cell)}: its first round took {took}; {warm_up(config.rounds.warmup)}"
+            yield f"{where(config, cell)}: its first round took {took}; {warm_up(config.rounds.warmup)}"
 
 
 def figure_warnings(config: Config, measured: Measured, cells: Iterable[Cell]) -> Iterator[str]:
@@ -70,7 +70,7 @@ def figure_warnings(config: Config, measured: Measured, cells: Iterable[Cell]) -
         if theirs is None or ours is None or 1 / FAR_APART <= theirs / ours <= FAR_APART:
             continue
         figures = f"{format_value(theirs, 'token/s')}, and {format_value(ours, 'token/s')} by {seen}"
-        yield f"{_where(config, cell)}: by its own figure {RATE_METRIC} is {figures}; {TO_READ_BOTH}"
+        yield f"{where(config, cell)}: by its own figure {RATE_METRIC} is {figures}; {TO_READ_BOTH}"
 
 
 def _centre(measured: Measured, cell: Cell, definition: str) -> float | None:
@@ -88,7 +88,8 @@ def _seconds(trial: Trial) -> float | None:
     return next((m.value for m in trial.measurements if m.metric == "wall_s" and m.value is not None), None)
 
 
-def _where(config: Config, cell: Cell) -> str:
+def where(config: Config, cell: Cell) -> str:
+    """A runtime, and the test, as warnings begin."""
     model, test, runtime = cell
     models = (model,) if len(config.models) > 1 else ()
     return " · ".join((config.runtime_title(runtime), *models, test))
