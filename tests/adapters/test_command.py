@@ -199,6 +199,8 @@ GIVEN: dict[str, Any] = {
         (GIVEN, False, {"sampling"}),
         ({"args": GIVEN["args"][1:]}, False, {"sampling", "prompt", "model"}),
         ({"args": GIVEN["args"][1:]}, True, set()),
+        ({"args": ["{{model}}", "{{prompt}}", "{{{{temperature}}}}"]}, False, {"sampling", "prompt", "model"}),
+        ({"args": ["{{{model}}}", "{{p:{prompt}}}", "{temperature}"]}, False, set()),
         ({"args": [{"when": "raw", "args": ["{scratch}/job.json"]}], "events": True}, True, set()),
         ({"args": [{"when": "raw", "args": ["{scratch}/job.json"]}], "events": True}, False, {"prompt", "model"}),
     ],

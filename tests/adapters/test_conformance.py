@@ -167,6 +167,7 @@ def test_text_without_a_line_that_ends_it_is_found_by_cutting_it_off() -> None:
     found = failed(checked(*plain(figures=[], text=r"prompt: hi\n(?P<text>.*)")))
     assert list(found) == ["truncated"]
     assert "with a text other than those of the whole output" in found["truncated"]
+    assert "let a pattern match a line that the program prints once" in found["truncated"]
 
 
 def test_without_the_output_of_a_trial_the_checks_that_need_one_are_not_run() -> None:

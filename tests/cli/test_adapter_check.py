@@ -19,6 +19,9 @@ def test_a_runtime_of_a_config_is_checked_with_a_short_trial(program: Program) -
     done = program("adapter", "check", "base", "--config", program.write(config(TWO)), host=host)
     assert (done.code, states(done.out)) == (0, ["PASS"] * CHECKS), done.out + done.err
     assert [head.purpose for head in host.asked] == ["probe", "proof"]
+    [asked] = [head.job for head in host.asked if head.job is not None]
+    assert asked.chat_turn is not None, "a worker may take nothing but a prompt in the model's template"
+    assert asked.test.prompt in asked.chat_turn
 
 
 def test_without_its_runtime_an_adapter_is_checked_as_far_as_it_goes(program: Program) -> None:
@@ -26,6 +29,7 @@ def test_without_its_runtime_an_adapter_is_checked_as_far_as_it_goes(program: Pr
     done = program("adapter", "check", "base", "--config", program.write(config(TWO)), host=host)
     assert (done.code, states(done.out)) == (4, ["PASS"] * 5 + ["NOT RUN"] * 6)
     assert "the runtime is not ready: base: No such file or directory" in done.out
+    assert "--config FILE; or name the output of a trial: --transcript FILE" in done.out
 
 
 def test_a_recorded_run_or_trial_stands_in_for_a_short_trial(program: Program) -> None:

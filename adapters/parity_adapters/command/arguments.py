@@ -73,9 +73,10 @@ def checked_args(args: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def holds(args: Iterable[Argument], placeholder: str) -> bool:
-    """Whether any argument, whatever it depends on, holds a placeholder such as `{model}`. `given` tells what a job
-    gets."""
-    return any(placeholder in word for arg in args for word in ((arg,) if isinstance(arg, str) else arg.args))
+    """Whether any argument, whatever it depends on, holds a placeholder such as `{model}`, or one in a path such as
+    `{scratch}/job.json`; `{{model}}` holds none. `given` tells what a job gets."""
+    words = (word for arg in args for word in ((arg,) if isinstance(arg, str) else arg.args))
+    return any(_marked(placeholder) in _marked(word) for word in words)
 
 
 def given(args: Iterable[Argument], job: Job) -> tuple[str, ...]:
@@ -144,6 +145,12 @@ def _fields(template: str) -> list[tuple[str | None, str | None, str | None]]:
         ]
     except ValueError:
         return [(None, None, None)]
+
+
+def _marked(template: str) -> str:
+    """A template with its placeholders written so that no text is taken for one: braces that stand for themselves are
+    single ones here too."""
+    return template.format_map({name: f"\0{name}\0" for name in PLACEHOLDERS})
 
 
 def _fill(template: str, values: Mapping[str, str | None]) -> str:

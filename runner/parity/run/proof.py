@@ -131,11 +131,10 @@ def _kept(adapter: Adapter[Any], kept: Path, to: Path) -> Transcript | None:
 
 
 def _job(adapter: Adapter[Any], runtime: str, settings: dict[str, Any], model: ModelFacts, scratch: Path) -> Job:
-    tokenizer, turn = None, None
+    tokenizer = None
     if adapter.needs_tokenizer:
         tokenizer = scratch / "tokenizer.json"
         write_tokenizer(model, tokenizer)
-        turn = chat_turn(model, TEST.prompt)
     return Job(
         runtime=runtime,
         adapter=adapter.name,
@@ -144,7 +143,7 @@ def _job(adapter: Adapter[Any], runtime: str, settings: dict[str, Any], model: M
         test=TEST,
         round=1,
         tokenizer=str(tokenizer) if tokenizer else None,
-        chat_turn=turn,
+        chat_turn=chat_turn(model, TEST.prompt),
         scratch=str(scratch),
     )
 

@@ -34,6 +34,9 @@ CHECKS = {
 }
 """Check → what it is about, in the order in which they run."""
 
+RECORDED = "name the output of a trial: --transcript FILE, or a run folder"
+"""What helps where no trial can be run here."""
+
 NEEDED = ("result", "repeatable")
 """Checks without which those that follow say nothing."""
 
@@ -51,10 +54,12 @@ class Checked(Record):
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known of a runtime's trials: one with its job, or why there is none, and what was built."""
+    """What is known of a runtime's trials: one with its job, or why there is none and what would help, and what was
+    built."""
 
     transcript: Transcript | None = None
     why_none: str | None = None
+    remedy: str | None = None
     build: Build | None = None
 
     @property
@@ -70,7 +75,8 @@ def conforms(adapter: Adapter[Any], evidence: Evidence, job: Job) -> list[Checke
         found.append(_not_run(LAUNCH, reason, "name a run folder in which it was built: --transcript RUN"))
     else:
         found.append(_checked(adapter, LAUNCH, evidence, evidence.job or job))
-    why_none, remedy = evidence.why_none, "name the output of a trial: --transcript FILE, or a run folder"
+    why_none = evidence.why_none
+    remedy = "; or ".join(filter(None, (evidence.remedy, RECORDED)))
     for name in ON_OUTPUT:
         if why_none is not None:
             found.append(_not_run(name, why_none, remedy))

@@ -18,6 +18,13 @@ from parity.transcript import Stream, Transcript
 
 Check = Callable[[Adapter[Any], Transcript, Job], Iterator[str]]
 
+TO_READ_IT_WHOLE = {
+    False: "raise ReadError unless something shows that the output is complete",
+    True: "let a pattern match a line that the program prints once, after all that is read; where it prints none, make "
+    "it print one, or print events",
+}
+"""Whether the patterns are a config's → what to do about a result that is read from half of the output."""
+
 
 def result(adapter: Adapter[Any], transcript: Transcript, job: Job) -> Iterator[str]:
     """The trial is read as a good result: without it, nothing further can be checked."""
@@ -86,7 +93,7 @@ def truncated(adapter: Adapter[Any], transcript: Transcript, job: Job) -> Iterat
                 name = "standard output" if stream == "out" else "standard error"
                 yield (
                     f"{name} that is cut off after {place} of {len(transcript.data(stream))} bytes is read as a good "
-                    f"result, with {other}\nraise ReadError unless something shows that the output is complete"
+                    f"result, with {other}\n{TO_READ_IT_WHOLE[adapter.reads_patterns]}"
                 )
                 return
 

@@ -27,6 +27,9 @@ from parity.transcript import Transcript, read_transcript
 TINY = "synth://tiny-llama/Q8_0@0"
 """The model of the short trial."""
 
+ELSEWHERE = "name the runtime of a config that says where it is: --config FILE"
+"""What helps where a runtime is not found by the default settings of its adapter."""
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -176,7 +179,10 @@ def one_trial(subject: Subject, host: Host) -> Evidence:
         prepared = preparation.ask()
         if not prepared.ready:
             gone = prepared.absent
-            return Evidence(why_none=f"the runtime is not ready: {gone.reason if gone else 'it was not asked'}")
+            return Evidence(
+                why_none=f"the runtime is not ready: {gone.reason if gone else 'it was not asked'}",
+                remedy="; or ".join(filter(None, (gone.remedy if gone else None, ELSEWHERE))),
+            )
         asked_all_the_same = subject.common.but(prove=True)
         why_not = proof.why_not(asked_all_the_same, subject.adapter, unbuilt=subject.adapter.build() is not None)
         if why_not is not None:
