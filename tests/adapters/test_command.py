@@ -100,7 +100,7 @@ def test_a_program_scores_where_its_table_says_so() -> None:
 def test_a_program_is_given_the_sequence_in_its_job() -> None:
     asked = job().model_copy(update={"task": "score", "score": ScoreRequest(ids=(1, 2, 3), prompt_tokens=2)})
     given = json.loads(adapter(**SCORES).launch(asked, None).files["job.json"])
-    assert (given["task"], given["score"]) == ("score", {"ids": [1, 2, 3], "prompt_tokens": 2, "top": 8})
+    assert (given["task"], given["score"]) == ("score", {"ids": [1, 2, 3], "prompt_tokens": 2, "top": 8, "own": False})
 
 
 FULL = {
