@@ -10,7 +10,9 @@ from mlx_models import mlx_folder
 from owners_job import run
 from runs import ANY_MACHINE, MODEL, Done
 
+from parity.hosts.machine import host_facts
 from parity.models import parse_source, silent
+from parity_adapters.openai import OpenAI
 
 pytestmark = pytest.mark.slow
 
@@ -53,8 +55,7 @@ threads = 1
 adapter = "mlx_lm"
 device = "cpu"
 
-{_server("llama-server", "llama_cpp.server", ("--n_threads", "1", "--n_threads_batch", "1"))}
-threads = 1
+{_offered("llama-server")}
 
 {_server("mlx-server", "mlx_lm.server")}
 model = "{mlx}"
@@ -76,8 +77,15 @@ first_token_s = 300
     return run(folder, config)
 
 
-def _server(name: str, kind: str, more: tuple[str, ...] = ()) -> str:
-    command = [sys.executable, "-m", kind, "--model", "{model}", "--port", "{port}", *more]
+def _offered(name: str) -> str:
+    """The table that `parity init` offers, with one thread."""
+    found = OpenAI.example(host_facts().but(usable_cpus=1))
+    keys = "\n".join(f"{key} = {json.dumps(value)}" for key, value in found.keys.items())
+    return f'[runtimes.{name}]\nadapter = "openai"\n{keys}'
+
+
+def _server(name: str, kind: str) -> str:
+    command = [sys.executable, "-m", kind, "--model", "{model}", "--port", "{port}"]
     return f'[runtimes.{name}]\nadapter = "openai"\nserver = "{kind}"\ncommand = {json.dumps(command)}\ndevice = "cpu"'
 
 

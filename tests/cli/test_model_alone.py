@@ -227,6 +227,21 @@ def test_init_writes_a_config_that_plans_and_runs_and_overwrites_nothing(program
     assert (program.folder / "parity.toml").read_text(encoding="utf-8") == text
 
 
+def test_the_server_that_init_offers_is_a_table_once_its_marks_are_taken_away(program: Program) -> None:
+    assert program("init", MODEL, host=host(program)).code == 0
+    path = program.folder / "parity.toml"
+    before, marked, after = path.read_text(encoding="utf-8").partition("# [runtimes.server]\n")
+    table, _, rest = after.partition("\n\n")
+    assert "llama-cpp-python[server]" in before.splitlines()[-2]
+    unmarked = "\n".join(line.removeprefix("# ") for line in (marked + table).splitlines())
+    path.write_text(f"{before}{unmarked}\n\n{rest}", encoding="utf-8")
+    server = written(program, "parity.toml")["runtimes"]["server"]
+    assert (server["adapter"], server["command"][1:3]) == ("openai", ["-m", "llama_cpp.server"])
+    done = program("plan", "parity.toml")
+    assert done.code == 0, done.err
+    assert "short/server" in done.out
+
+
 def test_init_without_a_model_writes_a_config_that_runs_at_once(program: Program) -> None:
     one = host(program, mlx_lm=Script(installed=False))
     assert program("init", "--out", "mine.toml", host=one).code == 0

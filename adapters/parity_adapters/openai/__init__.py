@@ -17,6 +17,8 @@ from parity.adapter import (
     Availability,
     Build,
     Command,
+    Example,
+    HostFacts,
     InputPath,
     Job,
     Launch,
@@ -177,6 +179,22 @@ class OpenAI(Adapter[OpenAISettings]):
 
     name: ClassVar[str] = "openai"
     Settings: ClassVar[type[AdapterSettings]] = OpenAISettings
+
+    @classmethod
+    def example(cls, host: HostFacts) -> Example:
+        threads = str(host.usable_cpus)
+        asked = ("--model", "{model}", "--port", "{port}", "--n_threads", threads, "--n_threads_batch", threads)
+        return Example(
+            name="server",
+            remark="A server that speaks the OpenAI-compatible API, started for each trial. This one needs "
+            "`pip install 'llama-cpp-python[server]'`; docs/servers.md has others.",
+            keys={
+                "server": "llama_cpp.server",
+                "command": (host.python, "-m", "llama_cpp.server", *asked),
+                "device": "cpu",
+                "threads": host.usable_cpus,
+            },
+        )
 
     @property
     def tasks(self) -> frozenset[Task]:

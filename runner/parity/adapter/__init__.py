@@ -5,7 +5,7 @@
 """
 
 from parity.adapter.base import Adapter, AdapterSettings, InputPath, Program
-from parity.adapter.commands import Availability, Build, Command, Launch, Marker, Markers, Need, Written
+from parity.adapter.commands import Availability, Build, Command, Example, Launch, Marker, Markers, Need, Written
 from parity.adapter.echo import is_echo, refuse_echoed
 from parity.adapter.patterns import checked
 from parity.adapter.printed import half_of_last_digit, longer_number, other_unit
@@ -25,6 +25,7 @@ __all__ = [
     "Availability",
     "Build",
     "Command",
+    "Example",
     "HostFacts",
     "InputPath",
     "Job",

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Generic, TypeVar
 
 from pydantic import AfterValidator, ValidationInfo
 
-from parity.adapter.commands import Availability, Build, Command, Launch, Need, Written
+from parity.adapter.commands import Availability, Build, Command, Example, Launch, Need, Written
 from parity.adapter.events import Event
 from parity.adapter.protocol import read_protocol
 from parity.adapter.warned import looks_like_a_warning
@@ -57,6 +57,11 @@ class Adapter(ABC, Generic[SettingsT]):
     def __init__(self, settings: SettingsT, host: HostFacts) -> None:
         self.settings = settings
         self.host = host
+
+    @classmethod
+    def example(cls, host: HostFacts) -> Example | None:
+        """A table for `parity init` to write as a comment, of an adapter that no config can have without settings."""
+        return None
 
     @property
     def tasks(self) -> frozenset[Task]:

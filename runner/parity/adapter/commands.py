@@ -96,6 +96,15 @@ class Build(Record):
     remedy: str | None = None
 
 
+class Example(Record):
+    """A table that a config may hold, of an adapter that has no settings by default. `name`: that of the runtime;
+    `remark`: what it is, and what it needs."""
+
+    name: str
+    remark: str
+    keys: dict[str, str | int | float | bool | tuple[str, ...]]
+
+
 class Need(Record):
     """A file that a runtime can't do without and that parity doesn't fetch. `pattern`: a path, or a glob of which one
     match is enough."""

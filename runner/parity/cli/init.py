@@ -22,6 +22,7 @@ def init(
 ) -> None:
     """Write a commented config for the runtimes that are ready on this machine. Overwrites nothing."""
     from parity.config.draft import draft_text
+    from parity.run.candidates import examples
 
     if out.exists():
         raise typer.BadParameter(f"{out} exists already; name a different file", param_hint="--out")
@@ -29,6 +30,8 @@ def init(
     head = ["A config for parity. `parity plan` on it shows what a run would do, `parity run` runs it."]
     if model is None:
         head.append("Its model has synthetic weights: replace `source` by the path or the address of your own.")
-    draft = replace(draft_for(host_of(context), model or PLACEHOLDER, head), gates=True)
+    host = host_of(context)
+    draft = draft_for(host, model or PLACEHOLDER, head)
+    draft = replace(draft, runtimes=[*draft.runtimes, *examples(host)], gates=True)
     out.write_text(draft_text(draft), encoding="utf-8")
     emit(f"{out}: written; next: parity plan {out}")

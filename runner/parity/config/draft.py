@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from parity.config.prompts import long_text
 from parity.records import LONGEST_NAME
 
-Value = str | int | float | bool
+Value = str | int | float | bool | tuple[str, ...]
 
 SHORT = "What is 2+2?"
 SHORT_TOKENS, LONGER_TOKENS, SWEEP_TOKENS = 64, 128, 32
@@ -30,13 +30,15 @@ GATES: tuple[tuple[str, Mapping[str, Value]], ...] = (
 @dataclass(frozen=True)
 class DraftRuntime:
     """A table of a runtime. `remark`: what is to be said of it. `absent`: why it is left out, and what would help; its
-    table is a comment then. `offered`: it is left out though it is ready."""
+    table is a comment then. `offered`: it is left out though it is ready. `name`: of the table, if it is not the
+    adapter's."""
 
     adapter: str
     keys: Mapping[str, Value]
     remark: str = ""
     absent: tuple[str, ...] = ()
     offered: bool = False
+    name: str | None = None
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,7 @@ def _table(runtime: DraftRuntime) -> Iterator[str]:
     yield from (f"# {line}" for line in runtime.absent)
     if runtime.absent:
         yield "# Take the marks away to include it."
-    yield f"{mark}[runtimes.{runtime.adapter}]{f' # {runtime.remark}' if runtime.remark else ''}"
+    yield f"{mark}[runtimes.{runtime.name or runtime.adapter}]{f' # {runtime.remark}' if runtime.remark else ''}"
     yield f"{mark}adapter = {_toml(runtime.adapter)}"
     for key, value in runtime.keys.items():
         yield f"{mark}{key} = {_toml(value)}"

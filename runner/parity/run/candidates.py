@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from parity.config.draft import DraftRuntime, Value
 from parity.hosts.host import Host
 from parity.records import HostFacts
-from parity.registry import adapter_class
+from parity.registry import adapter_class, entries
 from parity.run.doctor import Checkup, examine
 from parity.run.progress import Progress
 
@@ -45,6 +45,13 @@ def _candidate(checkup: Checkup, facts: HostFacts) -> Candidate:
         return Candidate(checkup)
     cls = adapter_class(checkup.adapter)
     return Candidate(checkup, frozenset(cls.Settings.model_fields), cls(cls.Settings(), facts).build() is not None)
+
+
+def examples(host: Host) -> list[DraftRuntime]:
+    """The tables that adapters offer which have no settings by default, as comments."""
+    classes = [adapter_class(entry.name) for entry in entries() if entry.broken is None]
+    found = [(cls.name, example) for cls in classes if (example := cls.example(host.facts())) is not None]
+    return [DraftRuntime(name, each.keys, absent=(each.remark,), name=each.name) for name, each in found]
 
 
 def drafted(found: Sequence[Candidate], wanted: Sequence[str], threads: int) -> tuple[list[DraftRuntime], list[str]]:
