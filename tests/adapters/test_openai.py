@@ -473,7 +473,7 @@ def test_a_program_that_took_the_port_of_a_server_which_lives_on_is_not_asked() 
     other = subprocess.Popen([sys.executable, "-c", listens, str(server.port)])
     try:
         with pytest.raises(WorkerError, match=rf"port {server.port}, .* is another program's: process {other.pid} "):
-            server.wait_until(lambda: foreign_listener(server.port, "A=none") is not None)
+            server.wait_until(lambda: foreign_listener(server.port, "A=none", 1) is not None)
     finally:
         server.end()
         other.kill()
@@ -488,7 +488,7 @@ def test_a_server_may_listen_by_a_process_that_left_its_session() -> None:
     owner: list[str] = []
 
     def listens_now() -> bool:
-        owner[:] = [str(foreign_listener(server.port, "A=none"))]
+        owner[:] = [str(foreign_listener(server.port, "A=none", 1))]
         return owner != ["None"]
 
     try:

@@ -163,7 +163,7 @@ def test_every_row_of_a_server_is_compared_or_says_what_it_would_take(done: Done
 def test_a_server_gives_the_text_of_its_library(done: Done, runtime: str) -> None:
     texts = {trial["runtime"]: trial["text"] for trial in done.report["trials"]}
     assert texts[runtime] == texts[runtime.replace("-server", "")]
-    assert len(texts[runtime].split()) > 5
+    assert len(texts[runtime]) > 12
 
 
 @pytest.mark.parametrize("runtime", SERVERS)

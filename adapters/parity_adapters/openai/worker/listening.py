@@ -13,11 +13,14 @@ LISTENS = "0A"
 PROC = Path("/proc")
 
 
-def foreign_listener(port: int, mark: str) -> str | None:
+def foreign_listener(port: int, mark: str, expected: int) -> str | None:
     """A process that listens on the port, and was not started with `mark`, a line `NAME=VALUE`, in its environment, as
-    `PID (name)`. None where there is none, and where the system does not tell who listens."""
+    `PID (name)`. None where there is none, and where the system does not tell who listens. `expected`: the process that
+    mostly does, so that no other one is looked at."""
     sockets = set(_sockets(port))
-    owners = [pid for pid in _processes() if sockets & set(_open_sockets(pid))] if sockets else []
+    if not sockets or sockets & set(_open_sockets(expected)):
+        return None
+    owners = [pid for pid in _processes() if sockets & set(_open_sockets(pid))]
     if not owners or any(_has(pid, mark) for pid in owners):
         return None
     return f"{owners[0]} ({_name(owners[0])})"

@@ -64,7 +64,7 @@ class Server:
 
     def _check_port(self) -> None:
         """A server that could not have its port may live on, while the program that has it answers."""
-        if (other := foreign_listener(self.port, f"{MARK}={self._mark}")) is None:
+        if (other := foreign_listener(self.port, f"{MARK}={self._mark}", self._process.pid)) is None:
             return
         message = f"port {self.port}, which the server was to listen on, is another program's: process {other}"
         remedy = "run it again; where `command` only has a service start the server, start it yourself and give `url`"
