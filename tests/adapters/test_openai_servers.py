@@ -1,6 +1,7 @@
 """Real servers of the OpenAI-compatible API beside the libraries that they are made of, in one config."""
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 from mlx_models import mlx_folder
 from owners_job import run
-from runs import ANY_MACHINE, MODEL, Done
+from runs import ANY_MACHINE, MODEL, PARITY, Done
 
 from parity.hosts.machine import host_facts
 from parity.models import parse_source, silent
@@ -137,6 +138,13 @@ def test_the_log_probabilities_of_a_server_prove_its_outputs(judged: Done) -> No
     assert found["distances"]["positions"] == found["distances"]["continuation"] == 16
     assert found["distances"]["largest_delta"] < 0.05
     assert judged.verdicts() == {"same": "PASS"}
+
+
+def test_what_a_server_scored_is_drawn_and_explained(judged: Done) -> None:
+    page = subprocess.run([PARITY, "report", str(judged.run), "--format", "html"], capture_output=True, check=True)
+    assert b"16 positions: median" in page.stdout
+    told = subprocess.run([PARITY, "explain", str(judged.run), "mlx-server"], capture_output=True, check=True)
+    assert b"mlx-server, its own answer: 36 ids" in told.stdout
 
 
 def compared(done: Done, runtime: str) -> dict[str, dict[str, Any]]:

@@ -309,6 +309,8 @@ class Side:
             return f"{self.runtime} was not asked to score, since the test samples its tokens"
         if self.missing and not self.scores:
             return self.missing[0].said
+        if self._answer is not None and self._answer.scores:
+            return f"{self.runtime} scores its own answer alone, and no ids that it is given"
         if self.own is not None and self.own.answer_scored:
             return (
                 f"{self.runtime} shows log-probabilities of its own answer, and either its prompt is not that of the "

@@ -34,9 +34,8 @@ def _writes_its_text(trial: Trial) -> bool:
 
 def _is_end_passed_over(trial: Trial, scored: Scored) -> bool:
     likeliest = scored.top[0][0] if scored.top else scored.id
-    return likeliest != scored.id and _is_special(trial, likeliest)
+    return likeliest != scored.id and (_is_special(trial, likeliest) or isinstance(trial.pieces.get(likeliest), Added))
 
 
 def _is_special(trial: Trial, token: int) -> bool:
-    piece = trial.pieces.get(token)
-    return piece == b"" and not isinstance(piece, Added)
+    return trial.pieces.get(token) == b""

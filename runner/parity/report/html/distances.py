@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from statistics import median
 
 from parity.outputs import Compared
-from parity.outputs.distances import kl_at_least
+from parity.outputs.distances import in_common, kl_at_least
 from parity.records import OutputVerdict
 from parity.report.html.answers import named
 from parity.report.html.curves import Curve, curve_plot
@@ -35,7 +35,8 @@ def distance_plots(index: Index, key: str, workload: Workload) -> Iterator[Plot]
         ours = compared.scores.get(verdict.runtime)
         if theirs is None or ours is None or compared.sequence is None:
             continue
-        points = tuple((one.position, kl_at_least(one, other)[0]) for one, other in zip(theirs, ours, strict=True))
+        both = zip(*in_common(theirs, ours), strict=True)
+        points = tuple((one.position, kl_at_least(one, other)[0]) for one, other in both)
         yield _by_position(index, f"{key}-kl-{verdict.runtime}", verdict, points, compared)
     if (exact := _exact(index, key, verdicts)) is not None:
         yield exact
