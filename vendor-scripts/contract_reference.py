@@ -85,7 +85,8 @@ def _signature(name: str, member: Any, function: Callable[..., Any]) -> str:
     if isinstance(member, property | cached_property):
         return f"{name}: {gives}"
     given = [
-        f"{each.name}: {_type(each.annotation)}" + ("" if each.default is each.empty else f" = {each.default!r}")
+        f"{'**' if each.kind is each.VAR_KEYWORD else ''}{each.name}: {_type(each.annotation)}"
+        + ("" if each.default is each.empty else f" = {each.default!r}")
         for each in signature.parameters.values()
         if each.name != "self"
     ]

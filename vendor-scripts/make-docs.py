@@ -29,6 +29,7 @@ from parity_adapters.llama_cpp.keys import READ
 from parity_adapters.mlx_lm.worker.architectures import ARCHITECTURES
 from parity_adapters.mlx_lm.worker.formats import AS_STORED, DEQUANTISED, REPACKED
 from parity_synth.presets import PRESETS
+from parity_worker import Events
 
 ROOT = Path(__file__).resolve().parent.parent
 OWN_PACKAGE = "parity-matrix"
@@ -159,6 +160,11 @@ def record_blocks(name: str, record: Schema, seen: set[str]) -> list[str]:
         blocks += [f"#### `{name}`", intro(inner), table(("Field", "Type", "Required, or default", "Meaning"), rows)]
         waiting += [(found, records[found]) for found in references(inner)]
     return blocks
+
+
+def worker_table() -> str:
+    """What a worker in Python sends its events by."""
+    return table(("Member", "What it does"), list(contract.transcript_rows(Events)))
 
 
 def event_tables() -> str:
@@ -381,6 +387,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "contract": contract_tables,
     "placeholders": placeholder_table,
     "events": event_tables,
+    "worker": worker_table,
     "metrics": metric_tables,
     "facts": fact_table,
     "architectures": architecture_table,

