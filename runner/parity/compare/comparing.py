@@ -113,8 +113,9 @@ def _compare_metric(
             [d for d in measured.definitions(c, metric) if measured.values(c, metric, d)] for c in (base, cell)
         )
         sides = f"{base[2]}: {', '.join(theirs_by)}; {runtime}: {', '.join(ours_by)}"
-        lacking = (_lacking(measured, metric, base, ours_by), _lacking(measured, metric, cell, theirs_by))
-        reason = "; ".join((f"no definition in common ({sides})", *filter(None, lacking)))
+        lacking = (_lacking(measured, metric, cell, theirs_by), _lacking(measured, metric, base, ours_by))
+        why = "; ".join(filter(None, lacking))
+        reason = f"no definition in common{why and f': {why}'} ({sides})"
         tried = {*measured.definitions(base, metric), *measured.definitions(cell, metric)}
         return Comparison(**known, reason=reason, remedy=to_measure(metric, tried), comparable=False)
     theirs_by_round, ours_by_round = (measured.values(c, metric, definition) for c in (base, cell))

@@ -152,11 +152,12 @@ def check_here(
 
 
 def render(checked: list[Checked]) -> str:
-    """A line for each check, with what is wrong beneath it."""
+    """A line for each check, and beneath it what to do, once where checks in a row need the same."""
     width = max(len(each.check) for each in checked)
-    lines = []
+    lines, told = [], None
     for each in checked:
         lines.append(f"{each.state:<7}  {each.check:<{width}}  {each.wrong or CHECKS[each.check]}")
-        if each.remedy:
+        if each.remedy and each.remedy != told:
             lines.append(f"    to fix it: {each.remedy}")
+        told = each.remedy
     return "\n".join(lines)
