@@ -614,3 +614,15 @@ def test_of_a_server_that_is_started_the_program_is_looked_for(ask: Callable[[Op
     server = started()
     found = server.read_probe(ask(server))
     assert (found.ready, (found.version or "").startswith("openai (Python 3.")) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("line", "warns"),
+    [
+        ("0.00.234.353 I slot release: id 0 | stop processing: n_tokens = 43, truncated = 0", False),
+        ("0.00.234.353 W slot update: the prompt was truncated", True),
+        ("WARNING: no GPU was found", True),
+    ],
+)
+def test_what_a_server_says_for_information_is_no_warning(line: str, warns: bool) -> None:
+    assert started().warns(line) is warns

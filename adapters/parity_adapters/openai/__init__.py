@@ -4,6 +4,7 @@ The worker is the server's only client, and its parent where it starts it. It ne
 parity's own interpreter.
 """
 
+import re
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 from urllib.parse import urlsplit
@@ -240,7 +241,8 @@ class OpenAI(Adapter[OpenAISettings]):
         if transcript.no_spawn is not None:
             reason = f"{self.settings.command[0]}: {transcript.no_spawn.message}"
             return Availability(ready=False, reason=reason, remedy="install it, or correct `command` in the config")
-        printed = next((line for line in transcript.tail(1) if line.strip()), "")
+        lines = [line.strip() for line in transcript.tail(5) if line.strip()]
+        printed = next((line for line in lines if "version" in line.casefold()), lines[-1] if lines else "")
         good = transcript.end is not None and transcript.end.exit_code == 0
         version = f"{self.settings.server} ({printed[:60]})" if good and printed else self.settings.server
         return Availability(ready=True, version=version, device=self.settings.device)
@@ -253,6 +255,10 @@ class OpenAI(Adapter[OpenAISettings]):
             markers=PROTOCOL_MARKERS,
             pass_env=self._secrets,
         )
+
+    def warns(self, line: str) -> bool:
+        """llama.cpp's server marks what is for information: `0.00.234.353 I slot release: … truncated = 0`."""
+        return re.match(r"[0-9.]+ [ID] ", line) is None and super().warns(line)
 
     @property
     def _secrets(self) -> tuple[str, ...]:
