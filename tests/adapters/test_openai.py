@@ -375,9 +375,10 @@ def test_a_prompt_goes_as_ids_with_one_begin_token_where_the_server_takes_these(
 
 
 def test_ids_of_which_the_server_counts_another_number_are_not_those_of_its_prompt(asked: Asked) -> None:
-    trial, _ = asked(started("--tokenizes", "--prompt-tokens", "4", server="vllm", ready="/v1/models"))
+    server = started("--tokenizes", "--prompt-tokens", "2", server="vllm", ready="/v1/models")
+    trial, _ = asked(server, encode=lambda text: [len(word) for word in text.split()])
     assert trial.identity is not None
-    assert (trial.prompt_ids, trial.identity.prompt_tokens) == (None, 4)
+    assert (trial.prompt_ids, trial.identity.prompt_tokens) == (None, 2)
 
 
 def test_a_server_that_gives_no_ids_gets_the_text_unless_the_config_asks_for_ids(asked: Asked) -> None:

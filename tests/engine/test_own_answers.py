@@ -10,7 +10,8 @@ from spoken import CONTINUATION, PROMPT, SEQUENCE, SPOKEN, Logits, following, ge
 from parity.outputs import Compared, judge_outputs
 from parity.outputs.distances import in_half
 from parity.reading.own_answer import of_own_answer
-from parity.records import OutputVerdict, Rung, Scored, ScoreRequest, Trial
+from parity.records import Limits, OutputVerdict, Rung, Scored, ScoreRequest, Trial
+from parity.run.request import limits_of_score
 
 PIECES: Mapping[int, bytes] = {0: b"", **{token: b" w%d" % token for token in range(1, 40)}}
 """Token 0 ends an answer."""
@@ -111,6 +112,11 @@ def test_an_answer_that_stops_at_its_end_token_shows_it() -> None:
     ids = (*CONTINUATION[:PLACE], 0)
     rows = swapped(SPOKEN, PLACE, 0, 5.0)[: len(PROMPT) + PLACE]
     assert answer(rows, ids).shows_end
+
+
+def test_an_answer_may_come_as_late_as_the_whole_trial_may_end() -> None:
+    limits = limits_of_score(Limits(), 1024, own=True)
+    assert limits.first_token_s == limits.total_s == 2 * Limits().total_s
 
 
 def halved(rows: Sequence[Scored], bits: int = 8) -> tuple[Scored, ...]:

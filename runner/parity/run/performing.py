@@ -62,7 +62,7 @@ def perform(
             config = session.loaded.config
             common = config.runtimes[slot.runtime]
             limits = patient(config.limits) if slot.kind == "exact" else config.limits
-            limits = limits_of_score(limits, len(sequence.ids)) if sequence is not None else limits
+            limits = limits_of_score(limits, len(sequence.ids), own=sequence.own) if sequence is not None else limits
             head = head.but(limits=limits)
             request = request_of(common, launch, head, limits, session.loaded.secrets)
             programs = programs_of(request, job)

@@ -30,14 +30,14 @@ class Sent:
 
     def tell(self, events: Events, asker: Asker, kind: str, counted: int | None) -> None:
         """Says what the prompt was. `counted`: how many tokens the server's answer says that it had."""
-        ids, endpoint = self.ids, DIALECTS[kind].tokenize
-        if ids is None and self.text is not None and endpoint is not None:
-            ids = asker.tokens(endpoint, {"input": self.text})
+        text, ids, endpoint = self.text, self.ids, DIALECTS[kind].tokenize
+        if ids is None and text is not None and endpoint is not None:
+            ids = asker.tokens(endpoint, {"input": text})
         if ids is not None and counted not in (None, len(ids)):
-            # It did something else with them.
-            ids = None
-        if self.text is not None or counted is not None:
-            events.send("prompt", text=self.text, ids=ids, count=counted)
+            # It did something else with them, so that the text says nothing of its ids either where they were sent.
+            text, ids = None if self.ids is not None else text, None
+        if text is not None or counted is not None:
+            events.send("prompt", text=text, ids=ids, count=counted)
 
 
 def to_send(job: Mapping[str, Any], asker: Asker, model: str | None) -> Sent:
