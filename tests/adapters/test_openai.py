@@ -130,6 +130,11 @@ def asked_of(transcript: Transcript) -> dict[str, Any]:
     return body
 
 
+def transcript_spawn(transcript: Transcript) -> int:
+    assert transcript.spawn is not None
+    return transcript.spawn.t_ns
+
+
 def reasons(trial: Trial) -> dict[str, str | None]:
     return {m.metric: m.reason for m in trial.measurements}
 
@@ -177,6 +182,15 @@ def test_a_running_server_has_neither_load_nor_processes_of_the_trial(asked: Ask
     facts = trial.identity.settings if trial.identity is not None else {}
     assert (facts["warm_up"], facts["prefix_cache"], facts["weights_file"]) == (True, True, None)
     assert {d.fact for d in trial.departures} == {"weights", "prefix_cache"}
+
+
+def test_what_a_running_server_is_asked_before_is_no_wait_for_its_answer(asked: Asked) -> None:
+    with running("--prompt-tokens", "2", "--tokenizes", "--far", "0.2") as url:
+        trial, transcript = asked(adapter(url=url, server="vllm"))
+        marks = {e.name: e.t_ns for e in events_of(adapter(url=url), transcript) if isinstance(e, Phase)}
+    assert trial.failure is None, trial.failure
+    assert [d.sentence for d in trial.departures if "waited" in d.sentence] == []
+    assert marks["ready"] - transcript_spawn(transcript) >= 4 * 0.2e9
 
 
 def test_what_the_answer_says_of_its_cache_wins(asked: Asked) -> None:

@@ -53,6 +53,7 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self) -> None:
+        time.sleep(self.options.far)
         if self.options.fault == "never-ready":
             self._json(503, {"error": {"message": "Loading model"}})
         elif self.path == "/v1/models":
@@ -67,6 +68,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/extras/tokenize":
             self._json(200, {"tokens": [1, *(len(word) for word in asked["input"].split())]})
             return
+        time.sleep(self.options.far if self.path == "/tokenize" else 0.0)
         if self.path == "/tokenize" and self.options.tokenizes:
             begins = asked.get("add_special", asked.get("add_special_tokens"))
             words = (asked.get("content") or asked["prompt"]).split()
@@ -193,6 +195,7 @@ def options_of(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--counts", type=int, help="the tokens that its usage counts, where it lies")
     parser.add_argument("--stop", type=int, help="the tokens after which it stops at an end token")
     parser.add_argument("--cached", type=int)
+    parser.add_argument("--far", type=float, default=0.0, help="seconds before it answers what is no prompt")
     parser.add_argument("--tokenizes", action="store_true", help="give the ids of a text")
     parser.add_argument("--logprobs", default="objects", help="their form in an answer that is no stream")
     parser.add_argument("--echo", action="store_true", help="print each request")

@@ -7,7 +7,6 @@ Where the config gives a command, it starts the server and ends it; otherwise th
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -55,14 +54,15 @@ def run(events: Events, job: dict[str, Any]) -> str:
         with served(words, settings["cwd"]) as server:
             asker = Asker(settings["url"] if server is None else f"http://127.0.0.1:{server.port}/v1", key)
             dialect = DIALECTS[settings["server"]]
+            ready_ns = None
             if server is None:
                 _find(asker, settings)
-                ready_ns = time.monotonic_ns()
             else:
                 ready_ns = server.wait_until(lambda: _is_ready(asker, settings["ready"] or dialect.ready))
             introduced = True
             introduce(events, settings, version_of(asker, dialect), ready_ns)
-            events.phase("ready", "end", ready_ns)
+            if ready_ns is not None:
+                events.phase("ready", "end", ready_ns)
             return score(events, job, asker, server) if job["task"] == "score" else ask(events, job, asker, server)
     except WorkerError:
         if not introduced:

@@ -45,6 +45,7 @@ def ask(events: Events, job: Mapping[str, Any], asker: Asker, server: Server | N
     try:
         # What is timed begins with the request, not with the connection.
         connection.connect()
+        _now_ready(events, server)
         answer, ended_ns = _streamed(events, connection, asker, ENDPOINTS[settings["endpoint"]], body, server is None)
     except StreamError as error:
         raise WorkerError("failed", f"the server's answer can't be read: {error}", failure=error.failure) from error
@@ -71,6 +72,7 @@ def score(events: Events, job: Mapping[str, Any], asker: Asker, server: Server |
     sent = to_send(job, asker, model)
     body = scoring_body_of(job, model, sent.prompt)
     connection, answer = asker.connection(None), Answer()
+    _now_ready(events, server)
     try:
         with _heartbeat() if server is None else contextlib.nullcontext():
             content = asker.whole(connection, ENDPOINTS[settings["endpoint"]], body)
@@ -91,6 +93,13 @@ def score(events: Events, job: Mapping[str, Any], asker: Asker, server: Server |
         events.scored(position, token, logprob, None, top)
     events.send("text", text="".join(answer.texts))
     return "scored"
+
+
+def _now_ready(events: Events, server: Server | None) -> None:
+    """A server that was running before has no load that is measured. Before it is timed it is asked what is to be known
+    of it, which takes long where it is far away."""
+    if server is None:
+        events.phase("ready", "end")
 
 
 def model_name(settings: Mapping[str, Any], asker: Asker) -> str | None:
