@@ -388,11 +388,14 @@ def test_a_prompt_goes_as_ids_with_one_begin_token_where_the_server_takes_these(
     assert trial.prompt_ids is None
 
 
-def test_ids_of_which_the_server_counts_another_number_are_not_those_of_its_prompt(asked: Asked) -> None:
-    server = started("--tokenizes", "--prompt-tokens", "2", server="vllm", ready="/v1/models")
+@pytest.mark.parametrize("counts", ["0", "2"], ids=["none", "another"])
+def test_ids_that_were_sent_are_those_of_the_prompt_only_where_the_server_counts_as_many(
+    asked: Asked, counts: str
+) -> None:
+    server = started("--tokenizes", "--prompt-tokens", counts, server="vllm", ready="/v1/models")
     trial, _ = asked(server, encode=lambda text: [len(word) for word in text.split()])
     assert trial.identity is not None
-    assert (trial.prompt_ids, trial.identity.prompt_tokens) == (None, 2)
+    assert (trial.prompt_ids, trial.identity.prompt_tokens) == (None, int(counts) or None)
 
 
 def test_a_server_that_gives_no_ids_gets_the_text_unless_the_config_asks_for_ids(asked: Asked) -> None:

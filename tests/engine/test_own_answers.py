@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from spoken import CONTINUATION, PROMPT, SEQUENCE, SPOKEN, Logits, following, generated, score_trial, swapped
 
+from parity.adapter.events import Bye, Event, ScoredPosition
 from parity.outputs import Compared, judge_outputs
 from parity.outputs.distances import in_half
 from parity.reading.own_answer import of_own_answer
+from parity.reading.scores import unanswered
 from parity.records import Limits, OutputVerdict, Rung, Scored, ScoreRequest, Trial
 from parity.run.request import limits_of_score
 
@@ -21,6 +23,9 @@ PLACE, OTHER = 10, 39
 """Where answers part in these tests, and the token that the server takes there."""
 
 PARTED = (*CONTINUATION[:PLACE], OTHER, *CONTINUATION[:13])
+
+
+PAST_END = generated("two", settings={"past_end": True})[0].identity
 
 
 def text_of(ids: Sequence[int]) -> str:
@@ -101,11 +106,30 @@ def test_ids_stand_for_no_round_that_gave_another_text() -> None:
 
 def test_nothing_is_known_after_an_end_token_that_the_server_may_not_choose() -> None:
     rows = swapped(SPOKEN, PLACE, 0, 5.0)
-    own = answer(rows)
+    own = answer(rows, identity=PAST_END)
     assert (len(own.scores), own.output_ids) == (PLACE, None)
     found = judged(own, settings={"past_end": True})
     assert (found.verdict, found.acceptable) == ("UNPROVEN", True)
     assert rungs(found)["scores"].state == "same"
+
+
+def test_an_end_token_that_is_passed_over_at_once_is_named_as_a_cause() -> None:
+    found = judged(answer(swapped(SPOKEN, 0, 0, 5.0), identity=PAST_END), settings={"past_end": True})
+    assert "its likeliest first token is an end token" in rungs(found)["scores"].detail
+
+
+def test_an_end_token_that_the_server_may_choose_and_passes_over_contradicts_its_answer() -> None:
+    own = answer(swapped(SPOKEN, PLACE, 0, 5.0))
+    assert own.output_ids == CONTINUATION
+    found = judged(own)
+    assert (found.verdict, "its own scores prefer 0 by 5 nats" in found.sentence) == ("WRONG", True), found.sentence
+
+
+@pytest.mark.parametrize("shown", ["w�5", "w��5", "w5"])
+def test_a_broken_character_is_written_in_any_way(shown: str) -> None:
+    pieces = {**PIECES, CONTINUATION[0]: b" w\xf0\x9f5"}
+    text = text_of(CONTINUATION).replace("w5", shown, 1)
+    assert answer(text=text, pieces=pieces).output_ids == CONTINUATION
 
 
 def test_an_answer_that_stops_at_its_end_token_shows_it() -> None:
@@ -119,21 +143,37 @@ def test_an_answer_may_come_as_late_as_the_whole_trial_may_end() -> None:
     assert limits.first_token_s == limits.total_s == 2 * Limits().total_s
 
 
-def halved(rows: Sequence[Scored], bits: int = 8) -> tuple[Scored, ...]:
-    """The log-probabilities as a program shows them that computes in 16 bits."""
+def halved(rows: Sequence[Scored], bits: int = 8, less: float = 0.0) -> tuple[Scored, ...]:
+    """The log-probabilities as a program shows them that computes in 16 bits, by a log-sum-exp that is `less` nats too
+    small."""
 
-    def cut(value: float) -> float:
+    def cut(exact: float) -> float:
+        value = min(exact + less, 0.0)
         step = math.ldexp(1.0, math.frexp(value)[1] - bits) if value else 1.0
         return round(round(value / step) * step, 6)
 
     return tuple(s.but(logprob=cut(s.logprob), top=tuple((k, cut(v)) for k, v in s.top)) for s in rows)
 
 
-@pytest.mark.parametrize("bits", [8, 11])
-def test_log_probabilities_of_16_bits_are_told_and_blame_nobody(bits: int) -> None:
-    rows = [[x / 2 for x in row] for row in SPOKEN]
+CERTAIN = [[4.5 * (k == 39) + 1.5 * x for k, x in enumerate(row)] for row in SPOKEN]
+"""In which two tokens of each position have almost all of the probability."""
+
+
+@pytest.mark.parametrize(("bits", "less"), [(8, 0.0), (11, 0.0), (8, 0.0625), (8, -0.0625)])
+def test_log_probabilities_of_16_bits_are_told_and_blame_nobody(bits: int, less: float) -> None:
+    rows = CERTAIN if less else [[x * 0.5 for x in row] for row in SPOKEN]
     exact = answer(rows)
-    coarse = exact.but(scores=halved(exact.scores, bits))
+    coarse = exact.but(scores=halved(exact.scores, bits, less))
     assert (in_half(exact.scores), in_half(coarse.scores)) == (False, True)
     found = judged(coarse, baseline=rows, kind="BF16")
     assert found.verdict in ("EQUIVALENT", "UNPROVEN"), found.sentence
+
+
+@pytest.mark.parametrize(("less", "wrong"), [(0.0625, False), (0.25, True)])
+def test_probabilities_may_add_up_to_what_16_bits_make_of_them(less: float, wrong: bool) -> None:
+    rows = halved(answer(CERTAIN).scores, less=less)
+    shown: list[Event] = [
+        ScoredPosition(t_ns=1, position=s.position, id=s.id, logprob=s.logprob, top=list(s.top)) for s in rows
+    ]
+    said = unanswered(ASKED, [*shown, Bye(t_ns=2, reason="scored")])
+    assert (said is not None and "add up to more than 1" in said) is wrong, said

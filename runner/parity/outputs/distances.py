@@ -13,6 +13,9 @@ least probability that is told from none."""
 LEAST_TOLD = 0.02
 """The least log-probability whose 16 bits are told by its printed digits."""
 
+MOST_SHIFTED = 0.125
+"""What BF16 rounds a log-sum-exp up to 64 by at most, in nats."""
+
 FEWEST_EACH = 8
 """Positions in each half, for a test of whether the distance grows."""
 
@@ -73,10 +76,25 @@ def in_half(scores: Sequence[Scored]) -> bool:
 
 
 def in_common(one: Sequence[Scored], other: Sequence[Scored]) -> tuple[list[Scored], list[Scored]]:
-    """What both scored, of two that scored the same ids."""
+    """What both scored, of two that scored the same ids. Figures of 16 bits are levelled."""
     places = {scored.position for scored in one} & {scored.position for scored in other}
     first, second = ([scored for scored in side if scored.position in places] for side in (one, other))
+    if in_half(second):
+        second = [_levelled(theirs, ours) for theirs, ours in zip(first, second, strict=True)]
+    elif in_half(first):
+        first = [_levelled(theirs, ours) for theirs, ours in zip(second, first, strict=True)]
     return first, second
+
+
+def _levelled(theirs: Scored, ours: Scored) -> Scored:
+    """Ours with the log-sum-exp, as far as 16 bits leave it open, that makes the divergence from theirs the least: the
+    one by which the tokens that both list are as likely together."""
+    one, other = known(theirs), known(ours)
+    shared = one.keys() & other.keys()
+    p, q = (math.fsum(math.exp(side[token]) for token in shared) for side in (one, other))
+    shift = min(max(math.log(p / q), -MOST_SHIFTED), MOST_SHIFTED) if p > 0 and q > 0 else 0.0
+    top = tuple((token, min(value + shift, 0.0)) for token, value in ours.top)
+    return ours.but(logprob=min(ours.logprob + shift, 0.0), top=top)
 
 
 def distances(theirs: Sequence[Scored], ours: Sequence[Scored], prompt_tokens: int) -> Distances:

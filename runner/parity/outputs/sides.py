@@ -314,7 +314,8 @@ class Side:
         if self.own is not None and self.own.answer_scored:
             return (
                 f"{self.runtime} shows log-probabilities of its own answer, and either its prompt is not that of the "
-                "others or their ids don't write its text"
+                "others, or their ids don't write its text, or its likeliest first token is an end token, which it was "
+                "told not to choose"
             )
         if self.score is None:
             return (

@@ -24,15 +24,20 @@ def of_own_answer(trial: Trial, asked: ScoreRequest) -> Trial:
 
 
 def _writes_its_text(trial: Trial) -> bool:
-    """Whether the ids that it shows write the text that it shows, white space around it and a cut character aside."""
+    """Whether the ids that it shows write the text that it shows, white space around it and broken characters aside,
+    for which servers write one mark, or several, or nothing."""
     pieces = [trial.pieces.get(scored.id) for scored in trial.scores]
     if trial.text is None or None in pieces:
         return False
     written = b"".join(piece for piece in pieces if piece is not None).decode("utf-8", errors="replace")
-    return written.strip().rstrip(UNDECODED) == trial.text.strip().rstrip(UNDECODED)
+    return written.replace(UNDECODED, "").strip() == trial.text.replace(UNDECODED, "").strip()
 
 
 def _is_end_passed_over(trial: Trial, scored: Scored) -> bool:
+    """Whether the likeliest token is one that it was told not to choose, or to go on past. One that was told neither
+    has no excuse."""
+    if trial.identity is None or trial.identity.settings.get("past_end") is not True:
+        return False
     likeliest = scored.top[0][0] if scored.top else scored.id
     return likeliest != scored.id and (_is_special(trial, likeliest) or isinstance(trial.pieces.get(likeliest), Added))
 

@@ -14,8 +14,9 @@ ALL_LISTED = 1 - 1e-4
 MOST_PROBABILITY = 1 + 1e-5
 """The most that the probabilities of distinct tokens can add up to, each with an error of some millionths."""
 
-MOST_ROUNDED = 1.02
-"""The same of a server, which may round its figures to 16 bits."""
+MOST_ROUNDED = 1.14
+"""The same of a server, which may round its figures to 16 bits: BF16 rounds the log-sum-exp of logits up to 64 by up to
+0.125 nats, which is in the log-probabilities of all tokens."""
 
 MOST_IDS = 2**31
 """Of any vocabulary: ids are held in 32 bits, with a sign."""

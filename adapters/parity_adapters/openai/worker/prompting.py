@@ -31,11 +31,13 @@ class Sent:
     def tell(self, events: Events, asker: Asker, kind: str, counted: int | None) -> None:
         """Says what the prompt was. `counted`: how many tokens the server's answer says that it had."""
         text, ids, endpoint = self.text, self.ids, DIALECTS[kind].tokenize
-        if ids is None and text is not None and endpoint is not None:
+        if ids is not None and counted != len(ids):
+            # It may have put a token ahead of them. A count of more says that it did, so that the text says nothing of
+            # its ids either.
+            text, ids = text if counted is None else None, None
+        elif ids is None and text is not None and endpoint is not None:
             ids = asker.tokens(endpoint, {"input": text})
-        if ids is not None and counted not in (None, len(ids)):
-            # It did something else with them, so that the text says nothing of its ids either where they were sent.
-            text, ids = None if self.ids is not None else text, None
+            ids = ids if ids is not None and counted in (None, len(ids)) else None
         if text is not None or counted is not None:
             events.send("prompt", text=text, ids=ids, count=counted)
 
