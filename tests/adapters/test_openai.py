@@ -242,7 +242,7 @@ def test_a_field_that_is_not_known_to_be_harmless_leaves_the_sampling_unknown(as
     assert trial.identity is not None
     assert trial.identity.sampling is None
     [odd] = [d for d in trial.departures if d.fact == "sampling"]
-    assert "its sampling (by the fields dry_base=2.0) is not understood" in odd.sentence
+    assert odd.sentence.endswith("is not understood: fields of `request` that may change it: dry_base=2.0")
     trial, _ = asked(started(request={"user": "me", "min_p": 0.0}))
     assert [d for d in trial.departures if d.fact == "sampling"] == []
 

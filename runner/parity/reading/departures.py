@@ -173,8 +173,9 @@ def _sampling(job: Job, ran: Identity) -> Iterator[Departure]:
     asked = asked_sampling(job.test.sampling)
     if ran.sampling is None and reports_sampling(ran.settings):
         said = ran.settings.get("sampling")
-        what = f"what it reports of its sampling{f' ({said})' if said is not None else ''} is not understood"
-        sentence = f"{what}: report `temperature`, `top_k` and `top_p`"
+        sentence = "what it reports of its sampling is not understood: report `temperature`, `top_k` and `top_p`"
+        if said is not None:
+            sentence = f"what it reports of its sampling is not understood: {said}"
         yield Departure(fact="sampling", sentence=sentence, metrics=OF_THE_PROMPT, unproven=True)
     elif ran.sampling is not None and ran.sampling != asked:
         sentence = f"it sampled by {ran.sampling}, and the test asks for {asked}"

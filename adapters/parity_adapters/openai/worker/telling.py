@@ -47,7 +47,8 @@ def settings_before(job: Mapping[str, Any], asker: Asker, *, started: bool) -> d
         "prefix_cache": _may_hold_prompt(settings, started=started),
     }
     if more := unknown_fields(settings):
-        values["sampling"] = f"by the fields {', '.join(f'{key}={value}' for key, value in sorted(more.items()))}"[:200]
+        named = ", ".join(f"{key}={value}" for key, value in sorted(more.items()))
+        values["sampling"] = f"fields of `request` that may change it: {named}"[:200]
     if started:
         values["affinity"] = ",".join(map(str, usable_cpus()))
         if settings["ready"] is None and not DIALECTS[settings["server"]].loaded:
