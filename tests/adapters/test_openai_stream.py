@@ -4,7 +4,10 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from parity_adapters.openai.worker.likely import likely_tokens
 from parity_adapters.openai.worker.stream import Answer, Lines, StreamError
 
 
@@ -51,3 +54,28 @@ def test_a_line_ends_with_any_of_three_ends_wherever_pieces_are_cut(end: bytes) 
         lines = Lines()
         pieces = [piece for piece in (whole[:cut], whole[cut:]) if piece]
         assert [line for piece in pieces for line in lines.feed(piece)] == [b"data: a", b"", b": b", b"data: c"]
+
+
+def test_a_probability_of_zero_is_listed_nowhere() -> None:
+    top = [{"id": 7, "logprob": 0.0}, {"id": 8, "logprob": -3.4e38}]
+    choice = {"logprobs": {"content": [{**top[0], "top_logprobs": top}]}}
+    assert likely_tokens(choice, 8, names_chosen=True) == [(7, 0.0, [(7, 0.0)])]
+
+
+_NUMBERS = st.integers() | st.just(10**400) | st.floats()
+_NAMES = st.sampled_from(["id", "logprob", "top_logprobs", "token_id:7", "token_id:x", "tokens"])
+_ODD = st.recursive(
+    st.none() | st.booleans() | _NUMBERS | _NAMES | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_NAMES, inner, max_size=3),
+    max_leaves=8,
+)
+_SHOWN = ("content", "tokens", "token_logprobs", "top_logprobs")
+
+
+@given(st.fixed_dictionaries({}, optional=dict.fromkeys(_SHOWN, _ODD)) | _ODD, st.booleans())
+def test_log_probabilities_in_any_form_are_read_or_refused(shown: Any, names_chosen: bool) -> None:
+    try:
+        found = likely_tokens({"logprobs": shown}, 8, names_chosen=names_chosen)
+    except StreamError:
+        return
+    assert all(token >= 0 and logprob <= 0.0 for token, logprob, _ in found)

@@ -18,6 +18,9 @@ Likely = tuple[int, float, list[tuple[int, float]]]
 
 NAMED = "token_id:"
 
+NONE = -1e30
+"""Nats: what llama.cpp's server shows of a probability that is zero in f32 lies below, for JSON has no infinity."""
+
 
 def likely_tokens(choice: Mapping[str, Any], top: int, *, names_chosen: bool) -> list[Likely]:
     """Of each token of an answer. `names_chosen`: see `Dialect`.
@@ -34,7 +37,7 @@ def likely_tokens(choice: Mapping[str, Any], top: int, *, names_chosen: bool) ->
             found = [_of_object(item, names_chosen=names_chosen) for item in content]
         else:
             found = list(_of_lists(shown))
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise StreamError(f"its log-probabilities are in no known form ({type(error).__name__}: {error})") from error
     return [(token, logprob, _likeliest(listed)[:top]) for token, logprob, listed in found]
 
@@ -52,8 +55,8 @@ def _of_lists(shown: Mapping[str, Any]) -> Iterator[tuple[int, float, dict[int, 
 
 
 def _likeliest(listed: Mapping[int, float]) -> list[tuple[int, float]]:
-    """Equals by id, as in any list of them."""
-    return sorted(listed.items(), key=lambda each: (-each[1], each[0]))
+    """Equals by id, as in any list of them; without those that have no probability at all."""
+    return sorted(((k, nats) for k, nats in listed.items() if nats > NONE), key=lambda each: (-each[1], each[0]))
 
 
 def _named(name: str) -> int:
