@@ -6,7 +6,7 @@ from parity.config import Config
 from parity.gates import Evidence
 from parity.judging.warnings import where
 from parity.reading.departures import OF_THE_COUNT
-from parity.records import Cell, Departure, Trial, Verdict
+from parity.records import Cell, Comparison, Departure, Trial, Verdict
 from parity.units import plural
 
 
@@ -14,7 +14,10 @@ def departure_warnings(config: Config, evidence: Evidence, verdicts: Sequence[Ve
     """A warning for each runtime and fact, with the first such sentence: a run that compares nothing and judges nothing
     has no other place for it. A difference that the config declares is no news, and neither is a fact that nothing
     shows."""
-    said = _said(evidence, verdicts)
+    refused = _refused(evidence.comparisons)
+    judged: dict[tuple[str, str], set[str]] = {}
+    for verdict in verdicts:
+        judged.setdefault((verdict.model, verdict.test), set()).add(verdict.sentence)
     unsaid: dict[tuple[str, str], list[tuple[Cell, Departure, Trial]]] = {}
     for cell in evidence.measured.cells:
         for trial in evidence.measured.trials(cell):
@@ -22,7 +25,9 @@ def departure_warnings(config: Config, evidence: Evidence, verdicts: Sequence[Ve
                 is_known = departure.unproven or _is_warned_of(departure)
                 if is_known or evidence.intent.reason(departure.fact, cell[2]) is not None:
                     continue
-                if not any(departure.sentence in text for text in (*said.get(cell[:2], ()), *trial.warnings)):
+                is_shown = any(departure.concerns(metric) for metric in refused.get(cell, ()))
+                said = (*judged.get(cell[:2], ()), *trial.warnings)
+                if not is_shown and not any(departure.sentence in text for text in said):
                     unsaid.setdefault((cell[2], departure.fact), []).append((cell, departure, trial))
     for found in unsaid.values():
         cell, departure, _ = found[0]
@@ -38,12 +43,11 @@ def _is_warned_of(departure: Departure) -> bool:
     return departure.fact == "tokens" and departure.metrics == OF_THE_COUNT
 
 
-def _said(evidence: Evidence, verdicts: Sequence[Verdict]) -> dict[tuple[str, str], list[str]]:
-    """Model and test → what comparisons and verdicts on them say."""
-    said: dict[tuple[str, str], list[str]] = {}
-    for comparison in evidence.comparisons:
-        if comparison.reason is not None:
-            said.setdefault((comparison.model, comparison.test), []).append(comparison.reason)
-    for verdict in verdicts:
-        said.setdefault((verdict.model, verdict.test), []).append(verdict.sentence)
-    return {pair: list(dict.fromkeys(texts)) for pair, texts in said.items()}
+def _refused(comparisons: Sequence[Comparison]) -> dict[Cell, set[str]]:
+    """Cell → the metrics of it that a report shows to be not comparable, with a reason; of a baseline too."""
+    found: dict[Cell, set[str]] = {}
+    for comparison in comparisons:
+        if not comparison.comparable:
+            for runtime in (comparison.runtime, comparison.baseline):
+                found.setdefault((comparison.model, comparison.test, runtime), set()).add(comparison.metric)
+    return found
