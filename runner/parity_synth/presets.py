@@ -15,7 +15,8 @@ K_QUANTS: Final[frozenset[Quant]] = frozenset({"Q4_K_M", "Q5_K_M", "Q6_K"})
 @dataclass(frozen=True, slots=True)
 class Preset:
     """A model's shape. `vocab` counts embedding rows, `tokens` those that name a token; the rest is padding. `window`:
-    how many positions layers with a sliding window see.
+    how many positions layers with a sliding window see. `rotated`: how many dimensions of a head RoPE turns, where not
+    all.
 
     `title` goes into the GGUF, where programs take liberties with a tokenizer if it names certain models.
     """
@@ -36,6 +37,7 @@ class Preset:
     rms_eps: float
     tied: bool = True
     window: int | None = None
+    rotated: int | None = None
     tokenizer_repo: str | None = None
 
     @property
@@ -142,6 +144,42 @@ _PHI_4: Final = Preset(
     tied=False,
 )
 
+_PHI_4_MINI: Final = Preset(
+    name="phi-4-mini",
+    title="Synthetic Phi-4-mini",
+    architecture="phi3",
+    layers=32,
+    hidden=3072,
+    heads=24,
+    kv_heads=8,
+    head_dim=128,
+    ffn=8192,
+    vocab=200_064,
+    tokens=200_029,
+    context=131_072,
+    rope_base=1e4,
+    rms_eps=1e-5,
+    rotated=96,
+)
+
+_GEMMA_3: Final = Preset(
+    name="gemma3-270m",
+    title="Synthetic Gemma 3 270M",
+    architecture="gemma3",
+    layers=18,
+    hidden=640,
+    heads=4,
+    kv_heads=1,
+    head_dim=256,
+    ffn=2048,
+    vocab=262_144,
+    tokens=262_144,
+    context=32_768,
+    rope_base=1e6,
+    rms_eps=1e-6,
+    window=512,
+)
+
 PRESETS: Final[dict[str, Preset]] = {
     preset.name: preset
     for preset in (
@@ -149,6 +187,8 @@ PRESETS: Final[dict[str, Preset]] = {
         _qwen3("qwen3-1.7b", "Qwen3-1.7B", hidden=2048, ffn=6144),
         _QWEN2_5,
         _PHI_4,
+        _PHI_4_MINI,
+        _GEMMA_3,
         _LLAMA_135M,
         _tiny("qwen3", "Synthetic tiny Qwen3", rope_base=1e6, rms_eps=1e-6),
         _tiny("llama", "Synthetic tiny Llama", rope_base=1e5, rms_eps=1e-5),

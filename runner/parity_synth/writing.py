@@ -94,7 +94,7 @@ def _add_shape(writer: Any, preset: Preset, quant: str, seed: int) -> None:
     writer.add_head_count_kv(preset.kv_heads)
     writer.add_key_length(preset.head_dim)
     writer.add_value_length(preset.head_dim)
-    writer.add_rope_dimension_count(preset.head_dim)
+    writer.add_rope_dimension_count(preset.rotated or preset.head_dim)
     writer.add_rope_freq_base(preset.rope_base)
     writer.add_layer_norm_rms_eps(preset.rms_eps)
     if preset.architecture == "phi3":

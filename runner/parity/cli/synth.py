@@ -13,8 +13,8 @@ def synth(
     preset: Annotated[
         str,
         typer.Argument(
-            help="qwen3-0.6b, qwen3-1.7b, qwen2.5-0.5b, phi-4, llama-135m, tiny-llama, tiny-qwen2, tiny-qwen3, "
-            "tiny-phi3, tiny-gemma3"
+            help="qwen3-0.6b, qwen3-1.7b, qwen2.5-0.5b, phi-4, phi-4-mini, gemma3-270m, llama-135m, tiny-llama, "
+            "tiny-qwen2, tiny-qwen3, tiny-phi3, tiny-gemma3"
         ),
     ],
     quant: Annotated[
