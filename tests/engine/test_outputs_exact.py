@@ -366,6 +366,17 @@ def test_members_that_contradict_each_other_decide_nothing() -> None:
     assert "share a fault" not in agreeing.sentence
 
 
+def test_a_member_that_looks_gelu_up_in_a_table_does_not_contradict_one_that_computes_it() -> None:
+    exact = TWO[0], member("candle", noisy(SPOKEN, 2e-3))
+    identity = exact[0].identity
+    assert identity is not None
+    table = exact[0].but(identity=identity.but(settings={"gelu": "from a table of F16"}))
+    for members, fits in [(exact, False), ((table, exact[1]), True)]:
+        arm = judged(ALIKE, {"one": SPOKEN, "two": noisy(SPOKEN, FINE)}, members).exact
+        assert arm is not None
+        assert (arm.doubt is None) == fits, arm.doubt
+
+
 F32 = {"F32": 30}
 ARM_F32 = (TWO[0], member("candle", noisy(SPOKEN, 1.2e-4)))
 

@@ -15,15 +15,13 @@ from itertools import combinations, pairwise
 from parity.outputs.distances import same_sequence
 from parity.outputs.engines import Engine, akin, engine_of
 from parity.outputs.findings import of_distances
-from parity.outputs.floors import SAME_F32, SHORT, Floor, floor_of, of_largest
+from parity.outputs.floors import Floor, floor_of, of_f32
 from parity.outputs.missing import last_try, why_missing
 from parity.outputs.sides import Compared, Side
 from parity.outputs.tolerance import BLAMED, PASSES, largest_of, multiple, scaled, span_of, tolerance_of
+from parity.reading.facts import facts_in
 from parity.records import ExactArm, ExactDistance, Nearness, OutputKind, Scored, Span, Tolerance, Trial
 from parity.units import format_times
-
-F32 = Floor(of_largest(SAME_F32), "measured between llama.cpp, MLX and NumPy on the same F32 weights", SHORT)
-"""What engines that compute F32 weights in F32 throughout differ by."""
 
 IN_F32 = "the sequence in F32"
 
@@ -53,7 +51,9 @@ class Arm:
     @cached_property
     def contradiction(self) -> str | None:
         """That two members differ by more than sums in F32 can."""
-        most = scaled(F32.over(len(self.scores)), BLAMED)
+        identities = [trial.identity for trial in self.members.values()]
+        reported = [facts_in(identity.settings) for identity in identities if identity is not None]
+        most = scaled(of_f32(reported).over(len(self.scores)), BLAMED)
         if self.resolution is None or multiple(self.resolution, most) <= 1:
             return None
         times = format_times(multiple(self.resolution, most), 3)

@@ -232,6 +232,13 @@ _LIST = (
         keys=("dtype",),
     ),
     Fact(
+        "gelu",
+        "GELU",
+        "shown",
+        "how the activation GELU is computed, where not in the type of activations",
+        _of("gelu"),
+    ),
+    Fact(
         *("extra_buffers", "extra buffers", "engine", "whether weights are repacked for faster kernels"),
         read=_of("extra_buffers", "repack", "use_extra_bufts", read=_switch),
         concerns=is_speed,

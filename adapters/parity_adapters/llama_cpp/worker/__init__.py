@@ -13,7 +13,7 @@ from typing import Any
 from parity_worker import Events, asked_settings, checked_sequence
 
 from .generating import Generation, new_sampler, report
-from .loading import load_model, new_context, refuse_window, settings_used
+from .loading import gelu_of, load_model, new_context, refuse_window, settings_used
 from .runtime import PACKAGE, REQUIREMENTS, Log, device, import_runtime
 from .scoring import logits_after
 from .tokenizing import begin_token, decode, render, tokenize
@@ -60,6 +60,7 @@ def run_holding(held: ExitStack, events: Events, job: dict[str, Any]) -> str:
     used = settings_used(llama, context, settings, log)
     used["bos"] = bool(llama.llama_vocab_get_add_bos(vocab))
     used["begin_token"] = begin_token(llama, model, vocab)
+    used.update(gelu_of(job["model"], used["device"]))
     events.send("settings", values={**used, "extra_buffers": extra_buffers, **asked_settings(test)})
     if request:
         return events.scoring(request, logits_after(llama, context, vocabulary, ids[:-1]))

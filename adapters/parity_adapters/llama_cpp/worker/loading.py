@@ -46,6 +46,12 @@ def refuse_window(facts: dict[str, Any], positions: int) -> None:
         raise WorkerError("refused", message, f"keep prompt and answer within {window} tokens")
 
 
+def gelu_of(facts: dict[str, Any], device: object) -> dict[str, str]:
+    """The setting that says how GELU is computed, where not as other engines do (ggml-cpu: `ggml_vec_gelu_f32`)."""
+    looked_up = facts.get("architecture") == "gemma3" and device == "cpu"
+    return {"gelu": "from a table of F16"} if looked_up else {}
+
+
 def new_context(llama: Any, model: Any, settings: dict[str, Any], need: int, log: Log) -> Any:
     """A fresh context; as large as the job needs unless the settings say otherwise."""
     size = settings.get("context") or math.ceil(need / CONTEXT_STEP) * CONTEXT_STEP
