@@ -24,6 +24,7 @@ from parity.gates import GateBase
 from parity.reading.dictionary import METRICS
 from parity.reading.facts import FACTS
 from parity.registry import entries, settings_of
+from parity_adapters.candle.examples import PROGRAMS
 from parity_adapters.command.arguments import PLACEHOLDERS
 from parity_adapters.llama_cpp.keys import READ
 from parity_adapters.mlx_lm.worker.architectures import ARCHITECTURES
@@ -33,6 +34,7 @@ from parity_worker import Events
 
 ROOT = Path(__file__).resolve().parent.parent
 OWN_PACKAGE = "parity-matrix"
+REFERENCE_ARCHITECTURES = "vendor-scripts/candle-reference/src/architectures"
 PART = re.compile(r"(<!-- generated: (?P<name>[\w-]+) -->\n).*?(<!-- end of (?P=name) -->)", re.DOTALL)
 PART_MARK = re.compile(r"<!-- (?:generated:|end of) [\w-]+ -->")
 WHOLE_FILE = re.compile(r"^(```\w+ file=(?P<path>\S+)\n).*?^(```)$", re.DOTALL | re.MULTILINE)
@@ -245,16 +247,23 @@ def command_parts() -> str:
 def architecture_table() -> str:
     """Which architecture and which tensor types each runtime takes from a GGUF file."""
     rows = []
-    for name in sorted({*READ, *ARCHITECTURES}):
-        takes = (name in READ, name in ARCHITECTURES)
+    # Of the reference, a test of its own says that each architecture is a file of its name.
+    reference = {path.stem for path in (ROOT / REFERENCE_ARCHITECTURES).glob("*.rs")} - {"mod"}
+    runtimes = (READ, ARCHITECTURES, reference, PROGRAMS)
+    for name in sorted({name for taken in runtimes for name in taken}):
+        takes = [name in taken for taken in runtimes]
         presets = ", ".join(f"`{preset}`" for preset, shape in PRESETS.items() if shape.architecture == name)
         rows.append((f"`{name}`", *("yes" if one else "no" for one in takes), presets or "none"))
-    headers = ("Architecture", "llama-cpp-python", "mlx-lm", "Synthetic models")
+    headers = (
+        *("Architecture", "llama-cpp-python", "mlx-lm", "Candle reference", "Candle's examples"),
+        "Synthetic models",
+    )
     forms = (
         ("llama-cpp-python", "all that its llama.cpp has"),
         ("mlx-lm, as stored", ", ".join(sorted(AS_STORED))),
         ("mlx-lm, converted to MLX's form of as many bits", ", ".join(sorted(REPACKED))),
         ("mlx-lm, dequantised", ", ".join(sorted(DEQUANTISED))),
+        ("Candle", "all that Candle reads: F32, F16, BF16, Q4_0 to Q8_1, Q2_K to Q8_K"),
     )
     return joined([table(headers, rows), table(("Runtime", "Tensor types"), forms)])
 

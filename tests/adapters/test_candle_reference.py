@@ -6,11 +6,13 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from candle_trials import a_job
+from gguf_editing import edited
 from runs import MODEL
 from synthetic import synthesise
 from texts import AWKWARD
@@ -169,6 +171,22 @@ def test_real_weights_give_llama_cpps_ids_and_log_probabilities(
         print(f"\nmean KL of llama.cpp against Candle, {len(divergences)} positions: {mean:.4f}; same ids: {agreed}")
     assert len(divergences) >= POSITIONS
     assert mean < 0.01
+
+
+def test_sentencepieces_tokenizer_gives_llama_cpps_ids(
+    program: Path, tmp_path: Path, tiny_gguf: Callable[..., Path]
+) -> None:
+    from llama_cpp import Llama
+
+    whole = tiny_gguf("gemma3", sentencepiece=True, keys={"gemma3.attention.sliding_window": 0})
+    model = edited(whole, tmp_path / "tied.gguf", dropped=("output.weight",))
+    llama = Llama(str(model), vocab_only=True, verbose=False)
+    for text in (*AWKWARD, "the quick  the\n\n   <table>the <end_of_turn>the", "ththeinquickk", "<bos>the"):
+        test = {"prompt": text, "raw": True, "max_tokens": 1, "ignore_end": True}
+        events = events_of(program, {"model": {"path": str(model)}, "test": test}, tmp_path)
+        [prompt] = [e for e in events if isinstance(e, Prompt)]
+        begun = llama.tokenize(text.encode(), add_bos=not text.startswith("<bos>"), special=True)
+        assert prompt.ids == begun, text
 
 
 def test_awkward_text_has_the_ids_of_the_synthetic_models_tokenizer(program: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Candle's examples as programs: which fits a model, what each does with a prompt, and at which token it stops."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from parity.adapter import Job, RefusedError
@@ -46,18 +47,14 @@ def program_for(settings: CandleSettings, job: Job) -> Program:
     """
     if job.model.format != "gguf":
         raise RefusedError(f"Candle's quantised examples read GGUF files only, and {job.model.path} is a folder")
-    match job.model.architecture:
-        case "qwen3":
-            return _qwen3(job)
-        case "llama":
-            return _quantized(settings, job)
-        case "phi3" | "phi2":
-            return _phi(settings, job)
-        case other:
-            raise RefusedError(f"none of the examples {', '.join(settings.examples)} runs the architecture {other}")
+    fitting = PROGRAMS.get(job.model.architecture or "")
+    if fitting is None:
+        examples = ", ".join(settings.examples)
+        raise RefusedError(f"none of the examples {examples} runs the architecture {job.model.architecture}")
+    return fitting(settings, job)
 
 
-def _qwen3(job: Job) -> Program:
+def _qwen3(_settings: CandleSettings, job: Job) -> Program:
     """Wraps every prompt in a chat turn of its own; a raw prompt works only if it is such a turn."""
     prompt = job.test.prompt
     if job.test.raw:
@@ -106,6 +103,15 @@ def _phi(settings: CandleSettings, job: Job) -> Program:
         prompt=prompt,
         argument=prompt,
     )
+
+
+PROGRAMS: dict[str, Callable[[CandleSettings, Job], Program]] = {
+    "llama": _quantized,
+    "phi2": _phi,
+    "phi3": _phi,
+    "qwen3": _qwen3,
+}
+"""By architecture, how the example that runs it is used."""
 
 
 def _as_given(name: str, job: Job) -> str:

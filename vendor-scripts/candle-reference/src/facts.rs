@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use candle_core::quantized::GgmlDType;
 use serde_json::Value;
 
-use crate::architecture::Architecture;
+use crate::architectures::Architecture;
 use crate::device::DeviceChoice;
 use crate::gguf::{Header, type_name};
 use crate::job::{RopeDtype, Settings};
 
 pub fn facts(
-    architecture: Architecture,
+    architecture: &dyn Architecture,
     header: &Header,
     settings: &Settings,
     device: DeviceChoice,
@@ -34,8 +34,17 @@ pub fn facts(
             settings.accept_deviations.into(),
         ),
     ]);
-    if let Some(window) = architecture.ignored_window(header) {
-        facts.insert("ignored_sliding_window".into(), window.into());
+    if let Some(window) = architecture.window(header) {
+        let obeyed = architecture.has_windows();
+        let name = if obeyed {
+            "sliding_window"
+        } else {
+            "ignored_sliding_window"
+        };
+        facts.insert(name.into(), window.into());
+    }
+    if let Some(batch) = architecture.batch() {
+        facts.insert("batch".into(), batch.into());
     }
     if settings.repeat_penalty != 1.0 {
         facts.insert("repeat_last_n".into(), settings.repeat_last_n.into());
@@ -45,9 +54,14 @@ pub fn facts(
     }
     for info in header.content.tensor_infos.values() {
         if info.shape.rank() > 1 {
+            let path = match info.ggml_dtype {
+                GgmlDType::F32 => "f32",
+                _ if architecture.dequantises() => "dequantised to f32",
+                dtype => matmul_path(dtype, device, std::env::consts::ARCH),
+            };
             facts.insert(
                 format!("matmul_{}", type_name(info.ggml_dtype)),
-                matmul_path(info.ggml_dtype, device, std::env::consts::ARCH).into(),
+                path.into(),
             );
         }
     }

@@ -55,7 +55,7 @@ pub fn run(model: &ModelFile, settings: Settings, generation: Generation) -> Res
     device.with_context(|| {
         let (reason, first) = answer(
             &device,
-            &mut model,
+            model.as_mut(),
             &mut sampler,
             &codec,
             &prompt.ids,
@@ -76,7 +76,7 @@ pub fn run(model: &ModelFile, settings: Settings, generation: Generation) -> Res
 /// Answers the prompt; also returns how long prefill took.
 fn answer(
     device: &Device,
-    model: &mut Model,
+    model: &mut dyn Model,
     sampler: &mut Sampler,
     codec: &TextCodec,
     ids: &[u32],

@@ -114,6 +114,17 @@ impl Header {
             .collect()
     }
 
+    /// An array of numbers; refused if it isn't there.
+    pub fn reals(&self, key: &str) -> Result<Vec<f32>> {
+        self.array(key)?
+            .iter()
+            .map(|value| match value {
+                Value::F32(number) => Ok(*number),
+                _ => Err(Failure::refused(format!("`{key}` holds what is no F32"))),
+            })
+            .collect()
+    }
+
     /// Rows of a matrix; refused if it isn't there.
     pub fn rows(&self, tensor: &str) -> Result<usize> {
         match self
@@ -209,6 +220,16 @@ impl Header {
                 tensor_data_offset: 0,
             },
         }
+    }
+
+    /// A matrix in F32, as the header alone says of it.
+    pub fn add_matrix(&mut self, name: &str, rows: usize, columns: usize) {
+        let info = candle_core::quantized::gguf_file::TensorInfo {
+            ggml_dtype: GgmlDType::F32,
+            shape: (rows, columns).into(),
+            offset: 0,
+        };
+        self.content.tensor_infos.insert(name.to_owned(), info);
     }
 }
 

@@ -3,12 +3,12 @@
 
 use candle_core::quantized::gguf_file::{Value, ValueType};
 
-use crate::architecture::Architecture;
+use crate::architectures::Architecture;
 use crate::gguf::{Header, number, shown};
 
 /// What becomes of a key's value.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Rule {
+pub enum Rule {
     /// It is obeyed where it has this type; Candle's models fail at other types, or ignore them.
     Obeyed(ValueType),
     /// It changes nothing, whatever it is.
@@ -18,16 +18,17 @@ enum Rule {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Fixed {
+pub enum Fixed {
     Number(f64),
     OneOf(&'static [&'static str]),
     Flag(bool),
 }
 
 /// What the file asks for under its architecture's name and Candle's model does not do, by key.
-pub fn ignored_by_the_model(architecture: Architecture, header: &Header) -> Vec<String> {
+pub fn ignored_by_the_model(architecture: &dyn Architecture, header: &Header) -> Vec<String> {
     ignored(header, &architecture.key(""), |name| {
-        rule_of_the_model(architecture, header, name)
+        let own = architecture.rule(header, name);
+        own.or_else(|| rule_of_most_models(architecture, header, name))
     })
 }
 
@@ -36,73 +37,66 @@ pub fn ignored_by_the_tokenizer(header: &Header) -> Vec<String> {
     ignored(header, "tokenizer.ggml.", rule_of_the_tokenizer)
 }
 
-/// As `candle_transformers` 0.11.1 reads the keys in `quantized_llama`, `quantized_phi3` and `quantized_qwen3`. What a
-/// value means is what llama.cpp makes of it.
-fn rule_of_the_model(architecture: Architecture, header: &Header, name: &str) -> Option<Rule> {
-    use Architecture::{Llama, Phi3, Qwen3};
+/// As the models of `candle_transformers` 0.11.1 read the keys, unless one has a rule of its own. What a value means is
+/// what llama.cpp makes of it.
+fn rule_of_most_models(
+    architecture: &dyn Architecture,
+    header: &Header,
+    name: &str,
+) -> Option<Rule> {
     let only = |value| Some(Rule::Only(Fixed::Number(value)));
-    let head_size = || match architecture.head_size(header) {
-        Some(size) => Rule::Only(Fixed::Number(size as f64)),
-        // Candle's model fails to load without it.
-        None => Rule::Harmless,
-    };
     let factor = ["rope.scaling.factor", "rope.scale_linear"]
         .iter()
         .find_map(|name| number(header.content.metadata.get(&architecture.key(name))?));
     let unscaled = header.text(&architecture.key("rope.scaling.type")) == Some("none");
-    match (architecture, name) {
-        (
-            _,
-            "block_count" | "embedding_length" | "attention.head_count" | "attention.head_count_kv",
-        ) => Some(Rule::Obeyed(ValueType::U32)),
-        (_, "attention.layer_norm_rms_epsilon") => Some(Rule::Obeyed(ValueType::F32)),
+    match name {
+        "block_count" | "embedding_length" | "attention.head_count" | "attention.head_count_kv" => {
+            Some(Rule::Obeyed(ValueType::U32))
+        }
+        "attention.layer_norm_rms_epsilon" | "rope.freq_base" => Some(Rule::Obeyed(ValueType::F32)),
         // The size of the RoPE tables; longer sequences are refused.
-        (Phi3 | Qwen3, "context_length") => Some(Rule::Obeyed(ValueType::U32)),
-        // Candle looks back on all positions; sequences for which that differs are refused.
-        (_, "attention.sliding_window") => Some(Rule::Obeyed(ValueType::U32)),
-        (Phi3, "feed_forward_length") => Some(Rule::Obeyed(ValueType::U32)),
-        (Qwen3, "attention.key_length") => Some(Rule::Obeyed(ValueType::U32)),
-        (_, "attention.key_length" | "attention.value_length" | "rope.dimension_count") => {
-            Some(head_size())
+        "context_length" => Some(Rule::Obeyed(ValueType::U32)),
+        // Where a model does with it otherwise than the file says, sequences for which that differs are refused.
+        "attention.sliding_window" => Some(Rule::Obeyed(ValueType::U32)),
+        "attention.key_length" | "attention.value_length" | "rope.dimension_count" => {
+            match architecture.head_size(header) {
+                Some(size) => only(size as f64),
+                // Candle's model fails to load without it.
+                None => Some(Rule::Harmless),
+            }
         }
 
-        (Llama | Qwen3, "rope.freq_base") => Some(Rule::Obeyed(ValueType::F32)),
-        (Phi3, "rope.freq_base") => only(10_000.0),
         // A factor of 0 stands for none.
-        (_, "rope.scaling.type") if matches!(factor, None | Some(0.0 | 1.0)) => {
+        "rope.scaling.type" if matches!(factor, None | Some(0.0 | 1.0)) => {
             Some(Rule::Only(Fixed::OneOf(&["none", "linear"])))
         }
-        (_, "rope.scaling.type") => Some(Rule::Only(Fixed::OneOf(&["none"]))),
-        (_, "rope.scaling.factor" | "rope.scale_linear") if unscaled => Some(Rule::Harmless),
-        (_, "rope.scaling.factor" | "rope.scale_linear") if factor == Some(0.0) => only(0.0),
-        (_, "rope.scaling.factor" | "rope.scale_linear" | "rope.scaling.attn_factor") => only(1.0),
+        "rope.scaling.type" => Some(Rule::Only(Fixed::OneOf(&["none"]))),
+        "rope.scaling.factor" | "rope.scale_linear" if unscaled => Some(Rule::Harmless),
+        "rope.scaling.factor" | "rope.scale_linear" if factor == Some(0.0) => only(0.0),
+        "rope.scaling.factor" | "rope.scale_linear" | "rope.scaling.attn_factor" => only(1.0),
         // Kinds of scaling that these are for are refused above; as llama.cpp's writer states them without any.
-        (_, "rope.scaling.yarn_attn_factor" | "rope.scaling.yarn_beta_slow") => only(1.0),
-        (_, "rope.scaling.yarn_beta_fast") => only(32.0),
-        (_, "rope.scaling.yarn_ext_factor") => only(-1.0),
-        (_, "rope.scaling.yarn_log_multiplier") => only(0.0),
+        "rope.scaling.yarn_attn_factor" | "rope.scaling.yarn_beta_slow" => only(1.0),
+        "rope.scaling.yarn_beta_fast" => only(32.0),
+        "rope.scaling.yarn_ext_factor" => only(-1.0),
+        "rope.scaling.yarn_log_multiplier" => only(0.0),
         // Where scaling begins, and a remark on training: nothing without a kind of scaling that is refused above.
-        (_, "rope.scaling.original_context_length" | "rope.scaling.finetuned") => {
-            Some(Rule::Harmless)
-        }
+        "rope.scaling.original_context_length" | "rope.scaling.finetuned" => Some(Rule::Harmless),
 
-        (Llama, "expert_count" | "expert_used_count") => Some(Rule::Obeyed(ValueType::U32)),
-        (_, "expert_count" | "expert_used_count") => only(0.0),
-        (_, "logit_scale" | "embedding_scale" | "residual_scale") => only(1.0),
-        (_, "attn_logit_softcapping" | "final_logit_softcapping") => only(0.0),
-        (_, "attention.causal") => Some(Rule::Only(Fixed::Flag(true))),
+        "expert_count" | "expert_used_count" => only(0.0),
+        "logit_scale" | "embedding_scale" | "residual_scale" => only(1.0),
+        "attn_logit_softcapping" | "final_logit_softcapping" => only(0.0),
+        "attention.causal" => Some(Rule::Only(Fixed::Flag(true))),
         // The shapes of the tensors say the same, and they are what Candle goes by.
-        (_, "vocab_size") | (Llama | Qwen3, "feed_forward_length") => Some(Rule::Harmless),
-        (Llama, "context_length") => Some(Rule::Harmless),
+        "vocab_size" | "feed_forward_length" => Some(Rule::Harmless),
         _ => None,
     }
 }
 
-/// As the rebuilt byte-level BPE tokenizer treats the keys.
+/// As the rebuilt tokenizers treat the keys.
 fn rule_of_the_tokenizer(name: &str) -> Option<Rule> {
     match name {
         "model" | "pre" => Some(Rule::Obeyed(ValueType::String)),
-        "tokens" | "token_type" | "merges" => Some(Rule::Obeyed(ValueType::Array)),
+        "tokens" | "token_type" | "merges" | "scores" => Some(Rule::Obeyed(ValueType::Array)),
         "add_bos_token" => Some(Rule::Obeyed(ValueType::Bool)),
         "bos_token_id" | "eos_token_id" | "eot_token_id" | "eom_token_id" | "fim_pad_token_id"
         | "fim_rep_token_id" | "fim_sep_token_id" => Some(Rule::Obeyed(ValueType::U32)),
@@ -110,11 +104,11 @@ fn rule_of_the_tokenizer(name: &str) -> Option<Rule> {
         "add_eos_token" | "add_sep_token" | "add_space_prefix" | "remove_extra_whitespaces" => {
             Some(Rule::Only(Fixed::Flag(false)))
         }
-        // BPE has no use for scores and for an unknown token; the others mark places that no prompt here has.
-        "scores" | "token_type_count" | "unknown_token_id" | "padding_token_id"
-        | "seperator_token_id" | "separator_token_id" | "cls_token_id" | "mask_token_id"
-        | "prefix_token_id" | "suffix_token_id" | "middle_token_id" | "fim_pre_token_id"
-        | "fim_suf_token_id" | "fim_mid_token_id" => Some(Rule::Harmless),
+        // No unknown token is needed, because every byte has a token; the others mark places that no prompt here has.
+        "token_type_count" | "unknown_token_id" | "padding_token_id" | "seperator_token_id"
+        | "separator_token_id" | "cls_token_id" | "mask_token_id" | "prefix_token_id"
+        | "suffix_token_id" | "middle_token_id" | "fim_pre_token_id" | "fim_suf_token_id"
+        | "fim_mid_token_id" => Some(Rule::Harmless),
         _ => None,
     }
 }
@@ -169,12 +163,10 @@ impl Fixed {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const ARCHITECTURES: [Architecture; 3] =
-        [Architecture::Llama, Architecture::Phi3, Architecture::Qwen3];
+    use crate::architectures::{ARCHITECTURES, known};
 
     /// A header with heads of 16, and what Candle's model does not do of one more key.
-    fn ignored_with(architecture: Architecture, name: &str, value: Value) -> Vec<String> {
+    fn ignored_with(architecture: &dyn Architecture, name: &str, value: Value) -> Vec<String> {
         let shape = [
             ("embedding_length", Value::U32(64)),
             ("attention.head_count", Value::U32(4)),
@@ -206,9 +198,9 @@ mod tests {
             ("rope.scaling.yarn_beta_fast", Value::F32(16.0)),
             ("rope.dimension_count", Value::U32(8)),
             ("rope.dimension_sections", heads()),
-            ("rope.freq_base_swa", Value::F32(10_000.0)),
+            ("attention.key_length_swa", Value::U32(16)),
             ("attention.sliding_window", heads()),
-            ("attention.sliding_window_pattern", Value::U32(6)),
+            ("attention.sliding_window_pattern", Value::F32(6.0)),
             ("attention.value_length", Value::U32(32)),
             ("attention.head_count", heads()),
             ("attention.head_count_kv", heads()),
@@ -273,20 +265,30 @@ mod tests {
 
     #[test]
     fn what_one_model_of_candles_obeys_and_another_ignores_is_told_by_architecture() {
-        use Architecture::{Llama, Phi3, Qwen3};
+        let [base, swa] = [250_000.0, 20_000.0].map(Value::F32);
         for (name, value, obeyed_by) in [
-            ("rope.freq_base", Value::F32(250_000.0), vec![Llama, Qwen3]),
-            ("attention.key_length", Value::U32(32), vec![Qwen3]),
-            ("expert_count", Value::U32(8), vec![Llama]),
-            ("expert_used_count", Value::U32(2), vec![Llama]),
+            (
+                "rope.freq_base",
+                base,
+                &["gemma3", "llama", "qwen2", "qwen3"][..],
+            ),
+            ("rope.freq_base_swa", swa, &["gemma3"]),
+            ("attention.key_length", Value::U32(32), &["gemma3", "qwen3"]),
+            (
+                "attention.sliding_window_pattern",
+                Value::U32(6),
+                &["gemma3"],
+            ),
+            ("expert_count", Value::U32(8), &["llama"]),
+            ("expert_used_count", Value::U32(2), &["llama"]),
         ] {
             for architecture in ARCHITECTURES {
                 let told = ignored_with(architecture, name, value.clone());
-                let taken = obeyed_by.contains(&architecture);
-                assert_eq!(told.is_empty(), taken, "{architecture:?}: {told:?}");
+                let taken = obeyed_by.contains(&architecture.name());
+                assert_eq!(told.is_empty(), taken, "{}: {told:?}", architecture.name());
             }
         }
-        let told = ignored_with(Phi3, "rope.freq_base", Value::F32(250_000.0));
+        let told = ignored_with(known("phi3"), "rope.freq_base", Value::F32(250_000.0));
         assert_eq!(
             told,
             ["works as if `phi3.rope.freq_base` were 10000, and it is 250000"]
@@ -295,12 +297,12 @@ mod tests {
 
     #[test]
     fn a_type_that_candle_would_fail_at_or_ignore_is_named() {
-        let told = ignored_with(Architecture::Llama, "rope.freq_base", Value::F64(5e5));
+        let told = ignored_with(known("llama"), "rope.freq_base", Value::F64(5e5));
         assert_eq!(
             told,
             ["reads `llama.rope.freq_base` as F32 only, and it is 500000"]
         );
-        let told = ignored_with(Architecture::Llama, "expert_count", Value::U64(8));
+        let told = ignored_with(known("llama"), "expert_count", Value::U64(8));
         assert_eq!(
             told,
             ["reads `llama.expert_count` as U32 only, and it is 8"]
@@ -314,7 +316,7 @@ mod tests {
                 ("llama.rope.scaling.type".to_owned(), text("none")),
                 (format!("llama.{name}"), Value::F32(4.0)),
             ]);
-            assert!(ignored_by_the_model(Architecture::Llama, &header).is_empty());
+            assert!(ignored_by_the_model(known("llama"), &header).is_empty());
         }
     }
 
@@ -326,7 +328,7 @@ mod tests {
                     ("llama.rope.scaling.type".to_owned(), text("linear")),
                     (format!("llama.{name}"), Value::F32(factor)),
                 ]);
-                let told = ignored_by_the_model(Architecture::Llama, &header);
+                let told = ignored_by_the_model(known("llama"), &header);
                 assert_eq!(told.is_empty(), taken, "{name} {factor}: {told:?}");
             }
         }
@@ -338,9 +340,9 @@ mod tests {
             ("llama.rope.scale_linear".to_owned(), Value::F32(4.0)),
             ("general.name".to_owned(), text("x")),
         ]);
-        assert!(ignored_by_the_model(Architecture::Qwen3, &header).is_empty());
+        assert!(ignored_by_the_model(known("qwen3"), &header).is_empty());
         assert_eq!(
-            ignored_by_the_model(Architecture::Llama, &header),
+            ignored_by_the_model(known("llama"), &header),
             ["works as if `llama.rope.scale_linear` were 1, and it is 4"]
         );
     }

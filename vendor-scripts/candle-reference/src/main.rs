@@ -4,7 +4,7 @@
 #![deny(unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
 #![deny(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
-mod architecture;
+mod architectures;
 mod aside;
 mod channel;
 mod clock;
@@ -21,6 +21,7 @@ mod memory;
 mod model;
 mod sample;
 mod score;
+mod sentencepiece;
 mod session;
 mod template;
 mod tokenizer;

@@ -1,6 +1,6 @@
 //! Teacher-forced log-probabilities: how likely a model finds each id of a sequence after the ids before it.
 //!
-//! Candle's quantised models return the logits of the last position only, so ids go in one by one, through the same
+//! Candle's models return the logits of the last position only, so ids go in one by one, through the same
 //! kernels as in generation. No tokenizer is needed, and none is loaded.
 
 use crate::events::{Edge, Event, Phase, Reason, emit, phase};

@@ -6,14 +6,14 @@ use std::fs::File;
 use candle_core::Device;
 use serde_json::Value;
 
-use crate::architecture::Architecture;
+use crate::architectures::{self, Architecture};
 use crate::deviations;
 use crate::device::{self, DeviceChoice};
 use crate::facts;
 use crate::failure::{Failure, Result};
 use crate::gguf::Header;
 use crate::job::{ModelFile, Settings};
-use crate::model::{self, Model};
+use crate::model::Model;
 use crate::template::ChatTemplate;
 use crate::tokenizer::TextCodec;
 
@@ -21,7 +21,7 @@ pub struct Session {
     pub device: Device,
     header: Header,
     file: File,
-    architecture: Architecture,
+    architecture: &'static dyn Architecture,
     settings: Settings,
     facts: BTreeMap<String, Value>,
     deviations: Vec<String>,
@@ -37,9 +37,9 @@ impl Session {
         let choice = settings.device.unwrap_or_else(DeviceChoice::of_this_build);
         let device = choice.open()?;
         let (mut header, file) = Header::open(&model.path)?;
-        let architecture = Architecture::of(&header)?;
+        let architecture = architectures::of(&header)?;
         if let Some(dtype) = settings.rope_dtype {
-            model::set_rope_dtype(architecture, &mut header, dtype)?;
+            architecture.set_rope_dtype(&mut header, dtype)?;
         }
         let mut facts = facts::facts(architecture, &header, &settings, choice);
         facts.insert("device".into(), choice.name().into());
@@ -59,9 +59,13 @@ impl Session {
     }
 
     /// Reads the weights onto the device; can be done once.
-    pub fn load_weights(&mut self) -> Result<Model> {
+    pub fn load_weights(&mut self) -> Result<Box<dyn Model>> {
         let content = self.header.take_weights();
-        Model::load(self.architecture, content, &mut self.file, &self.device)
+        let model = self
+            .architecture
+            .load(content, &mut self.file, &self.device)?;
+        self.device.synchronize()?;
+        Ok(model)
     }
 
     pub fn load_tokenizer(&mut self) -> Result<TextCodec> {

@@ -6,7 +6,7 @@ use tokenizers::Tokenizer;
 
 use crate::failure::{Failure, Result};
 use crate::gguf::Header;
-use crate::vocabulary::{END_TEXTS, REMEDY, Vocabulary, whole_words_first};
+use crate::vocabulary::{END_TEXTS, REMEDY, Vocabulary};
 
 pub struct TextCodec {
     tokenizer: Tokenizer,
@@ -28,7 +28,7 @@ impl TextCodec {
     /// Refused if no tokenizer can be rebuilt that does all that the file asks for; the remedy is a `tokenizer.json`.
     pub fn from_gguf(header: &Header) -> Result<Self> {
         let vocabulary = Vocabulary::read(header)?;
-        let frame = Frame::Bos(bos(header, &vocabulary.pre)?);
+        let frame = Frame::Bos(bos(header, vocabulary.begins_by_default())?);
         Ok(Self::new(vocabulary.build()?, frame, header))
     }
 
@@ -85,10 +85,10 @@ impl TextCodec {
 }
 
 /// The token that the file puts before any text. llama.cpp guesses one where the file asks for it and names none.
-fn bos(header: &Header, pre: &str) -> Result<Option<u32>> {
+fn bos(header: &Header, by_default: bool) -> Result<Option<u32>> {
     let wanted = header
         .flag("tokenizer.ggml.add_bos_token")
-        .unwrap_or_else(|| whole_words_first(pre));
+        .unwrap_or(by_default);
     match (wanted, special_id(header, "bos")) {
         (false, _) => Ok(None),
         (true, Some(id)) => Ok(Some(id)),

@@ -1,9 +1,9 @@
-//! A byte-level BPE tokenizer, rebuilt from what a GGUF file says of its vocabulary. It follows llama.cpp, which applies
-//! no Unicode normalisation.
+//! A tokenizer rebuilt from what a GGUF file says of its vocabulary: byte-level BPE, or SentencePiece's. It follows
+//! llama.cpp, which applies no Unicode normalisation.
 
 use std::collections::HashSet;
 
-use tokenizers::models::bpe::BPE;
+use tokenizers::models::bpe::{BPE, Merges};
 use tokenizers::pre_tokenizers::PreTokenizerWrapper;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::pre_tokenizers::sequence::Sequence;
@@ -12,7 +12,7 @@ use tokenizers::{AddedToken, SplitDelimiterBehavior, Tokenizer};
 
 use crate::failure::{Failure, Result};
 use crate::gguf::Header;
-use crate::keys;
+use crate::{keys, sentencepiece};
 
 /// Where the file's own vocabulary does not serve.
 pub const REMEDY: &str = "name the model's tokenizer.json in the setting `tokenizer`";
@@ -25,6 +25,7 @@ const DIGIT: &str = r"\p{N}";
 /// llama.cpp's pre-tokenizer for files that name none.
 const DEFAULT: [&str; 4] = [r"[\p{P}\$\+<=>\^~\|]+", GPT2, r"\p{N}+", r"[0-9][0-9][0-9]"];
 
+const SPACE_PREFIX: &str = "tokenizer.ggml.add_space_prefix";
 const TOKEN_TYPE: &str = "tokenizer.ggml.token_type";
 
 const NORMAL: u64 = 1;
@@ -70,13 +71,17 @@ pub const END_TEXTS: [&str; 33] = [
     "<|file_sep|>",
 ];
 
-/// A byte-level BPE vocabulary as a GGUF file holds it. `types` are llama.cpp's, one a token.
-#[cfg_attr(test, derive(serde::Deserialize))]
+/// A vocabulary as a GGUF file holds it. `types` are llama.cpp's, one a token.
 pub struct Vocabulary {
-    pub tokens: Vec<String>,
-    pub types: Vec<u64>,
-    pub merges: Vec<String>,
-    pub pre: String,
+    tokens: Vec<String>,
+    types: Vec<u64>,
+    family: Family,
+}
+
+/// What joins characters or bytes to tokens.
+enum Family {
+    ByteLevel { merges: Vec<String>, pre: String },
+    SentencePiece { scores: Vec<f32> },
 }
 
 impl Vocabulary {
@@ -84,11 +89,12 @@ impl Vocabulary {
     /// Refused if the vocabulary is of a kind that isn't rebuilt here, or the file asks more of the tokenizer than is
     /// done; the remedy is a `tokenizer.json`.
     pub fn read(header: &Header) -> Result<Self> {
-        match header.text("tokenizer.ggml.model") {
-            Some("gpt2") => {}
+        let read_family = match header.text("tokenizer.ggml.model") {
+            Some("gpt2") => byte_level,
+            Some("llama") => sentencepiece,
             Some(other) => return Err(not_rebuilt(&format!("tokenizer model `{other}`"))),
             None => return Err(not_rebuilt("a file that names no tokenizer model")),
-        }
+        };
         let ignored = keys::ignored_by_the_tokenizer(header);
         if !ignored.is_empty() {
             let message = format!("the rebuilt tokenizer {}", ignored.join(", "));
@@ -103,8 +109,7 @@ impl Vocabulary {
             let message = format!("the tokenizer of a model named `{name}`");
             return Err(not_rebuilt(&message));
         }
-        let owned = |texts: Vec<&str>| texts.into_iter().map(str::to_owned).collect();
-        let tokens: Vec<String> = owned(header.texts("tokenizer.ggml.tokens")?);
+        let tokens = owned(header.texts("tokenizer.ggml.tokens")?);
         let types = match header.content.metadata.get(TOKEN_TYPE) {
             None => vec![NORMAL; tokens.len()],
             Some(_) => header.unsigneds(TOKEN_TYPE)?,
@@ -121,28 +126,34 @@ impl Vocabulary {
             return Err(Failure::refused(format!("the token `{twice}` has two ids")));
         }
         Ok(Self {
+            family: read_family(header)?,
             types,
-            merges: owned(header.texts("tokenizer.ggml.merges")?),
-            pre: header
-                .text("tokenizer.ggml.pre")
-                .unwrap_or("default")
-                .to_owned(),
             tokens,
         })
     }
 
+    /// Whether a text begins with the begin token where the file doesn't say.
+    pub fn begins_by_default(&self) -> bool {
+        match &self.family {
+            Family::ByteLevel { pre, .. } => whole_words_first(pre),
+            Family::SentencePiece { .. } => true,
+        }
+    }
+
     pub fn build(self) -> Result<Tokenizer> {
         let broken = |e: tokenizers::Error| Failure::refused(format!("broken vocabulary: {e}"));
-        let patterns = patterns(&self.pre)?;
-        let merges = self
-            .merges
-            .iter()
-            .map(|pair| {
-                pair.split_once(' ')
-                    .map(|(left, right)| (left.to_owned(), right.to_owned()))
-                    .ok_or_else(|| Failure::refused(format!("`{pair}` is no merge")))
-            })
-            .collect::<Result<Vec<_>>>()?;
+        let mut tokenizer = match &self.family {
+            Family::ByteLevel { merges, pre } => {
+                let (patterns, merges) = (patterns(pre)?, pairs(merges)?);
+                let whole = whole_words_first(pre);
+                build_byte_level(&self.tokens, merges, &patterns, whole).map_err(broken)?
+            }
+            Family::SentencePiece { scores } => {
+                sentencepiece::check(&self.tokens, &self.types, scores)
+                    .map_err(|failure| failure.with_remedy(REMEDY))?;
+                sentencepiece::build(&self.tokens, &self.types, scores).map_err(broken)?
+            }
+        };
         let added: Vec<AddedToken> = self
             .tokens
             .iter()
@@ -154,18 +165,60 @@ impl Vocabulary {
                     .then(|| AddedToken::from(text.as_str(), hidden).normalized(false))
             })
             .collect();
-        let ids = (0u32..).zip(self.tokens).map(|(id, text)| (text, id));
-        let bpe = BPE::builder()
-            .vocab_and_merges(ids.collect::<tokenizers::models::bpe::Vocab>(), merges)
-            .ignore_merges(whole_words_first(&self.pre))
-            .build()
-            .map_err(broken)?;
-        let mut tokenizer = Tokenizer::new(bpe);
-        tokenizer.with_pre_tokenizer(Some(pre_tokenizer(&patterns).map_err(broken)?));
-        tokenizer.with_decoder(Some(ByteLevel::default()));
         tokenizer.add_tokens(added).map_err(broken)?;
         Ok(tokenizer)
     }
+}
+
+fn byte_level(header: &Header) -> Result<Family> {
+    let pre = header.text("tokenizer.ggml.pre").unwrap_or("default");
+    Ok(Family::ByteLevel {
+        merges: owned(header.texts("tokenizer.ggml.merges")?),
+        pre: pre.to_owned(),
+    })
+}
+
+fn sentencepiece(header: &Header) -> Result<Family> {
+    // Without the key, llama.cpp puts a space before each text.
+    if header.flag(SPACE_PREFIX) != Some(false) {
+        let message = format!("a vocabulary for which `{SPACE_PREFIX}` is not false");
+        return Err(not_rebuilt(&message));
+    }
+    Ok(Family::SentencePiece {
+        scores: header.reals("tokenizer.ggml.scores")?,
+    })
+}
+
+fn owned(texts: Vec<&str>) -> Vec<String> {
+    texts.into_iter().map(str::to_owned).collect()
+}
+
+/// `a b` → (`a`, `b`).
+fn pairs(merges: &[String]) -> Result<Merges> {
+    let pair = |text: &String| {
+        text.split_once(' ')
+            .map(|(left, right)| (left.to_owned(), right.to_owned()))
+            .ok_or_else(|| Failure::refused(format!("`{text}` is no merge")))
+    };
+    merges.iter().map(pair).collect()
+}
+
+/// The tokenizer without its special tokens. `whole`: a word that is a token stays whole.
+fn build_byte_level(
+    tokens: &[String],
+    merges: Merges,
+    patterns: &[&str],
+    whole: bool,
+) -> tokenizers::Result<Tokenizer> {
+    let ids = (0u32..).zip(tokens).map(|(id, text)| (text.clone(), id));
+    let bpe = BPE::builder()
+        .vocab_and_merges(ids.collect::<tokenizers::models::bpe::Vocab>(), merges)
+        .ignore_merges(whole)
+        .build()?;
+    let mut tokenizer = Tokenizer::new(bpe);
+    tokenizer.with_pre_tokenizer(Some(pre_tokenizer(patterns)?));
+    tokenizer.with_decoder(Some(ByteLevel::default()));
+    Ok(tokenizer)
 }
 
 /// Regular expressions, applied one after the other, each to what the last one left in one piece.
@@ -181,7 +234,7 @@ fn patterns(pre: &str) -> Result<Vec<&'static str>> {
 }
 
 /// llama.cpp gives the Llama 3 pre-tokenizers two defaults: a word that is a token stays whole, and BOS comes first.
-pub fn whole_words_first(pre: &str) -> bool {
+fn whole_words_first(pre: &str) -> bool {
     matches!(pre, "llama-bpe" | "llama3" | "llama-v3")
 }
 
@@ -228,11 +281,11 @@ mod tests {
             merges,
             ..
         } = recorded();
+        let pre = pre.to_owned();
         Vocabulary {
             tokens,
             types,
-            merges,
-            pre: pre.to_owned(),
+            family: Family::ByteLevel { merges, pre },
         }
         .build()
     }

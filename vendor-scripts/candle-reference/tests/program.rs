@@ -10,7 +10,7 @@ use candle_core::quantized::gguf_file::Value as Metadata;
 use serde_json::{Value, json};
 use tiny::{Output as Weights, TinyModel};
 
-const ARCHITECTURES: [&str; 3] = ["llama", "phi3", "qwen3"];
+const ARCHITECTURES: [&str; 5] = ["gemma3", "llama", "phi3", "qwen2", "qwen3"];
 
 fn call(job: &Value) -> Output {
     let file = std::env::temp_dir().join(format!(
@@ -286,7 +286,7 @@ fn all_probabilities_of_a_position_sum_to_one() {
 
 #[test]
 fn without_output_weights_the_token_embeddings_are_used_or_the_file_is_refused() {
-    for architecture in ["llama", "qwen3"] {
+    for architecture in ["llama", "qwen2", "qwen3"] {
         let scores = |weights| {
             let model = TinyModel::write_with(architecture, &[], weights);
             let events = events(&score_job(&model, &[30, 31, 32, 33, 34], 4));
@@ -299,13 +299,15 @@ fn without_output_weights_the_token_embeddings_are_used_or_the_file_is_refused()
         assert_eq!(tied, scores(Weights::Copied), "{architecture}");
         assert_ne!(tied, scores(Weights::Own), "{architecture}");
     }
-    let model = TinyModel::write_with("phi3", &[], Weights::Tied);
-    let error = error(&job(&model, 2));
-    assert_eq!(error["kind"], "refused");
-    assert!(
-        error["message"].as_str().unwrap().contains("output.weight"),
-        "{error}"
-    );
+    for (architecture, weights) in [("phi3", Weights::Tied), ("gemma3", Weights::Own)] {
+        let model = TinyModel::write_with(architecture, &[], weights);
+        let error = error(&job(&model, 2));
+        assert_eq!(error["kind"], "refused");
+        assert!(
+            error["message"].as_str().unwrap().contains("output.weight"),
+            "{error}"
+        );
+    }
 }
 
 #[test]
@@ -366,7 +368,7 @@ fn qwen3s_rope_table_can_be_made_f32_and_that_changes_the_scores() {
 
 #[test]
 fn the_other_models_rope_tables_are_f32_and_asking_for_that_changes_nothing() {
-    for architecture in ["llama", "phi3"] {
+    for architecture in ["gemma3", "llama", "phi3", "qwen2"] {
         let model = TinyModel::write(architecture, &[]);
         let mut job = score_job(&model, &(100..120).collect::<Vec<u64>>(), 1);
         let by_default = events(&job);
@@ -499,6 +501,30 @@ fn a_sliding_window_is_refused_once_the_sequence_is_longer() {
 }
 
 #[test]
+fn gemma3s_window_is_obeyed_in_prompts_too() {
+    let pattern = ("gemma3.attention.sliding_window_pattern", Metadata::U32(2));
+    let with_window = |window| {
+        let window = ("gemma3.attention.sliding_window", Metadata::U32(window));
+        TinyModel::write("gemma3", &[window, pattern.clone()])
+    };
+    let sequence: Vec<u64> = (100..140).collect();
+    let last = |window| {
+        let model = with_window(window);
+        scored(&events(&score_job(&model, &sequence, 1)))[38]["logprob"].clone()
+    };
+    assert_eq!(last(64), last(0));
+    assert_ne!(last(8), last(64));
+    let model = with_window(8);
+    let events = events(&job(&model, 4));
+    let settings = &find(&events, "settings")["values"];
+    assert_eq!(
+        (&settings["sliding_window"], &settings["batch"]),
+        (&json!(8), &json!(1))
+    );
+    assert_eq!(settings["matmul_Q8_0"], "dequantised to f32");
+}
+
+#[test]
 fn what_the_file_asks_of_a_tokenizer_is_obeyed_or_refused_by_name() {
     let ids = |extra: &[(&str, Metadata)]| -> Vec<u64> {
         let model = TinyModel::write("llama", extra);
@@ -550,7 +576,12 @@ fn models_that_are_not_known_here_are_refused_by_name() {
     let cases = [
         ("general.architecture", "mamba", "architecture `mamba`"),
         ("tokenizer.ggml.pre", "tekken", "pre-tokenizer `tekken`"),
-        ("tokenizer.ggml.model", "llama", "tokenizer model `llama`"),
+        ("tokenizer.ggml.model", "bert", "tokenizer model `bert`"),
+        (
+            "tokenizer.ggml.model",
+            "llama",
+            "add_space_prefix` is not false",
+        ),
         (
             "tokenizer.chat_template",
             "{{ raise_exception('never') }}",

@@ -27,9 +27,14 @@ pub enum Output {
 }
 
 impl TinyModel {
-    /// Of `llama`, `phi3` or `qwen3` shape. `extra` metadata is added last, so it can replace what is there.
+    /// Of the shape of any architecture that the program runs. `extra` metadata is added last, so it can replace what is
+    /// there.
     pub fn write(architecture: &str, extra: &[(&str, Value)]) -> Self {
-        Self::write_with(architecture, extra, Output::Own)
+        let output = match architecture {
+            "gemma3" => Output::Tied,
+            _ => Output::Own,
+        };
+        Self::write_with(architecture, extra, output)
     }
 
     pub fn write_with(architecture: &str, extra: &[(&str, Value)], output: Output) -> Self {
@@ -150,9 +155,18 @@ fn tensors(architecture: &str, vocabulary_size: usize, output: Output) -> Vec<(S
         add("attn_v", random.matrix(kv, HIDDEN));
         add("ffn_gate", random.matrix(FFN, HIDDEN));
         add("ffn_up", random.matrix(FFN, HIDDEN));
-        if architecture == "qwen3" {
+        if matches!(architecture, "gemma3" | "qwen3") {
             add("attn_q_norm", ones(HEAD));
             add("attn_k_norm", ones(HEAD));
+        }
+        if architecture == "gemma3" {
+            add("post_attention_norm", ones(HIDDEN));
+            add("post_ffw_norm", ones(HIDDEN));
+        }
+        if architecture == "qwen2" {
+            for (name, length) in [("attn_q", HIDDEN), ("attn_k", kv), ("attn_v", kv)] {
+                tensors.push((format!("blk.{block}.{name}.bias"), ones(length)));
+            }
         }
     }
     let output = match output {
