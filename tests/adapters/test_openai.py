@@ -291,7 +291,7 @@ FAULTS = {
     "stalls-first": ("stall", "limits.stall_s"),
     "stalls": ("stall", "limits.stall_s"),
     "malformed": ("parse", "an event that is no JSON"),
-    "not-an-event": ("parse", "a line that is no event"),
+    "not-an-event": ("crash:worker", "a line that is no event: 'Traceback (most recent call last):'"),
     "huge-line": ("parse", "more than 1000000 bytes"),
     "error-event": ("crash:worker", "CUDA error"),
     "cut": ("crash:worker", "ended the connection in the middle of its answer"),

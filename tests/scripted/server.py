@@ -136,7 +136,7 @@ class Handler(BaseHTTPRequestHandler):
             k += 1
             if k == 3:
                 self._middle()
-            if fault == "cut" and k == 3:
+            if fault in ("cut", "not-an-event") and k == 3:
                 return
             time.sleep(self.options.gap)
         self.wfile.write(held)

@@ -19,7 +19,7 @@ from .likely import likely_tokens
 from .prompting import to_send
 from .request import ENDPOINTS, body_of, scoring_body_of
 from .serving import Server
-from .stream import Answer, Lines, StreamError
+from .stream import CRASH, Answer, Sent, Stream, StreamError
 from .telling import settings_after, settings_before
 
 HEARTBEAT_S = 5.0
@@ -47,18 +47,17 @@ def ask(events: Events, job: Mapping[str, Any], asker: Asker, server: Server | N
         connection.connect()
         _now_ready(events, server)
         answer, ended_ns = _streamed(events, connection, asker, ENDPOINTS[settings["endpoint"]], body, server is None)
+        stopped = answer.stopped
     except StreamError as error:
-        raise WorkerError("failed", f"the server's answer can't be read: {error}", failure=error.failure) from error
+        raise _unreadable(error) from error
     except CUT_SHORT as error:
         raise _gone(server) or _lost(error) from error
     finally:
         connection.close()
-    if answer.finish is None and not answer.done:
-        raise _gone(server) or _lost(None)
     events.phase("generate", "end", ended_ns)
     sent.tell(events, asker, settings["server"], _count(answer, "prompt_tokens"))
     _tell(events, answer, test["max_tokens"])
-    return "length" if answer.finish in ("length", None) else "end-token"
+    return "end-token" if stopped else "length"
 
 
 def score(events: Events, job: Mapping[str, Any], asker: Asker, server: Server | None) -> str:
@@ -77,17 +76,18 @@ def score(events: Events, job: Mapping[str, Any], asker: Asker, server: Server |
         with _heartbeat() if server is None else contextlib.nullcontext():
             content = asker.whole(connection, ENDPOINTS[settings["endpoint"]], body)
         events.asked = True
-        answer.take(b"data: " + json.dumps(content).encode())
+        answer.take(Sent(json.dumps(content).encode()))
+        stopped = answer.stopped
         found = likely_tokens(content["choices"][0], request["top"], names_chosen=dialect.names_chosen)
     except StreamError as error:
-        message, remedy = f"the server's answer can't be read: {error}", "if it shows none, set `logprobs = false`"
-        raise WorkerError("failed", message, remedy, failure=error.failure) from error
+        remedy = None if error.failure == CRASH else "if it shows no log-probabilities, set `logprobs = false`"
+        raise _unreadable(error, remedy) from error
     except CUT_SHORT as error:
         raise _gone(server) or _lost(error) from error
     finally:
         connection.close()
     values = {**settings_before(job, asker, started=server is not None), **settings_after(answer)}
-    events.send("settings", values={**values, "stopped": answer.finish not in ("length", None)})
+    events.send("settings", values={**values, "stopped": stopped})
     sent.tell(events, asker, settings["server"], _count(answer, "prompt_tokens"))
     for position, (token, logprob, top) in enumerate(found, start=request["prompt_tokens"]):
         events.scored(position, token, logprob, None, top)
@@ -118,7 +118,7 @@ def _streamed(
     events: Events, connection: HTTPConnection, asker: Asker, endpoint: str, body: Mapping[str, Any], unseen: bool
 ) -> tuple[Answer, int]:
     """The answer, and when its text was whole, in ns. `unseen`: the server is no process of this trial."""
-    answer, lines = Answer(), Lines()
+    answer, stream = Answer(), Stream()
     with _heartbeat() if unseen else contextlib.nullcontext() as alive:
         begun_ns = ended_ns = time.monotonic_ns()
         response = asker.stream(connection, endpoint, body)
@@ -129,8 +129,8 @@ def _streamed(
             for piece in pieces(response):
                 t_ns = time.monotonic_ns()
                 finish = answer.finish
-                for line in lines.feed(piece):
-                    if text := answer.take(line):
+                for sent in stream.feed(piece):
+                    if text := answer.take(sent):
                         events.chunk(t_ns, text)
                         ended_ns = t_ns
                         if alive is not None:
@@ -139,6 +139,9 @@ def _streamed(
                     ended_ns = t_ns
                 if answer.done:
                     break
+    if answer.finish is None and not answer.done:
+        odd = "" if stream.odd is None else f", and it has a line that is no event: {stream.odd}"
+        raise ConnectionError(f"its stream has no end{odd}")
     return answer, ended_ns
 
 
@@ -163,9 +166,14 @@ def _gone(server: Server | None) -> WorkerError | None:
     return None if server is None else server.died(MIDDLE)
 
 
-def _lost(error: Exception | None) -> WorkerError:
-    why = f" ({type(error).__name__}: {error})" if error is not None else ""
-    return WorkerError("failed", f"the server ended the connection {MIDDLE}{why}", failure="crash:worker")
+def _lost(error: Exception) -> WorkerError:
+    message = f"the server ended the connection {MIDDLE} ({type(error).__name__}: {error})"
+    return WorkerError("failed", message, failure=CRASH)
+
+
+def _unreadable(error: StreamError, remedy: str | None = None) -> WorkerError:
+    what = "failed" if error.failure == CRASH else "can't be read"
+    return WorkerError("failed", f"the server's answer {what}: {error}", remedy, failure=error.failure)
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from parity_worker import WorkerError
 
 from .addresses import is_loopback
-from .stream import ERRORS, message_of
+from .stream import CRASH, ERRORS, content_of, message_of
 
 MOST_PLAIN_BYTES = 10_000_000
 PLAIN_S = 10.0
@@ -61,7 +61,7 @@ class Asker:
             data = None if body is None else json.dumps(body)
             connection.request("GET" if body is None else "POST", path, data, self._all_headers)
             answer = connection.getresponse()
-            return answer.status, _content(answer.read(MOST_PLAIN_BYTES))
+            return answer.status, content_of(answer.read(MOST_PLAIN_BYTES))
         except (OSError, HTTPException):
             return None
         except ValueError as error:
@@ -94,7 +94,7 @@ class Asker:
 
     def whole(self, connection: HTTPConnection, endpoint: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """The answer to a request that asks for no stream. Raises what `stream` does."""
-        content = _content(self._answered(connection, endpoint, body).read(MOST_PLAIN_BYTES))
+        content = content_of(self._answered(connection, endpoint, body).read(MOST_PLAIN_BYTES))
         choices = content.get("choices") if isinstance(content, dict) else None
         if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
             message = f"the server's answer has no choices: {message_of(content)[:300]}"
@@ -126,7 +126,7 @@ class Asker:
         return {"Content-Type": "application/json", "Accept": "application/json, text/event-stream", **self._headers}
 
     def _failure(self, answer: HTTPResponse) -> WorkerError:
-        said = message_of(_content(answer.read(MOST_PLAIN_BYTES)))[:500]
+        said = message_of(content_of(answer.read(MOST_PLAIN_BYTES)))[:500]
         what = f"{answer.status} {answer.reason}".strip()
         message = f"the server answered {what}: {said}" if said else f"the server answered {what}"
         if answer.status in CANNOT:
@@ -155,17 +155,10 @@ def pieces(answer: HTTPResponse) -> Iterator[bytes]:
 
 def _no_stream(answer: HTTPResponse) -> WorkerError:
     """Of an answer with the status 200. Some servers report an error by one."""
-    content = _content(answer.read(MOST_PLAIN_BYTES))
+    content = content_of(answer.read(MOST_PLAIN_BYTES))
     if isinstance(content, dict) and not content.get("choices") and any(content.get(key) for key in ERRORS):
         message = f"the server answered 200 with an error: {message_of(content)[:500]}"
-        return WorkerError("failed", message, failure="crash:worker")
+        return WorkerError("failed", message, failure=CRASH)
     message = f"the server was asked for a stream of events, and answered with {answer.headers.get_content_type()}"
     said = f": {content[:200]}" if isinstance(content, str) and content else ""
     return WorkerError("failed", message + said, failure="parse")
-
-
-def _content(data: bytes) -> Any:
-    try:
-        return json.loads(data)
-    except (ValueError, RecursionError):
-        return data.decode("utf-8", "replace").strip()

@@ -1,6 +1,7 @@
 """Reads a stream of server-sent events as it arrives, and what each of them says of the answer. Pure.
 
-https://html.spec.whatwg.org/multipage/server-sent-events.html, of which this API uses `data` and comments alone.
+https://html.spec.whatwg.org/multipage/server-sent-events.html, of which this API uses `data` alone, and `event` for
+errors.
 """
 
 from __future__ import annotations
@@ -11,13 +12,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-LONGEST_LINE = 1_000_000
-"""Bytes. An event holds a piece of text and some figures."""
+LONGEST_EVENT = 1_000_000
+"""Bytes, also of one line. An event holds a piece of text and some figures."""
 
 DONE = "[DONE]"
 
 ERRORS = ("error", "message", "detail")
 """Keys under which servers report an error."""
+
+LENGTH = "length"
+AT_END = ("stop", "eos", "eos_token")
+"""What servers give as `finish_reason` where the budget, or an end token, ended the answer."""
+
+CRASH = "crash:worker"
+"""The class of an answer that the server itself gave up."""
+
+_BOM = b"\xef\xbb\xbf"
+_FIELDS = (b"event", b"id", b"retry")
 
 _END = re.compile(rb"\r\n|\n|\r")
 
@@ -49,9 +60,54 @@ class Lines:
         self._checked()
 
     def _checked(self) -> bytes:
-        if len(self._rest) > LONGEST_LINE:
-            raise StreamError(f"a line of its stream has more than {LONGEST_LINE} bytes")
+        if len(self._rest) > LONGEST_EVENT:
+            raise StreamError(f"a line of its stream has more than {LONGEST_EVENT} bytes")
         return bytes(self._rest)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One event of the stream. `name`: as it calls it, mostly nothing."""
+
+    data: bytes
+    name: bytes = b""
+
+
+class Stream:
+    """The events of a stream that comes in pieces. `odd`: the first line that is of no event, which is ignored as the
+    standard has it, and may say why a stream ends early."""
+
+    def __init__(self) -> None:
+        self.odd: str | None = None
+        self._lines, self._begun = Lines(), False
+        self._name, self._data = b"", list[bytes]()
+
+    def feed(self, piece: bytes) -> Iterator[Sent]:
+        """The events that a piece completes."""
+        for line in self._lines.feed(piece):
+            if sent := self._of(line if self._begun else line.removeprefix(_BOM)):
+                yield sent
+            self._begun = True
+
+    def _of(self, line: bytes) -> Sent | None:
+        key, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if not line:
+            return self._ended()
+        if key == b"data":
+            self._data.append(value)
+            if sum(map(len, self._data)) > LONGEST_EVENT:
+                raise StreamError(f"an event of its stream has more than {LONGEST_EVENT} bytes")
+        elif key == b"event":
+            self._name = value
+        elif key and key not in _FIELDS and self.odd is None:
+            self.odd = shown(line)
+        return None
+
+    def _ended(self) -> Sent | None:
+        sent = Sent(b"\n".join(self._data), self._name)
+        self._name, self._data = b"", []
+        return sent if sent.data.strip() else None
 
 
 @dataclass
@@ -68,34 +124,45 @@ class Answer:
     _half: str = ""
     """The first half of a surrogate pair, whose second half comes with the next event."""
 
-    def take(self, line: bytes) -> str:
-        """The piece of text that a line of the stream holds; mostly none.
+    def take(self, sent: Sent) -> str:
+        """The piece of text that an event holds; mostly none.
 
         Raises:
-            StreamError: the line is no event of this API, or one that reports an error.
+            StreamError: it is no event of this API, or one that reports an error.
         """
         if self.done:
             return ""
-        if not line.startswith(b"data:"):
-            if line and not line.startswith((b":", b"event:", b"id:", b"retry:")):
-                raise StreamError(f"it sent a line that is no event: {shown(line)}")
-            return ""
-        data = line.removeprefix(b"data:").strip()
+        data = sent.data.strip()
+        if sent.name == b"error":
+            raise _reported(content_of(data))
         if data == DONE.encode():
             self.done = True
             return self._kept("", whole=True)
         return self._of(_object(data))
 
+    @property
+    def stopped(self) -> bool:
+        """Whether the answer, which is over, ended at an end token; otherwise its budget ended it.
+
+        Raises:
+            StreamError: neither did.
+        """
+        if self.finish is None:
+            raise StreamError("it ended without a `finish_reason`, so that nothing shows that it is whole", CRASH)
+        if self.finish != LENGTH and self.finish not in AT_END:
+            raise StreamError(f"it ended with the `finish_reason` {self.finish[:100]!r}", CRASH)
+        return self.finish != LENGTH
+
     def _of(self, event: dict[str, Any]) -> str:
-        if event.get("error"):
-            raise StreamError(f"it reported an error in its stream: {message_of(event)[:500]}", "crash:worker")
-        for key in ("usage", "timings"):
-            if isinstance(event.get(key), dict):
-                getattr(self, key).update(event[key])
+        choices = event.get("choices")
+        if event.get("error") or (choices is None and any(event.get(key) for key in ERRORS)):
+            raise _reported(event)
+        told = [key for key in ("usage", "timings") if isinstance(event.get(key), dict)]
+        for key in told:
+            getattr(self, key).update(event[key])
         self.model = _text(event.get("model")) or self.model
         self.fingerprint = _text(event.get("system_fingerprint")) or self.fingerprint
-        choices = event.get("choices")
-        if choices is None and not self.usage:
+        if choices is None and not told:
             raise StreamError(f"it sent an event without choices: {shown(json.dumps(event).encode())}")
         text = "".join(self._piece(choice) for choice in choices or ())
         return self._kept(text, whole=self.finish is not None)
@@ -124,11 +191,20 @@ class Answer:
         return "".join(_str(part) for part in parts)
 
 
-def _object(data: bytes) -> dict[str, Any]:
+def _reported(content: Any) -> StreamError:
+    return StreamError(f"it reported an error in its stream: {message_of(content)[:500]}", CRASH)
+
+
+def content_of(data: bytes) -> Any:
+    """JSON, or plain text where it is none."""
     try:
-        event = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise StreamError(f"it sent an event that is no JSON: {shown(data)}") from error
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        return data.decode("utf-8", "replace").strip()
+
+
+def _object(data: bytes) -> dict[str, Any]:
+    event = content_of(data)
     if not isinstance(event, dict):
         raise StreamError(f"it sent an event that is no JSON object: {shown(data)}")
     return event
