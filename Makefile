@@ -23,6 +23,7 @@ proof: setup           ## long proofs, by hand: kills of a real run, faults of k
 	$(BIN)/python proofs/disks.py --tries 100
 	$(BIN)/python proofs/faults.py
 	$(BIN)/python proofs/honest.py
+	$(BIN)/python proofs/gemma3.py
 	$(BIN)/python proofs/fuzz.py
 
 lint: setup-dev        ## lint, format, types, direction of imports, scripts, the example workflow, generated docs
