@@ -169,6 +169,11 @@ def test_log_probabilities_of_16_bits_are_told_and_blame_nobody(bits: int, less:
     assert found.verdict in ("EQUIVALENT", "UNPROVEN"), found.sentence
 
 
+def test_a_figure_that_is_a_number_of_16_bits_by_chance_shows_nothing() -> None:
+    rows = [s.but(logprob=-0.5, top=((s.id, -0.5), (s.id + 1, -14.0))) for s in answer(CERTAIN).scores]
+    assert not in_half(rows)
+
+
 @pytest.mark.parametrize(("less", "wrong"), [(0.0625, False), (0.25, True)])
 def test_probabilities_may_add_up_to_what_16_bits_make_of_them(less: float, wrong: bool) -> None:
     rows = halved(answer(CERTAIN).scores, less=less)

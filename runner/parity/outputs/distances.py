@@ -13,6 +13,9 @@ least probability that is told from none."""
 LEAST_TOLD = 0.02
 """The least log-probability whose 16 bits are told by its printed digits."""
 
+FEWEST_IN_HALF = 8
+"""Different figures that show 16 bits: one in 500 is a number of 16 bits by chance."""
+
 MOST_SHIFTED = 0.125
 """What BF16 rounds a log-sum-exp up to 64 by at most, in nats."""
 
@@ -69,10 +72,10 @@ def same_sequence(one: Sequence[Scored], other: Sequence[Scored]) -> bool:
 def in_half(scores: Sequence[Scored]) -> bool:
     """Whether all log-probabilities are numbers of 16 bits, as those that a program computed in such: FP16 has 11
     significant bits, and BF16 has 8. Near zero, printed digits tell no two of them apart."""
-    values = [abs(value) for scored in scores for value in known(scored).values() if abs(value) > LEAST_TOLD]
+    values = {abs(value) for scored in scores for value in known(scored).values() if abs(value) > LEAST_TOLD}
     steps = [value / math.ldexp(1.0, math.frexp(value)[1] - 11) for value in values]
     far = (abs(step - round(step)) * value / step > PRINTED for step, value in zip(steps, values, strict=True))
-    return bool(values) and not any(far)
+    return len(values) >= FEWEST_IN_HALF and not any(far)
 
 
 def in_common(one: Sequence[Scored], other: Sequence[Scored]) -> tuple[list[Scored], list[Scored]]:
