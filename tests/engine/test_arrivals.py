@@ -138,6 +138,7 @@ def test_stamps_that_are_saved_for_later_are_no_stamps_of_tokens(timeline: Timel
         sent([0.0], behind(9000)),
         sent(steady(20, 100), at_once, text=True),
         sent(in_pieces(3, 20, 100), at_once, text=True),
+        sent(steady(2, 8), behind(1530)),
         sent([ms + 0.3 * (k % 5) for k, ms in enumerate(in_pieces(5, 20, 400))], at_once),
     ],
     ids=[
@@ -154,6 +155,7 @@ def test_stamps_that_are_saved_for_later_are_no_stamps_of_tokens(timeline: Timel
         "one token, of which there is no rate",
         "text that is sent at once",
         "text in groups",
+        "a few quick tokens on a machine that is busy for long",
         "short steps of a program that is kept from the CPU after every few",
     ],
 )

@@ -23,6 +23,9 @@ LATE_GAPS = 2
 BUSY_S = 0.25
 """What keeps a program, or parity, from the CPU for an instant may take this long on a busy machine."""
 
+LEAST_SPAN_S = 0.1
+"""Tokens of a shorter time may all be late for what else the machine does, however honest their stamps are."""
+
 TOGETHER = 0.05
 """Of the mean gap: tokens that are closer may have one stamp."""
 
@@ -58,6 +61,8 @@ def _late(timeline: Timeline) -> Doubt | None:
     end = timeline.transcript.end
     paused_s = end.paused_s if end is not None else 0.0
     span_s = (stamps[-1] - stamps[0]) * 1e-9
+    if span_s < LEAST_SPAN_S:
+        return None
     first_s = (arrivals[0] - stamps[0]) * 1e-9 - paused_s
     if first_s > min(0.5 * span_s + 0.2 * BUSY_S, 0.1 * span_s + BUSY_S):
         return Doubt(_sentence(what, 1, first_s, "has to be sent at once"), first_s > 0.5 * span_s + 2 * BUSY_S)
