@@ -34,6 +34,9 @@ from parity_worker import WorkerError
 
 SERVER = Path(__file__).parents[1] / "scripted" / "server.py"
 TAG = "TEST_TAG"
+NOBODY = -1
+"""In place of a process: no listener is one of its own."""
+
 FAR = limits()
 LATER_S = 2.0 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 """How long after its deadline a trial may end; longer where others keep the machine busy."""
@@ -491,7 +494,7 @@ def test_a_program_that_took_the_port_of_a_server_which_lives_on_is_not_asked() 
     other = subprocess.Popen([sys.executable, "-c", listens, str(server.port)])
     try:
         with pytest.raises(WorkerError, match=rf"port {server.port}, .* is another program's: process {other.pid} "):
-            server.wait_until(lambda: foreign_listener(server.port, "A=none", 1) is not None)
+            server.wait_until(lambda: foreign_listener(server.port, "A=none", NOBODY) is not None)
     finally:
         server.end()
         other.kill()
@@ -499,14 +502,15 @@ def test_a_program_that_took_the_port_of_a_server_which_lives_on_is_not_asked() 
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux alone tells who listens on a port")
-def test_a_server_may_listen_by_a_process_that_left_its_session() -> None:
+@pytest.mark.parametrize("how", ["start_new_session=True", "env={}", "start_new_session=True, env={}"])
+def test_a_server_may_listen_by_a_process_that_left_its_session_or_lost_its_environment(how: str) -> None:
     listens = "import socket, sys, time; s = socket.create_server(('127.0.0.1', int(sys.argv[1]))); time.sleep(60)"
-    starts = "import subprocess, sys; subprocess.run([sys.executable, *sys.argv[1:]], start_new_session=True)"
+    starts = f"import subprocess, sys; subprocess.run([sys.executable, *sys.argv[1:]], {how})"
     server = Server([sys.executable, "-c", starts, "-c", listens, "{port}"], None)
     owner: list[str] = []
 
     def listens_now() -> bool:
-        owner[:] = [str(foreign_listener(server.port, "A=none", 1))]
+        owner[:] = [str(foreign_listener(server.port, "A=none", NOBODY))]
         return owner != ["None"]
 
     try:

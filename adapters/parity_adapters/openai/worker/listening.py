@@ -14,14 +14,15 @@ PROC = Path("/proc")
 
 
 def foreign_listener(port: int, mark: str, expected: int) -> str | None:
-    """A process that listens on the port, and was not started with `mark`, a line `NAME=VALUE`, in its environment, as
-    `PID (name)`. None where there is none, and where the system does not tell who listens. `expected`: the process that
-    mostly does, so that no other one is looked at."""
+    """A process that listens on the port and is none of the server's, as `PID (name)`. None where there is none, and
+    where the system does not tell who listens. `expected`: the process that mostly does, so that no other one is looked
+    at. What it started is in its session or its process group, or descends from it, or has `mark`, a line `NAME=VALUE`,
+    in its environment: a process may leave each of these, and may write its title over its environment."""
     sockets = set(_sockets(port))
     if not sockets or sockets & set(_open_sockets(expected)):
         return None
     owners = [pid for pid in _processes() if sockets & set(_open_sockets(pid))]
-    if not owners or any(_has(pid, mark) for pid in owners):
+    if not owners or any(_has(pid, mark) or expected in _relatives(pid) for pid in owners):
         return None
     return f"{owners[0]} ({_name(owners[0])})"
 
@@ -54,6 +55,25 @@ def _has(pid: int, mark: str) -> bool:
     with contextlib.suppress(OSError):
         return mark.encode() in (PROC / str(pid) / "environ").read_bytes().split(b"\0")
     return True
+
+
+def _relatives(pid: int) -> set[int]:
+    """A process and its ancestors, and the leaders of their process groups and sessions."""
+    ancestors: set[int] = set()
+    leaders: set[int] = set()
+    while pid > 0 and pid not in ancestors:
+        ancestors.add(pid)
+        pid, *more = _parent_group_session(pid)
+        leaders.update(more)
+    return ancestors | leaders
+
+
+def _parent_group_session(pid: int) -> tuple[int, ...]:
+    with contextlib.suppress(OSError):
+        stat = (PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
+        # The name before may hold spaces and brackets.
+        return tuple(map(int, stat.rpartition(")")[2].split()[1:4]))
+    return (0,)
 
 
 def _name(pid: int) -> str:
