@@ -438,6 +438,20 @@ def test_log_probabilities_without_ids_are_no_scores(asked: Asked, form: str, ki
     assert (trial.failure.kind, words in trial.failure.message) == ("parse", True), trial.failure
 
 
+@pytest.mark.parametrize(
+    ("fault", "kind", "words"),
+    [
+        ("dies", "crash:SIGKILL", "in the middle of its answer"),
+        ("cut", "crash:worker", "in the middle of its answer"),
+        ("malformed", "parse", "it is no JSON object"),
+    ],
+)
+def test_a_whole_answer_that_is_cut_says_how(asked: Asked, fault: str, kind: str, words: str) -> None:
+    trial, _ = asked(started("--fault", fault, server="vllm", ready="/v1/models"), score=OWN, encode=by_length)
+    assert trial.failure is not None
+    assert (trial.failure.kind, words in trial.failure.message) == (kind, True), trial.failure
+
+
 def test_a_server_scores_no_given_ids(asked: Asked) -> None:
     trial, _ = asked(started(server="vllm"), score=OWN.but(own=False))
     assert trial.failure is not None

@@ -113,7 +113,12 @@ class Handler(BaseHTTPRequestHandler):
         shown = {"lists": lists, "texts": lists, "none": None}.get(self.options.logprobs, {"content": content})
         choice = {"index": 0, "text": "".join(words), "finish_reason": "length", "logprobs": shown}
         usage = {"prompt_tokens": self.options.prompt_tokens, "completion_tokens": len(words)}
-        self._json(200, {"choices": [choice], "usage": usage})
+        cut = 40 if self.options.fault in ("cut", "dies") else None
+        self._json(
+            200, "choices" if self.options.fault == "malformed" else {"choices": [choice], "usage": usage}, cut=cut
+        )
+        if self.options.fault == "dies":
+            os.kill(os.getpid(), signal.SIGKILL)
 
     def _stream(self, asked: dict[str, Any]) -> None:
         fault, budget = self.options.fault, asked["max_tokens"]
@@ -171,7 +176,10 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(f"data: {json.dumps({'choices': [], 'usage': usage})}\n\n".encode())
         self.wfile.write(b"data: [DONE]\n\n")
 
-    def _json(self, status: int, content: object, headers: dict[str, str] | None = None) -> None:
+    def _json(
+        self, status: int, content: object, headers: dict[str, str] | None = None, cut: int | None = None
+    ) -> None:
+        """`cut`: how many bytes of it are sent."""
         data = json.dumps(content).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
@@ -179,7 +187,7 @@ class Handler(BaseHTTPRequestHandler):
         for name, value in (headers or {}).items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(data)
+        self.wfile.write(data[:cut])
 
 
 def options_of(words: list[str]) -> argparse.Namespace:

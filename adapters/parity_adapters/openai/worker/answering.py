@@ -81,7 +81,7 @@ def score(events: Events, job: Mapping[str, Any], asker: Asker, server: Server |
         found = likely_tokens(content["choices"][0], request["top"], names_chosen=dialect.names_chosen)
     except StreamError as error:
         remedy = None if error.failure == CRASH else "if it shows no log-probabilities, set `logprobs = false`"
-        raise _unreadable(error, remedy) from error
+        raise _gone(server) or _unreadable(error, remedy) from error
     except CUT_SHORT as error:
         raise _gone(server) or _lost(error) from error
     finally:

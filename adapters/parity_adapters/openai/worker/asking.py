@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, IncompleteRead
 from typing import Any
 from urllib.parse import urlsplit
 
 from parity_worker import WorkerError
 
 from .addresses import is_loopback
-from .stream import CRASH, ERRORS, content_of, message_of
+from .stream import CRASH, ERRORS, StreamError, content_of, message_of, shown
 
 MOST_PLAIN_BYTES = 10_000_000
+MOST_WHOLE_BYTES = 100_000_000
+"""Of an answer that is no stream, whose log-probabilities are about a kilobyte for each token."""
+
 PLAIN_S = 10.0
 """For an answer to a plain request."""
 
@@ -93,14 +96,17 @@ class Asker:
         return ids
 
     def whole(self, connection: HTTPConnection, endpoint: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """The answer to a request that asks for no stream. Raises what `stream` does."""
-        content = content_of(self._answered(connection, endpoint, body).read(MOST_PLAIN_BYTES))
-        choices = content.get("choices") if isinstance(content, dict) else None
+        """The answer to a request that asks for no stream. Raises what `stream` does, and StreamError."""
+        data = _whole_body(self._answered(connection, endpoint, body))
+        content = content_of(data)
+        if (error := _error_in(content)) is not None:
+            raise error
+        if not isinstance(content, dict):
+            raise StreamError(f"it is no JSON object: {shown(data)}")
+        choices = content.get("choices")
         if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
-            message = f"the server's answer has no choices: {message_of(content)[:300]}"
-            raise WorkerError("failed", message, failure="parse")
-        found: dict[str, Any] = content
-        return found
+            raise StreamError(f"it has no choices: {shown(data)}")
+        return content
 
     def stream(self, connection: HTTPConnection, endpoint: str, body: Mapping[str, Any]) -> HTTPResponse:
         """Sends the request; returns the answer once its head is there.
@@ -153,12 +159,29 @@ def pieces(answer: HTTPResponse) -> Iterator[bytes]:
         yield piece
 
 
+def _whole_body(answer: HTTPResponse) -> bytes:
+    data = answer.read(MOST_WHOLE_BYTES + 1)
+    if len(data) > MOST_WHOLE_BYTES:
+        raise StreamError(f"it has more than {MOST_WHOLE_BYTES} bytes")
+    # Where the head says how long it is, reading a part of it does not tell that it ends before.
+    if answer.length:
+        raise IncompleteRead(data, answer.length)
+    return data
+
+
+def _error_in(content: Any) -> WorkerError | None:
+    """That an answer with the status 200 reports an error, as some servers do."""
+    if not isinstance(content, dict) or content.get("choices") or not any(content.get(key) for key in ERRORS):
+        return None
+    message = f"the server answered 200 with an error: {message_of(content)[:500]}"
+    return WorkerError("failed", message, failure=CRASH)
+
+
 def _no_stream(answer: HTTPResponse) -> WorkerError:
-    """Of an answer with the status 200. Some servers report an error by one."""
+    """Of an answer with the status 200."""
     content = content_of(answer.read(MOST_PLAIN_BYTES))
-    if isinstance(content, dict) and not content.get("choices") and any(content.get(key) for key in ERRORS):
-        message = f"the server answered 200 with an error: {message_of(content)[:500]}"
-        return WorkerError("failed", message, failure=CRASH)
+    if (error := _error_in(content)) is not None:
+        return error
     message = f"the server was asked for a stream of events, and answered with {answer.headers.get_content_type()}"
     said = f": {content[:200]}" if isinstance(content, str) and content else ""
     return WorkerError("failed", message + said, failure="parse")
