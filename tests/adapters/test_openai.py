@@ -531,7 +531,8 @@ def test_a_server_may_listen_by_a_process_that_left_its_session_or_lost_its_envi
         server.wait_until(listens_now)
     finally:
         server.end()
-        os.kill(int(owner[0].split()[0]), signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(int(owner[0].split()[0]), signal.SIGKILL)
 
 
 @pytest.mark.parametrize(
