@@ -27,7 +27,7 @@ from parity.reading.trial import read_trial
 from parity.records import Limits, ScoreRequest, Slot, Trial
 from parity.transcript import Head, Transcript
 from parity_adapters.openai import OpenAI, OpenAISettings
-from parity_adapters.openai.worker.asking import Asker
+from parity_adapters.openai.worker.asking import Asker, UnansweredError
 from parity_adapters.openai.worker.listening import foreign_listener
 from parity_adapters.openai.worker.serving import Server
 from parity_worker import WorkerError
@@ -251,10 +251,16 @@ def test_a_field_that_is_not_known_to_be_harmless_leaves_the_sampling_unknown(as
 
 
 @pytest.mark.parametrize(
-    "field", ["prompt", "max_tokens", "n", "temperature", "cache_prompt", "ignore_eos", "repetition_penalty"]
+    ("field", "value"),
+    [
+        *((field, 2) for field in ("prompt", "max_tokens", "n", "temperature", "repetition_penalty")),
+        *(("cache_prompt", value) for value in (True, 0)),
+        *(("ignore_eos", value) for value in (False, 1)),
+        ("min_p", False),
+        *(("keep_alive", value) for value in (0, "0s")),
+    ],
 )
-def test_a_field_of_the_config_that_changes_what_is_asked_is_refused(field: str) -> None:
-    value = {"cache_prompt": True, "ignore_eos": False}.get(field, 2)
+def test_a_field_of_the_config_that_changes_what_is_asked_is_refused(field: str, value: Any) -> None:
     with pytest.raises(ValidationError, match=rf"can't set {field}\b") as error:
         OpenAISettings.model_validate({"url": "http://127.0.0.1/v1", "request": {field: value}})
     assert [each["loc"] for each in error.value.errors()] == [("request",)]
@@ -489,6 +495,21 @@ def test_an_end_token_is_counted_where_a_server_counts_nothing(asked: Asked) -> 
     assert trial.value("generated_tokens", "retokenised-text") == 5
 
 
+def test_a_server_that_stops_at_an_end_token_is_none_that_goes_on_past_it(asked: Asked) -> None:
+    trial, _ = asked(started("--stop", "5", request={"ignore_eos": True}), encode=by_length)
+    assert trial.identity is not None
+    facts = trial.identity.settings
+    assert (facts["past_end"], facts["stop_rule"]) == (False, "end token or token budget")
+    trial, _ = asked(started(request={"ignore_eos": True}), encode=by_length)
+    assert trial.identity is not None
+    assert trial.identity.settings["past_end"] is True
+
+
+def test_a_server_that_does_not_answer_now_is_not_one_that_gives_no_ids() -> None:
+    with pytest.raises(UnansweredError, match="no answer at /tokenize within 10 s"):
+        Asker("http://127.0.0.1:1/v1", None).tokens("/tokenize", {})
+
+
 def test_a_server_that_ignores_signals_is_ended_all_the_same(asked: Asked) -> None:
     trial, _ = asked(started("--fault", "ignores-sigterm"))
     assert trial.failure is None
@@ -611,6 +632,7 @@ def test_a_key_with_the_end_of_its_line_is_sent_and_one_that_no_header_holds_is_
         ({"url": "http://127.0.0.1/v1", "ready": "/health"}, "`ready`"),
         ({"url": "http://127.0.0.1/v1", "server": "llama_cpp.server", "prompt_as": "ids"}, "prompt_as"),
         ({"url": "http://127.0.0.1/v1", "server": "llama_cpp.server", "prefix_cache": False}, "by `command`"),
+        ({"url": "http://127.0.0.1/v1", "server": "ollama", "request": {"ignore_eos": True}}, "ollama does not take"),
     ],
 )
 def test_settings_that_name_no_server_are_refused(settings: dict[str, Any], wrong: str) -> None:

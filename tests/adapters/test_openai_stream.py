@@ -8,21 +8,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parity_adapters.openai.worker.likely import likely_tokens
-from parity_adapters.openai.worker.stream import DONE, Answer, Lines, Sent, Stream, StreamError
+from parity_adapters.openai.worker.stream import DONE, Answer, Event, Lines, Stream, StreamError
 
 
-def event(text: str, finish: str | None = None, **more: Any) -> Sent:
-    return Sent(json.dumps({"choices": [{"text": text, "finish_reason": finish, **more}]}).encode())
+def event(text: str, finish: str | None = None, **more: Any) -> Event:
+    return Event(json.dumps({"choices": [{"text": text, "finish_reason": finish, **more}]}).encode())
 
 
-def answered(*events: Sent) -> Answer:
+def answered(*events: Event) -> Answer:
     answer = Answer()
     for each in events:
         answer.take(each)
     return answer
 
 
-END = Sent(DONE.encode())
+END = Event(DONE.encode())
 
 
 def test_a_character_in_two_events_is_one() -> None:
@@ -33,17 +33,17 @@ def test_a_character_in_two_events_is_one() -> None:
 
 
 @pytest.mark.parametrize("last", [event("", "length"), END])
-def test_half_a_character_at_the_end_of_an_answer_is_shown(last: Sent) -> None:
+def test_half_a_character_at_the_end_of_an_answer_is_shown(last: Event) -> None:
     answer = Answer()
     assert answer.take(event("a\ud83d")) + answer.take(last) == "a�"
 
 
 def test_nothing_is_read_after_the_end() -> None:
-    assert answered(event("a", "stop"), END, event("b"), Sent(b"no event")).texts == ["a"]
+    assert answered(event("a", "stop"), END, event("b"), Event(b"no event")).texts == ["a"]
 
 
 def test_an_error_that_is_null_is_none() -> None:
-    assert Answer().take(Sent(b'{"error": null, "choices": [{"index": 0, "text": "a"}]}')) == "a"
+    assert Answer().take(Event(b'{"error": null, "choices": [{"index": 0, "text": "a"}]}')) == "a"
 
 
 def test_a_second_answer_is_not_taken_for_a_part_of_the_first() -> None:
@@ -55,25 +55,25 @@ def test_a_second_answer_is_not_taken_for_a_part_of_the_first() -> None:
 @pytest.mark.parametrize(
     "error",
     [
-        Sent(b'{"object": "error", "message": "out of memory", "code": 500}'),
-        Sent(b'{"error": {"message": "out of memory"}}'),
-        Sent(b'{"detail": "out of memory"}'),
-        Sent(b'{"message": "out of memory"}', b"error"),
-        Sent(b"out of memory", b"error"),
+        Event(b'{"object": "error", "message": "out of memory", "code": 500}'),
+        Event(b'{"error": {"message": "out of memory"}}'),
+        Event(b'{"detail": "out of memory"}'),
+        Event(b'{"message": "out of memory"}', b"error"),
+        Event(b"out of memory", b"error"),
     ],
 )
-def test_an_error_in_a_stream_is_one_also_after_events_with_usage(error: Sent) -> None:
-    answer = answered(Sent(b'{"choices": [{"text": "a"}], "usage": {"prompt_tokens": 2}}'))
+def test_an_error_in_a_stream_is_one_also_after_events_with_usage(error: Event) -> None:
+    answer = answered(Event(b'{"choices": [{"text": "a"}], "usage": {"prompt_tokens": 2}}'))
     with pytest.raises(StreamError, match="out of memory") as raised:
         answer.take(error)
     assert raised.value.failure == "crash:worker"
 
 
 def test_an_event_without_choices_holds_usage_or_timings_itself() -> None:
-    answer = answered(Sent(b'{"usage": {"prompt_tokens": 2}}'), Sent(b'{"timings": {"cache_n": 1}}'))
+    answer = answered(Event(b'{"usage": {"prompt_tokens": 2}}'), Event(b'{"timings": {"cache_n": 1}}'))
     assert (answer.usage, answer.timings) == ({"prompt_tokens": 2}, {"cache_n": 1})
     with pytest.raises(StreamError, match="an event without choices"):
-        answer.take(Sent(b'{"object": "unknown"}'))
+        answer.take(Event(b'{"object": "unknown"}'))
 
 
 @pytest.mark.parametrize(("finish", "stopped"), [("length", False), ("stop", True), ("eos", True)])
@@ -93,7 +93,7 @@ def test_events_are_read_as_the_standard_has_it() -> None:
     lines = (b"\xef\xbb\xbfdata: one", b"", b"data:", b"", b": ping", b"", b"event: error", b"data:two", b"data: three")
     sent = b"\n".join((*lines, b"odd: 1", b"id: 1", b"", b"data", b"", b"lost", b""))
     found = [each for k in range(len(sent)) for each in stream.feed(sent[k : k + 1])]
-    assert found == [Sent(b"one"), Sent(b"two\nthree", b"error")]
+    assert found == [Event(b"one"), Event(b"two\nthree", b"error")]
     assert stream.odd == "'odd: 1'"
 
 

@@ -134,10 +134,14 @@ class OpenAISettings(AdapterSettings):
                 f"can't set {', '.join(own)}: parity sets what is asked, by the test: set it there, or leave it out"
             )
         for key in FIXED_FIELDS.keys() & request.keys():
-            if request[key] != FIXED_FIELDS[key]:
+            # For servers, 0 is not false.
+            alike = isinstance(request[key], bool) is isinstance(FIXED_FIELDS[key], bool)
+            if not alike or request[key] != FIXED_FIELDS[key]:
                 raise ValueError(
                     f"can't set {key} to {request[key]}: it changes what is asked, unlike {FIXED_FIELDS[key]}"
                 )
+        if re.fullmatch(r"0+(\.0*)?[a-z]*", str(request.get("keep_alive"))):
+            raise ValueError("can't set keep_alive to 0: the server would load its model anew for each request")
         return request
 
     @field_validator("api_key_env")
@@ -160,6 +164,12 @@ class OpenAISettings(AdapterSettings):
             raise ValueError("`ready` is for a server that is started, and `url` names one that is running")
         if self.prompt_as == "ids" and (self.endpoint == "chat" or DIALECTS[self.server].prompt_ids is None):
             raise ValueError('`prompt_as = "ids"` needs a server of a kind that takes ids, and `completions`')
+        takes = DIALECTS[self.server].past_end.keys()
+        if self.server != "openai" and "ignore_eos" in self.request.keys() - takes:
+            raise ValueError(
+                f"`request` sets ignore_eos, which {self.server} does not take: leave it out, for `ignore_end` of the "
+                "test decides what is asked of a server of this kind"
+            )
         if self.url is not None and self.prefix_cache is False and DIALECTS[self.server].always_caches:
             raise ValueError(
                 f"`prefix_cache = false` can't be true of {self.server}, which uses the state of the prompt before "

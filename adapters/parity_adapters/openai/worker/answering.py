@@ -13,13 +13,13 @@ from typing import Any
 
 from parity_worker import Events, WorkerError
 
-from .asking import Asker, pieces
+from .asking import Asker, UnansweredError, pieces
 from .dialects import DIALECTS
 from .likely import likely_tokens
-from .prompting import to_send
+from .prompting import Sent, to_send
 from .request import ENDPOINTS, body_of, scoring_body_of
 from .serving import Server
-from .stream import CRASH, Answer, Sent, Stream, StreamError
+from .stream import CRASH, Answer, Event, Stream, StreamError
 from .telling import settings_after, settings_before
 
 HEARTBEAT_S = 5.0
@@ -36,10 +36,10 @@ def ask(events: Events, job: Mapping[str, Any], asker: Asker, server: Server | N
     Raises:
         WorkerError: there is no whole answer.
     """
-    settings, test = job["settings"], job["test"]
+    settings = job["settings"]
     events.send("settings", values=settings_before(job, asker, started=server is not None))
     model = model_name(settings, asker)
-    sent = to_send(job, asker, model)
+    sent = _prompt(job, asker, model, server)
     body = body_of(job, model, sent.prompt)
     connection = asker.connection(None)
     try:
@@ -56,7 +56,7 @@ def ask(events: Events, job: Mapping[str, Any], asker: Asker, server: Server | N
         connection.close()
     events.phase("generate", "end", ended_ns)
     sent.tell(events, asker, settings["server"], _count(answer, "prompt_tokens"))
-    _tell(events, answer, test["max_tokens"])
+    _tell(events, job, answer)
     return "end-token" if stopped else "length"
 
 
@@ -68,7 +68,7 @@ def score(events: Events, job: Mapping[str, Any], asker: Asker, server: Server |
     """
     settings, request = job["settings"], job["score"]
     dialect, model = DIALECTS[settings["server"]], model_name(settings, asker)
-    sent = to_send(job, asker, model)
+    sent = _prompt(job, asker, model, server)
     body = scoring_body_of(job, model, sent.prompt)
     connection, answer = asker.connection(None), Answer()
     _now_ready(events, server)
@@ -76,7 +76,7 @@ def score(events: Events, job: Mapping[str, Any], asker: Asker, server: Server |
         with _heartbeat() if server is None else contextlib.nullcontext():
             content = asker.whole(connection, ENDPOINTS[settings["endpoint"]], body)
         events.asked = True
-        answer.take(Sent(json.dumps(content).encode()))
+        answer.take(Event(json.dumps(content).encode()))
         stopped = answer.stopped
         found = likely_tokens(content["choices"][0], request["top"], names_chosen=dialect.names_chosen)
     except StreamError as error:
@@ -86,13 +86,22 @@ def score(events: Events, job: Mapping[str, Any], asker: Asker, server: Server |
         raise _gone(server) or _lost(error) from error
     finally:
         connection.close()
-    values = {**settings_before(job, asker, started=server is not None), **settings_after(answer)}
+    values = {**settings_before(job, asker, started=server is not None), **settings_after(job, answer)}
     events.send("settings", values={**values, "stopped": stopped})
     sent.tell(events, asker, settings["server"], _count(answer, "prompt_tokens"))
     for position, (token, logprob, top) in enumerate(found, start=request["prompt_tokens"]):
         events.scored(position, token, logprob, None, top)
     events.send("text", text="".join(answer.texts))
     return "scored"
+
+
+def _prompt(job: Mapping[str, Any], asker: Asker, model: str | None, server: Server | None) -> Sent:
+    try:
+        return to_send(job, asker, model)
+    except UnansweredError as error:
+        remedy = 'set `prompt_as = "text"` in the runtime\'s table, so that it is not asked'
+        gone = server.died("before it was sent the prompt") if server is not None else None
+        raise gone or WorkerError("failed", str(error), remedy, failure=CRASH) from error
 
 
 def _now_ready(events: Events, server: Server | None) -> None:
@@ -129,8 +138,8 @@ def _streamed(
             for piece in pieces(response):
                 t_ns = time.monotonic_ns()
                 finish = answer.finish
-                for sent in stream.feed(piece):
-                    if text := answer.take(sent):
+                for event in stream.feed(piece):
+                    if text := answer.take(event):
                         events.chunk(t_ns, text)
                         ended_ns = t_ns
                         if alive is not None:
@@ -145,15 +154,15 @@ def _streamed(
     return answer, ended_ns
 
 
-def _tell(events: Events, answer: Answer, budget: int) -> None:
+def _tell(events: Events, job: Mapping[str, Any], answer: Answer) -> None:
     """What the whole answer says of its tokens."""
     generated = _count(answer, "completion_tokens")
     if generated is None and answer.finish == "length":
-        generated = budget
+        generated = job["test"]["max_tokens"]
     if generated is not None:
         events.send("count", generated=generated)
     events.send("text", text="".join(answer.texts))
-    if values := settings_after(answer):
+    if values := settings_after(job, answer):
         events.send("settings", values=values)
 
 

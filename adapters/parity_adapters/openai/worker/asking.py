@@ -30,6 +30,10 @@ CANNOT = (429, 503)
 """Statuses by which a server says that it can't take a request now."""
 
 
+class UnansweredError(Exception):
+    """The server does not answer now, so that it is not known what it would."""
+
+
 class Asker:
     """Asks one server. `base`: its address, with the path under which the API is, such as `http://127.0.0.1:8080/v1`."""
 
@@ -87,9 +91,17 @@ class Asker:
         return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
 
     def tokens(self, endpoint: str, body: Mapping[str, Any]) -> list[int] | None:
-        """The ids that the server itself gives a text; None where it gives none."""
+        """The ids that the server itself gives a text; None where it gives none.
+
+        Raises:
+            UnansweredError: it has no answer in time, or can't answer now.
+        """
         answer = self.plain(self.root + endpoint, body)
-        content = answer[1] if answer is not None and answer[0] == 200 else None
+        if answer is None:
+            raise UnansweredError(f"the server has no answer at {endpoint} within {PLAIN_S:g} s")
+        if answer[0] in CANNOT or answer[0] == 500:
+            raise UnansweredError(f"the server answered {answer[0]} at {endpoint}: {message_of(answer[1])[:500]}")
+        content = answer[1] if answer[0] == 200 else None
         ids = content.get("tokens") if isinstance(content, dict) else None
         if not isinstance(ids, list) or not all(type(token) is int and token >= 0 for token in ids):
             return None

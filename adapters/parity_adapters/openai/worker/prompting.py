@@ -6,13 +6,14 @@ ahead of a text that has one.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from parity_worker import Events, WorkerError
 
-from .asking import Asker
+from .asking import Asker, UnansweredError
 from .dialects import DIALECTS
 from .request import Prompt, once_begun, text_of
 
@@ -36,14 +37,16 @@ class Sent:
             # its ids either.
             text, ids = text if counted is None else None, None
         elif ids is None and text is not None and endpoint is not None:
-            ids = asker.tokens(endpoint, {"input": text})
+            with contextlib.suppress(UnansweredError):
+                ids = asker.tokens(endpoint, {"input": text})
             ids = ids if ids is not None and counted in (None, len(ids)) else None
         if text is not None or counted is not None:
             events.send("prompt", text=text, ids=ids, count=counted)
 
 
 def to_send(job: Mapping[str, Any], asker: Asker, model: str | None) -> Sent:
-    """Raises WorkerError where the prompt can't be sent as the config asks."""
+    """Raises WorkerError where the prompt can't be sent as the config asks, and UnansweredError where the server does
+    not say now whether it gives ids: by text instead, rounds of one server might differ in their prompt."""
     settings, text = job["settings"], text_of(job)
     wanted = settings["prompt_as"]
     if text is None or wanted == "text":

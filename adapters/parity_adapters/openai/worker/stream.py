@@ -66,7 +66,7 @@ class Lines:
 
 
 @dataclass(frozen=True)
-class Sent:
+class Event:
     """One event of the stream. `name`: as it calls it, mostly nothing."""
 
     data: bytes
@@ -82,14 +82,14 @@ class Stream:
         self._lines, self._begun = Lines(), False
         self._name, self._data = b"", list[bytes]()
 
-    def feed(self, piece: bytes) -> Iterator[Sent]:
+    def feed(self, piece: bytes) -> Iterator[Event]:
         """The events that a piece completes."""
         for line in self._lines.feed(piece):
             if sent := self._of(line if self._begun else line.removeprefix(_BOM)):
                 yield sent
             self._begun = True
 
-    def _of(self, line: bytes) -> Sent | None:
+    def _of(self, line: bytes) -> Event | None:
         key, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
         if not line:
@@ -104,8 +104,8 @@ class Stream:
             self.odd = shown(line)
         return None
 
-    def _ended(self) -> Sent | None:
-        sent = Sent(b"\n".join(self._data), self._name)
+    def _ended(self) -> Event | None:
+        sent = Event(b"\n".join(self._data), self._name)
         self._name, self._data = b"", []
         return sent if sent.data.strip() else None
 
@@ -124,7 +124,7 @@ class Answer:
     _half: str = ""
     """The first half of a surrogate pair, whose second half comes with the next event."""
 
-    def take(self, sent: Sent) -> str:
+    def take(self, sent: Event) -> str:
         """The piece of text that an event holds; mostly none.
 
         Raises:

@@ -14,6 +14,8 @@ from .dialects import DIALECTS, Dialect
 from .request import goes_past_end, unknown_fields
 from .stream import Answer
 
+STOPS_AT_END = "end token or token budget"
+
 
 def introduce(events: Events, settings: Mapping[str, Any], version: str | None, t_ns: int | None = None) -> None:
     """A server is known by its kind: two of one kind are one program."""
@@ -61,9 +63,11 @@ def settings_before(job: Mapping[str, Any], asker: Asker, *, started: bool) -> d
     return values
 
 
-def settings_after(answer: Answer) -> dict[str, Any]:
-    """What the answer itself says."""
+def settings_after(job: Mapping[str, Any], answer: Answer) -> dict[str, Any]:
+    """What the answer itself says. One that stopped at an end token shows that the server does not go on past these."""
     values: dict[str, Any] = {}
+    if answer.stopped and goes_past_end(job):
+        values |= {"past_end": False, "stop_rule": STOPS_AT_END}
     details = answer.usage.get("prompt_tokens_details")
     for found in (details.get("cached_tokens") if isinstance(details, dict) else None, answer.timings.get("cache_n")):
         if isinstance(found, int) and found >= 0:
@@ -75,7 +79,7 @@ def settings_after(answer: Answer) -> dict[str, Any]:
 
 
 def _stop_rule(job: Mapping[str, Any]) -> str:
-    return "token budget" if goes_past_end(job) else "end token or token budget"
+    return "token budget" if goes_past_end(job) else STOPS_AT_END
 
 
 def _may_hold_prompt(settings: Mapping[str, Any], *, started: bool) -> bool:
