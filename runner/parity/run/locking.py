@@ -2,9 +2,12 @@
 
 import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+
+POLL_S = 0.2
 
 
 class LockedError(Exception):
@@ -44,6 +47,28 @@ def locked(path: Path, mode: int = 0o600, *, sure: bool = False) -> Iterator[Non
         yield
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def waited(path: Path, told: Callable[[str], None], given_up: Callable[[], bool]) -> Iterator[None]:
+    """Holds the lock that a file stands for as soon as it is free, and says once, with its holder in words, that it is
+    not. Where no such file can be made, or the wait is given up, it goes on without the lock."""
+    said = False
+    with ExitStack() as held:
+        while not given_up():
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                held.enter_context(locked(path))
+            except LockedError as error:
+                if not said:
+                    told(error.holder)
+                said = True
+                time.sleep(POLL_S)
+                continue
+            except OSError:
+                pass
+            break
+        yield
 
 
 def _opened(path: Path, mode: int) -> int:

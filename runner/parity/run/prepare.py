@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from parity.adapter import Adapter, Command, Need, checkout
+from parity.cache import cache_folder
 from parity.config import RuntimeConfig
 from parity.hosts.cancel import Cancel
 from parity.hosts.host import Host
@@ -19,6 +20,7 @@ from parity.records import Limits
 from parity.redaction import known, redact_json
 from parity.run import proof
 from parity.run.guarding import StandIn
+from parity.run.locking import waited
 from parity.run.prepared import (
     Notes,
     Prepared,
@@ -34,6 +36,7 @@ from parity.run.request import request_of
 from parity.run.unspawned import unspawned
 from parity.transcript import Head, Transcript
 
+BUILDS = "builds.lock"
 ROOM = "free some space (`parity clean` lists what parity keeps), then start a new run"
 
 
@@ -73,14 +76,18 @@ class Preparation:
         return prepared
 
     def build(self, prepared: Prepared) -> Prepared:
-        """Builds what the adapter says, if anything."""
+        """Builds what the adapter says, if anything. One build at a time uses the cache: Cargo's own lock ends before
+        it copies what it built, and a second build replaces that meanwhile."""
         command = self.adapter.build()
         if command is None or not prepared.ready:
             return prepared
         if (lacking := self._lacks_room()) is not None:
             self._note(Notes(missing=(lacking,)))
             return without(prepared, (lacking,))
-        return after_build(prepared, self._run("build", command))
+        with waited(
+            cache_folder() / BUILDS, self._waits_for, lambda: self.cancel is not None and self.cancel.count > 0
+        ):
+            return after_build(prepared, self._run("build", command))
 
     def prove(self, prepared: Prepared, models: Iterable[proof.Kind]) -> Prepared:
         """Has the runtime generate a few tokens of a tiny model for each kind of model that the config has."""
@@ -136,6 +143,12 @@ class Preparation:
             self.built(self.runtime, sighting.count)
         elif sighting.kind == "waits":
             self.note(f"{self.runtime}: waiting for another program that holds its build lock")
+
+    def _stopped(self) -> bool:
+        return self.cancel is not None and self.cancel.count > 0
+
+    def _waits_for(self, holder: str) -> None:
+        self.note(f"{self.runtime}: waiting for {holder}, which builds a runtime")
 
     def _notes_path(self) -> Path:
         return self.path_of("notes").with_suffix(".json")
