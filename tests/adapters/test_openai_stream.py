@@ -97,11 +97,11 @@ def test_events_are_read_as_the_standard_has_it() -> None:
     assert stream.odd == "'odd: 1'"
 
 
-def test_an_event_of_endless_lines_is_not_kept() -> None:
-    stream = Stream()
-    line = b"data: " + b"x" * 100_000 + b"\n"
-    with pytest.raises(StreamError, match="more than 1000000 bytes"):
-        list(stream.feed(line * 20))
+@pytest.mark.parametrize("line", [b"data: long\n", b"data\n"])
+def test_an_event_of_endless_lines_is_not_kept(monkeypatch: pytest.MonkeyPatch, line: bytes) -> None:
+    monkeypatch.setattr("parity_adapters.openai.worker.stream.LONGEST_EVENT", 1000)
+    with pytest.raises(StreamError, match="an event of its stream has more than 1000 bytes"):
+        list(Stream().feed(line * 1001))
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])

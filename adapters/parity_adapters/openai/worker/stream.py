@@ -80,7 +80,7 @@ class Stream:
     def __init__(self) -> None:
         self.odd: str | None = None
         self._lines, self._begun = Lines(), False
-        self._name, self._data = b"", list[bytes]()
+        self._name, self._data = b"", bytearray()
 
     def feed(self, piece: bytes) -> Iterator[Event]:
         """The events that a piece completes."""
@@ -95,8 +95,8 @@ class Stream:
         if not line:
             return self._ended()
         if key == b"data":
-            self._data.append(value)
-            if sum(map(len, self._data)) > LONGEST_EVENT:
+            self._data += value + b"\n"
+            if len(self._data) > LONGEST_EVENT:
                 raise StreamError(f"an event of its stream has more than {LONGEST_EVENT} bytes")
         elif key == b"event":
             self._name = value
@@ -105,8 +105,8 @@ class Stream:
         return None
 
     def _ended(self) -> Event | None:
-        sent = Event(b"\n".join(self._data), self._name)
-        self._name, self._data = b"", []
+        sent = Event(bytes(self._data).removesuffix(b"\n"), self._name)
+        self._name, self._data = b"", bytearray()
         return sent if sent.data.strip() else None
 
 
