@@ -505,7 +505,12 @@ def test_a_server_that_stops_at_an_end_token_is_none_that_goes_on_past_it(asked:
     assert trial.identity.settings["past_end"] is True
 
 
-def test_a_server_that_does_not_answer_now_is_not_one_that_gives_no_ids() -> None:
+def test_a_server_that_does_not_answer_now_is_not_one_that_gives_no_ids(asked: Asked) -> None:
+    trial, _ = asked(started("--fault", "busy", server="vllm", ready="/v1/models"))
+    assert trial.failure is not None
+    assert trial.failure.kind == "crash:worker"
+    assert "answered 503 at /tokenize: too many requests" in trial.failure.message
+    assert 'prompt_as = "text"' in trial.failure.message
     with pytest.raises(UnansweredError, match="no answer at /tokenize within 10 s"):
         Asker("http://127.0.0.1:1/v1", None).tokens("/tokenize", {})
 

@@ -74,6 +74,9 @@ class Handler(BaseHTTPRequestHandler):
             words = (asked.get("content") or asked["prompt"]).split()
             self._json(200, {"tokens": [1] * begins + [1 if word == "<s>" else len(word) for word in words]})
             return
+        if self.path == "/tokenize" and self.options.fault == "busy":
+            self._json(503, {"error": {"message": "too many requests"}})
+            return
         if self.path == "/tokenize":
             self._json(404, {"error": {"message": "no such path"}})
             return
