@@ -88,7 +88,7 @@ def _signature(name: str, member: Any, function: Callable[..., Any]) -> str:
         f"{'**' if each.kind is each.VAR_KEYWORD else ''}{each.name}: {_type(each.annotation)}"
         + ("" if each.default is each.empty else f" = {each.default!r}")
         for each in signature.parameters.values()
-        if each.name != "self"
+        if each.name not in ("self", "cls")
     ]
     return f"{name}({', '.join(given)}) → {gives}"
 

@@ -22,7 +22,8 @@ def test_who_comes_second_waits_and_is_told_once_for_whom(tmp_path: Path) -> Non
     with locked(path):
         thread = threading.Thread(target=second)
         thread.start()
-        while not said:
+        until = time.monotonic() + 30
+        while not said and time.monotonic() < until:
             time.sleep(0.01)
         time.sleep(0.5)
         order.append("first")

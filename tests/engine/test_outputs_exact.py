@@ -416,6 +416,17 @@ def test_the_resolution_widens_what_is_near_but_for_a_members_own_engine(
     assert nearness(found, "two") == expected
 
 
+@pytest.mark.parametrize(("settings", "expected"), [({}, "far"), ({"gelu": "from a table of F16"}, "near")])
+def test_a_member_that_looks_gelu_up_in_a_table_makes_the_arm_less_exact_for_every_side(
+    settings: dict[str, str], expected: Nearness
+) -> None:
+    identity = TWO[0].identity
+    assert identity is not None
+    arm = (TWO[0].but(identity=identity.but(settings=settings)), TWO[1])
+    found = judged(f32("f32", "f32"), {"one": SPOKEN, "two": noisy(SPOKEN, 2e-3)}, arm, quantisation=F32)
+    assert nearness(found, "two") == expected
+
+
 def test_each_side_is_held_to_the_tolerance_of_its_own_numeric_class() -> None:
     rows = {"one": noisy(SPOKEN, 2e-3, seed=3), "two": noisy(SPOKEN, 2e-3, seed=4)}
     found = judged(f32("f16", "f32"), rows, TWO, quantisation=F32)

@@ -9,7 +9,7 @@ from spoken import CONTINUATION, PROMPT, SEQUENCE, SPOKEN, Logits, following, ge
 
 from parity.adapter.events import Bye, Event, ScoredPosition
 from parity.outputs import Compared, judge_outputs
-from parity.outputs.distances import in_half
+from parity.outputs.distances import bits_of
 from parity.reading.own_answer import of_own_answer
 from parity.reading.scores import unanswered
 from parity.records import Limits, OutputVerdict, Rung, Scored, ScoreRequest, Trial
@@ -164,14 +164,14 @@ def test_log_probabilities_of_16_bits_are_told_and_blame_nobody(bits: int, less:
     rows = CERTAIN if less else [[x * 0.5 for x in row] for row in SPOKEN]
     exact = answer(rows)
     coarse = exact.but(scores=halved(exact.scores, bits, less))
-    assert (in_half(exact.scores), in_half(coarse.scores)) == (False, True)
+    assert (bits_of(exact.scores), bits_of(coarse.scores)) == (None, bits)
     found = judged(coarse, baseline=rows, kind="BF16")
     assert found.verdict in ("EQUIVALENT", "UNPROVEN"), found.sentence
 
 
 def test_a_figure_that_is_a_number_of_16_bits_by_chance_shows_nothing() -> None:
     rows = [s.but(logprob=-0.5, top=((s.id, -0.5), (s.id + 1, -14.0))) for s in answer(CERTAIN).scores]
-    assert not in_half(rows)
+    assert bits_of(rows) is None
 
 
 @pytest.mark.parametrize(("less", "wrong"), [(0.0625, False), (0.25, True)])

@@ -31,10 +31,12 @@ def departure_warnings(config: Config, evidence: Evidence, verdicts: Sequence[Ve
                     unsaid.setdefault((cell[2], departure.fact), []).append((cell, departure, trial))
     for found in unsaid.values():
         cell, departure, _ = found[0]
-        trials = len({trial.file for _, _, trial in found})
+        trials = len({trial.file for other, _, trial in found if other == cell})
+        others = len({other for other, _, _ in found}) - 1
+        elsewhere = f", and likewise in {plural(others, 'other test')}" if others else ""
         yield (
-            f"{where(config, cell)}: {departure.sentence} (in {plural(trials, 'trial')}); a comparison or a gate would "
-            "not accept the figures that depend on it"
+            f"{where(config, cell)}: {departure.sentence} (in {plural(trials, 'trial')}{elsewhere}); a comparison or a "
+            "gate would not accept the figures that depend on it"
         )
 
 

@@ -14,10 +14,13 @@ LEAST_TOLD = 0.02
 """The least log-probability whose 16 bits are told by its printed digits."""
 
 FEWEST_IN_HALF = 8
-"""Different figures that show 16 bits: one in 500 is a number of 16 bits by chance."""
+"""Different figures that show 16 bits. By chance, one in 8 near zero is one of 16 bits, and one in 500 from 1 on."""
 
-MOST_SHIFTED = 0.125
-"""What BF16 rounds a log-sum-exp up to 64 by at most, in nats."""
+HALVES = (8, 11)
+"""Significant bits of BF16 and of FP16."""
+
+MOST_SHIFTED = {bits: 32 * 2.0**-bits for bits in HALVES}
+"""Significant bits → what they round a log-sum-exp up to 64 by at most, in nats."""
 
 FEWEST_EACH = 8
 """Positions in each half, for a test of whether the distance grows."""
@@ -69,33 +72,38 @@ def same_sequence(one: Sequence[Scored], other: Sequence[Scored]) -> bool:
     return [(s.position, s.id) for s in one] == [(s.position, s.id) for s in other]
 
 
-def in_half(scores: Sequence[Scored]) -> bool:
-    """Whether all log-probabilities are numbers of 16 bits, as those that a program computed in such: FP16 has 11
-    significant bits, and BF16 has 8. Near zero, printed digits tell no two of them apart."""
+def bits_of(scores: Sequence[Scored]) -> int | None:
+    """The significant bits, 8 or 11, of which all log-probabilities are, as those that a program computed in 16 bits;
+    None where they are no such. Near zero, printed digits tell no two of them apart."""
     values = {abs(value) for scored in scores for value in known(scored).values() if abs(value) > LEAST_TOLD}
-    steps = [value / math.ldexp(1.0, math.frexp(value)[1] - 11) for value in values]
-    far = (abs(step - round(step)) * value / step > PRINTED for step, value in zip(steps, values, strict=True))
-    return len(values) >= FEWEST_IN_HALF and not any(far)
+    if len(values) < FEWEST_IN_HALF:
+        return None
+    return next((bits for bits in HALVES if all(_is_of(value, bits) for value in values)), None)
+
+
+def _is_of(value: float, bits: int) -> bool:
+    step = math.ldexp(1.0, math.frexp(value)[1] - bits)
+    return abs(value - round(value / step) * step) <= PRINTED
 
 
 def in_common(one: Sequence[Scored], other: Sequence[Scored]) -> tuple[list[Scored], list[Scored]]:
     """What both scored, of two that scored the same ids. Figures of 16 bits are levelled."""
     places = {scored.position for scored in one} & {scored.position for scored in other}
     first, second = ([scored for scored in side if scored.position in places] for side in (one, other))
-    if in_half(second):
-        second = [_levelled(theirs, ours) for theirs, ours in zip(first, second, strict=True)]
-    elif in_half(first):
-        first = [_levelled(theirs, ours) for theirs, ours in zip(second, first, strict=True)]
+    if (bits := bits_of(second)) is not None:
+        second = [_levelled(theirs, ours, MOST_SHIFTED[bits]) for theirs, ours in zip(first, second, strict=True)]
+    elif (bits := bits_of(first)) is not None:
+        first = [_levelled(theirs, ours, MOST_SHIFTED[bits]) for theirs, ours in zip(second, first, strict=True)]
     return first, second
 
 
-def _levelled(theirs: Scored, ours: Scored) -> Scored:
+def _levelled(theirs: Scored, ours: Scored, most: float) -> Scored:
     """Ours with the log-sum-exp, as far as 16 bits leave it open, that makes the divergence from theirs the least: the
     one by which the tokens that both list are as likely together."""
     one, other = known(theirs), known(ours)
     shared = one.keys() & other.keys()
     p, q = (math.fsum(math.exp(side[token]) for token in shared) for side in (one, other))
-    shift = min(max(math.log(p / q), -MOST_SHIFTED), MOST_SHIFTED) if p > 0 and q > 0 else 0.0
+    shift = min(max(math.log(p / q), -most), most) if p > 0 and q > 0 else 0.0
     top = tuple((token, min(value + shift, 0.0)) for token, value in ours.top)
     return ours.but(logprob=min(ours.logprob + shift, 0.0), top=top)
 

@@ -49,11 +49,15 @@ class Arm:
         return largest_of(spans) if spans else None
 
     @cached_property
+    def _own_floor(self) -> Floor:
+        """What sums in F32 differ by, as its members compute them."""
+        identities = [trial.identity for trial in self.members.values()]
+        return of_f32([facts_in(identity.settings) for identity in identities if identity is not None])
+
+    @cached_property
     def contradiction(self) -> str | None:
         """That two members differ by more than sums in F32 can."""
-        identities = [trial.identity for trial in self.members.values()]
-        reported = [facts_in(identity.settings) for identity in identities if identity is not None]
-        most = scaled(of_f32(reported).over(len(self.scores)), BLAMED)
+        most = scaled(self._own_floor.over(len(self.scores)), BLAMED)
         if self.resolution is None or multiple(self.resolution, most) <= 1:
             return None
         times = format_times(multiple(self.resolution, most), 3)
@@ -123,8 +127,9 @@ class Arm:
         return largest_of([*floors, *([self.resolution] if self.resolution is not None else [])])
 
     def floor(self, side: Side) -> Floor:
-        """What an honest runtime of this numeric class may differ by from the arm."""
-        return floor_of(self.compared.quantisation, (side.identity, side.score_identity or side.identity))
+        """What an honest runtime of this numeric class may differ by from the arm, whose own class counts too."""
+        theirs = floor_of(self.compared.quantisation, (side.identity, side.score_identity or side.identity))
+        return max(theirs, self._own_floor, key=lambda floor: floor.span.delta)
 
     def _tolerance(self, side: Side) -> Tolerance:
         """For one side alone. The distance between the members raises what passes only where neither is of the side's

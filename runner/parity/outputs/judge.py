@@ -256,10 +256,9 @@ def _rung(name: RungName, state: str, detail: str) -> Rung:
 
 
 def _widest(pair: Pair) -> Widest | None:
-    if pair.distances is None:
+    if pair.distances is None or pair.both_scored is None:
         return None
-    both = (pair.scored[side.runtime] for side in (pair.theirs, pair.ours))
-    theirs, ours = (next(s for s in scored if s.position == pair.distances.largest_at) for scored in both)
+    theirs, ours = (next(s for s in side if s.position == pair.distances.largest_at) for side in pair.both_scored)
     return Widest(
         position=theirs.position,
         id=theirs.id,

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from parity.outputs.distances import distances, in_common, in_half, known, same_sequence
+from parity.outputs.distances import bits_of, distances, in_common, known, same_sequence
 from parity.outputs.engines import Engine, akin, engine_of
 from parity.outputs.floors import HALF, QUANTISED, of_largest
 from parity.outputs.missing import Missing, last_try, why_missing
@@ -213,7 +213,7 @@ class Side:
         says little of how it computes, and some round what they show to 16 bits."""
         if self._answer is None:
             return ()
-        return (QUANTISED if in_half(self._answer.scores) else of_largest(HALF),)
+        return (QUANTISED if bits_of(self._answer.scores) is not None else of_largest(HALF),)
 
     def answer_along(self, of: Sequenced) -> tuple[Scored, ...]:
         """What it scored of its own answer, as far as that is the sequence's; and of the sequence's token where they

@@ -84,9 +84,7 @@ class Preparation:
         if (lacking := self._lacks_room()) is not None:
             self._note(Notes(missing=(lacking,)))
             return without(prepared, (lacking,))
-        with waited(
-            cache_folder() / BUILDS, self._waits_for, lambda: self.cancel is not None and self.cancel.count > 0
-        ):
+        with waited(cache_folder() / BUILDS, self._waits_for, self._stopped):
             return after_build(prepared, self._run("build", command))
 
     def prove(self, prepared: Prepared, models: Iterable[proof.Kind]) -> Prepared:

@@ -130,9 +130,14 @@ impl Session {
                 self.architecture.name(),
                 deviations.join(", ")
             );
-            return Err(Failure::refused(message).with_remedy(
-                "set `accept_deviations` to run it all the same: its speed is right, its text may not be",
-            ));
+            let speed = if self.architecture.dequantises() {
+                "its text may not be right, and its speed is not that of quantised weights"
+            } else {
+                "its speed is right, its text may not be"
+            };
+            return Err(Failure::refused(message).with_remedy(format!(
+                "set `accept_deviations` to run it all the same: {speed}"
+            )));
         }
         self.deviations.extend(deviations);
         Ok(())

@@ -516,6 +516,13 @@ fn gemma3s_window_is_obeyed_in_prompts_too() {
     assert_ne!(last(8), last(64));
     let model = with_window(8);
     let events = events(&job(&model, 4));
+    let prompt: Vec<u64> = serde_json::from_value(find(&events, "prompt")["ids"].clone()).unwrap();
+    assert!(prompt.len() > 8, "{prompt:?}");
+    let answer = [prompt.as_slice(), &ids(&events)].concat();
+    // Scored one by one, the answer of a prompt that was computed whole is the likeliest.
+    for position in &scored(&crate::events(&score_job(&model, &answer, 1)))[prompt.len() - 1..] {
+        assert_eq!(position["top"][0][0], position["id"], "{position}");
+    }
     let settings = &find(&events, "settings")["values"];
     assert_eq!(
         (&settings["sliding_window"], &settings["batch"]),

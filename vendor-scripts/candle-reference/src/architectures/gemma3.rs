@@ -53,7 +53,11 @@ impl Architecture for Gemma3 {
             "rope.freq_base_swa" => Some(Rule::Obeyed(ValueType::F32)),
             PATTERN => {
                 let value = header.content.metadata.get(&self.key(PATTERN))?;
-                period(value).map(|_| Rule::Obeyed(value.value_type()))
+                let blocks = self.count(header, "block_count").unwrap_or(0);
+                // llama.cpp takes a list layer by layer, so that a shorter one says nothing of the last layers.
+                let is_short = matches!(value, Value::Array(list) if list.len() < blocks);
+                let is_obeyed = !is_short && period(value).is_some();
+                is_obeyed.then(|| Rule::Obeyed(value.value_type()))
             }
             _ => None,
         }
@@ -88,11 +92,14 @@ impl Architecture for Gemma3 {
     }
 
     fn departures(&self, header: &Header) -> Option<String> {
-        let largest = self.count(header, "block_count") == Some(LARGEST_BLOCKS);
-        largest.then(|| {
-            format!(
-                "scales queries by the size of a head, and not as the model of {LARGEST_BLOCKS} blocks does"
-            )
+        let size = self.count(header, "embedding_length");
+        let shared = size.zip(self.count(header, "attention.head_count"));
+        let shared = shared.and_then(|(size, heads)| size.checked_div(heads));
+        let differs = self.count(header, "block_count") == Some(LARGEST_BLOCKS)
+            && shared != self.head_size(header);
+        differs.then(|| {
+            "scales queries by 1/√(size of a head), where this model has 1/√(embedding ÷ heads)"
+                .into()
         })
     }
 
@@ -214,7 +221,9 @@ fn period(value: &Value) -> Option<usize> {
         .iter()
         .map(|each| match each {
             Value::Bool(flag) => Some(*flag),
-            _ => number(each).map(|number| number != 0.0),
+            Value::U32(number) => Some(*number != 0),
+            Value::I32(number) => Some(*number != 0),
+            _ => None,
         })
         .collect::<Option<_>>()?;
     let period = 1 + windows.iter().take_while(|window| **window).count();
@@ -281,9 +290,42 @@ mod tests {
             (Value::U32(0), None),
             (Value::F32(2.5), None),
             (Value::Array(vec![Value::String("x".into())]), None),
+            (Value::Array(vec![Value::F32(1.0), Value::F32(0.0)]), None),
         ] {
             assert_eq!(period(&value), meant, "{value:?}");
         }
+    }
+
+    #[test]
+    fn a_list_of_windows_is_obeyed_if_it_has_one_for_each_layer() {
+        let rule = |blocks: u32| {
+            let windows = [true, false, true].map(Value::Bool);
+            let header = Header::of_metadata([
+                (Gemma3.key(PATTERN), Value::Array(windows.to_vec())),
+                (Gemma3.key("block_count"), Value::U32(blocks)),
+            ]);
+            Gemma3.rule(&header, PATTERN).is_some()
+        };
+        assert_eq!([rule(2), rule(3), rule(4)], [true, true, false]);
+    }
+
+    #[test]
+    fn the_largest_model_scales_queries_otherwise_where_its_heads_do_not_share_the_embedding() {
+        let departs = |blocks: u32, head: u32| {
+            let numbers = [
+                ("attention.head_count", Value::U32(4)),
+                ("attention.key_length", Value::U32(head)),
+                ("embedding_length", Value::U32(64)),
+                ("block_count", Value::U32(blocks)),
+            ];
+            let header = Header::of_metadata(numbers.map(|(k, v)| (Gemma3.key(k), v)));
+            Gemma3.departures(&header).is_some()
+        };
+        let largest = LARGEST_BLOCKS as u32;
+        assert_eq!(
+            [departs(largest, 32), departs(largest, 16), departs(26, 32)],
+            [true, false, false]
+        );
     }
 
     #[test]
@@ -293,7 +335,7 @@ mod tests {
                 ("attention.head_count", Value::U32(4)),
                 ("embedding_length", Value::U32(64)),
                 ("feed_forward_length", Value::U32(128)),
-                ("block_count", Value::U32(LARGEST_BLOCKS as u32)),
+                ("block_count", Value::U32(26)),
                 ("context_length", Value::U32(131_072)),
                 ("attention.layer_norm_rms_epsilon", Value::F32(1e-6)),
                 ("attention.sliding_window", Value::U32(window)),
@@ -314,6 +356,5 @@ mod tests {
             (config.vocab_size, config.max_position_embeddings),
             (512, 8192)
         );
-        assert!(Gemma3.departures(&shape(0)).unwrap().contains("62 blocks"));
     }
 }
