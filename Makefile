@@ -12,7 +12,7 @@ test: setup-dev lint   ## every check and every test, also the slow ones; what C
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "slow and not alone"
 	$(BIN)/python -m pytest -m alone
 
-quick: setup-dev       ## all tests but the slow ones: about three minutes
+quick: setup-dev       ## all tests but the slow ones: about five minutes
 	$(BIN)/python -m pytest -n auto -m "not slow"
 
 docs: setup-dev        ## the documentation site, into site/: open site/index.html; a broken link is an error
