@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import sys
 import threading
 import time
@@ -19,7 +18,7 @@ from .likely import likely_tokens
 from .prompting import Sent, to_send
 from .request import ENDPOINTS, body_of, scoring_body_of
 from .serving import Server
-from .stream import CRASH, Answer, Event, Stream, StreamError
+from .stream import CRASH, Answer, Stream, StreamError
 from .telling import settings_after, settings_before
 
 HEARTBEAT_S = 5.0
@@ -76,7 +75,7 @@ def score(events: Events, job: Mapping[str, Any], asker: Asker, server: Server |
         with _heartbeat() if server is None else contextlib.nullcontext():
             content = asker.whole(connection, ENDPOINTS[settings["endpoint"]], body)
         events.asked = True
-        answer.take(Event(json.dumps(content).encode()))
+        answer.read(content)
         stopped = answer.stopped
         found = likely_tokens(content["choices"][0], request["top"], names_chosen=dialect.names_chosen)
     except StreamError as error:

@@ -138,7 +138,7 @@ class Answer:
         if data == DONE.encode():
             self.done = True
             return self._kept("", whole=True)
-        return self._of(_object(data))
+        return self.read(_object(data))
 
     @property
     def stopped(self) -> bool:
@@ -153,7 +153,8 @@ class Answer:
             raise StreamError(f"it ended with the `finish_reason` {self.finish[:100]!r}", CRASH)
         return self.finish != LENGTH
 
-    def _of(self, event: dict[str, Any]) -> str:
+    def read(self, event: dict[str, Any]) -> str:
+        """The same of the object that an event holds, or of a whole answer that is no stream."""
         choices = event.get("choices")
         if event.get("error") or (choices is None and any(event.get(key) for key in ERRORS)):
             raise _reported(event)
