@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from all_engines import NEEDS_CARGO
 from candle_trials import a_job
 from gguf_editing import edited
 from runs import MODEL
@@ -39,13 +40,7 @@ POSITIONS = 200
 NEAR_TIE = 0.5
 """Logits: two engines that differ by rounding alone may take the other branch where the margin is below this."""
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        shutil.which("cargo") is None and not os.environ.get("CI"),
-        reason="there is no cargo here to build the Candle reference (where CI is set, that fails)",
-    ),
-]
+pytestmark = [pytest.mark.slow, NEEDS_CARGO]
 
 LLAMA = """
 import json, sys

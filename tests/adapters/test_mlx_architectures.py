@@ -12,13 +12,13 @@ import pytest
 from builders import job
 from gguf import GGMLQuantizationType
 from gguf_editing import Added, edited
+from llama_tokens import llama_cpp_ids
 from requantising import census, requantised
 from texts import AWKWARD
 
 import parity_worker
 from parity.hosts.machine import host_facts
 from parity_adapters.llama_cpp import LlamaCpp, LlamaCppSettings
-from parity_adapters.llama_cpp.worker import tokenizing as other
 from parity_adapters.mlx_lm import MlxLm, MlxLmSettings
 from parity_adapters.mlx_lm.worker import gguf_file, runtime, tokenizing, weights
 from parity_adapters.mlx_lm.worker.architectures.gemma3 import period
@@ -141,18 +141,6 @@ def test_a_value_that_the_model_cannot_take_is_refused(
 )
 def test_a_pattern_of_windows_is_a_number_or_a_regular_list(value: Any, meant: int | None) -> None:
     assert period(value) == meant
-
-
-def llama_cpp_ids(model: Path, texts: tuple[str, ...]) -> list[list[int]]:
-    import llama_cpp
-
-    params = llama_cpp.llama_model_default_params()
-    params.vocab_only = True
-    loaded = llama_cpp.llama_model_load_from_file(str(model).encode(), params)
-    vocab = llama_cpp.llama_model_get_vocab(loaded)
-    ids = [other.tokenize(llama_cpp, vocab, text) for text in texts]
-    llama_cpp.llama_model_free(loaded)
-    return ids
 
 
 @pytest.mark.slow

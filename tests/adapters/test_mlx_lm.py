@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import pytest
 from builders import job
+from llama_tokens import llama_cpp_ids
 from mlx_models import mlx_folder
 from pydantic import ValidationError
 from requantising import census, requantised
@@ -139,20 +140,6 @@ def test_tensors_take_mlx_lms_names(gguf_name: str, mlx_name: str) -> None:
 def test_a_merge_may_begin_with_a_space() -> None:
     assert tokenizing.split_merge("a b") == ("a", "b")
     assert tokenizing.split_merge("  b") == (" ", "b")
-
-
-def llama_cpp_ids(model: Path, texts: tuple[str, ...]) -> list[list[int]]:
-    import llama_cpp
-
-    from parity_adapters.llama_cpp.worker import tokenizing as other
-
-    params = llama_cpp.llama_model_default_params()
-    params.vocab_only = True
-    loaded = llama_cpp.llama_model_load_from_file(str(model).encode(), params)
-    vocab = llama_cpp.llama_model_get_vocab(loaded)
-    ids = [other.tokenize(llama_cpp, vocab, text) for text in texts]
-    llama_cpp.llama_model_free(loaded)
-    return ids
 
 
 def rebuilt(model: Path) -> tokenizing.Tokenizer:

@@ -32,6 +32,27 @@ COMPARED = {
 }
 
 
+ONCE = f"""
+[rounds]
+fixed = 1
+warmup = 0
+
+[limits]
+first_token_s = 300
+{ANY_MACHINE}
+"""
+
+_COMMAND = [sys.executable, "-m", "mlx_lm.server", "--model", "{model}", "--port", "{port}"]
+MLX_SERVER = f"""
+[runtimes.mlx-server]
+adapter = "openai"
+server = "mlx_lm.server"
+command = {json.dumps(_COMMAND)}
+device = "cpu"
+env = {{ HF_HUB_OFFLINE = "1" }}
+"""
+
+
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory, smollm2: Path) -> Done:
     folder = tmp_path_factory.mktemp("servers")
@@ -58,22 +79,15 @@ device = "cpu"
 
 {_offered("llama-server")}
 
-{_server("mlx-server", "mlx_lm.server")}
+{MLX_SERVER}
 model = "{mlx}"
-env = {{ HF_HUB_OFFLINE = "1" }}
 
 [[declare]]
 fact = "weights"
 runtimes = ["mlx-server"]
 reason = "the same weights, stored in a folder"
 
-[rounds]
-fixed = 1
-warmup = 0
-
-[limits]
-first_token_s = 300
-{ANY_MACHINE}
+{ONCE}
 """
     return run(folder, config)
 
@@ -83,11 +97,6 @@ def _offered(name: str) -> str:
     found = OpenAI.example(host_facts().but(usable_cpus=1))
     keys = "\n".join(f"{key} = {json.dumps(value)}" for key, value in found.keys.items())
     return f'[runtimes.{name}]\nadapter = "openai"\n{keys}'
-
-
-def _server(name: str, kind: str) -> str:
-    command = [sys.executable, "-m", kind, "--model", "{model}", "--port", "{port}"]
-    return f'[runtimes.{name}]\nadapter = "openai"\nserver = "{kind}"\ncommand = {json.dumps(command)}\ndevice = "cpu"'
 
 
 @pytest.fixture(scope="module")
@@ -112,20 +121,13 @@ max_tokens = 16
 adapter = "mlx_lm"
 device = "cpu"
 
-{_server("mlx-server", "mlx_lm.server")}
-env = {{ HF_HUB_OFFLINE = "1" }}
+{MLX_SERVER}
 
 [[gates]]
 name = "same"
 kind = "outputs"
 
-[rounds]
-fixed = 1
-warmup = 0
-
-[limits]
-first_token_s = 300
-{ANY_MACHINE}
+{ONCE}
 """
     return run(folder, config)
 

@@ -1,56 +1,14 @@
 """A whole run of each architecture whose models differ in more than size, on the real llama.cpp, MLX and Candle."""
 
-import os
-import shutil
 from pathlib import Path
 
 import pytest
+from all_engines import NEEDS_CARGO, config_of
 from gguf_editing import edited
-from runs import ANY_MACHINE, Parity, WriteConfig
+from runs import Parity, WriteConfig
 from synthetic import synthesise
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        shutil.which("cargo") is None and not os.environ.get("CI"),
-        reason="there is no cargo here to build the Candle reference (where CI is set, that fails)",
-    ),
-]
-
-CRATE = Path(__file__).parents[2] / "vendor-scripts" / "candle-reference"
-CONFIG = """
-baseline = "llama.cpp"
-
-[[models]]
-name = "tiny"
-source = "{model}"
-
-[[tests]]
-name = "t"
-prompt = "What is 2+2?"
-max_tokens = 24
-
-[runtimes."llama.cpp"]
-adapter = "llama_cpp"
-threads = 1
-
-[runtimes.mlx]
-adapter = "mlx_lm"
-
-[runtimes.candle]
-adapter = "candle"
-source = "reference"
-path = "{crate}"
-threads = 1
-
-[rounds]
-count = 1
-warmup = 0
-
-[[gates]]
-name = "same"
-kind = "outputs"
-"""
+pytestmark = [pytest.mark.slow, NEEDS_CARGO]
 
 
 def model_of(architecture: str, folder: Path) -> Path:
@@ -65,8 +23,8 @@ def model_of(architecture: str, folder: Path) -> Path:
 def test_all_engines_give_the_same_answers(
     architecture: str, tmp_path: Path, parity: Parity, write_config: WriteConfig
 ) -> None:
-    text = CONFIG.format(model=model_of(architecture, tmp_path), crate=CRATE)
-    done = parity("run", write_config(text + ANY_MACHINE), "--out", "run", timeout_s=2400)
+    text = config_of(model_of(architecture, tmp_path), tokens=24)
+    done = parity("run", write_config(text), "--out", "run", timeout_s=2400)
     assert done.code == 0, done.out + done.err
     report = done.report
     assert [trial["failure"] for trial in report["trials"]] == [None] * 3

@@ -1,63 +1,21 @@
 """A whole run with the exact arm, on the real llama.cpp, MLX and Candle."""
 
 import json
-import os
-import shutil
-from pathlib import Path
 
 import pytest
+from all_engines import NEEDS_CARGO, config_of
 from run_files import transcripts
-from runs import ANY_MACHINE, Parity, WriteConfig
+from runs import Parity, WriteConfig
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        shutil.which("cargo") is None and not os.environ.get("CI"),
-        reason="there is no cargo here to build the Candle reference (where CI is set, that fails)",
-    ),
-]
+pytestmark = [pytest.mark.slow, NEEDS_CARGO]
 
-CRATE = Path(__file__).parents[2] / "vendor-scripts" / "candle-reference"
-CONFIG = f"""
-baseline = "llama.cpp"
-
-[[models]]
-name = "tiny"
-source = "synth://tiny-qwen3/Q8_0@5"
-
-[[tests]]
-name = "t"
-prompt = "What is 2+2?"
-max_tokens = 20
-
-[runtimes."llama.cpp"]
-adapter = "llama_cpp"
-threads = 1
-
-[runtimes.mlx]
-adapter = "mlx_lm"
-
-[runtimes.candle]
-adapter = "candle"
-source = "reference"
-path = "{CRATE}"
-threads = 1
-
-[rounds]
-count = 1
-warmup = 0
-
-[[gates]]
-name = "same"
-kind = "outputs"
-truth = true
-"""
+CONFIG = config_of("synth://tiny-qwen3/Q8_0@5", tokens=20, gate_keys="truth = true")
 
 
 def test_both_members_score_what_the_runtimes_score_and_count_for_nothing_else(
     parity: Parity, write_config: WriteConfig
 ) -> None:
-    done = parity("run", write_config(CONFIG + ANY_MACHINE), "--out", "run", timeout_s=2400)
+    done = parity("run", write_config(CONFIG), "--out", "run", timeout_s=2400)
     report = done.report
     assert done.code == 0, done.out
     assert {found["verdict"] for found in report["outputs"]} <= {"IDENTICAL", "EQUIVALENT"}
